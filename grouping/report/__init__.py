@@ -1,0 +1,1 @@
+"""Reports rendered from a recommendation: HTML, Markdown, figures, graph files."""

@@ -1,0 +1,83 @@
+"""The console script ``taskgroup``: its commands, and the one place where an error becomes a message and an exit code.
+
+Command modules import only typer at their top; what a command needs is imported inside it, so ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from search.cli.console import emit_json, escape_controls, note, print_result
+
+app = typer.Typer(
+    name="taskgroup",
+    help="Which tasks should share a network, and what does that cost?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print_result(f"taskgroup {installed('taskgrouping')}")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code. A user's mistake never shows a traceback."""
+    from grouping.errors import GroupingError
+
+    as_json = "--json" in arguments
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except GroupingError as error:
+        return _fail(error.as_json(), error.exit_code, as_json=as_json)
+    except TyperException as error:
+        message = error.format_message()
+        if not message:  # no command given: the help was shown
+            return 2
+        fix = f"See: taskgroup {_command(arguments)}--help"
+        return _fail({"code": "usage", "what": message.rstrip("."), "where": "", "fix": fix}, 2, as_json=as_json)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader went away (``| head``): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("TASKGROUP_DEBUG"):
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        fix = "This is a defect of taskgroup: run again with TASKGROUP_DEBUG=1 and report the traceback"
+        return _fail({"code": "unexpected", "what": what, "where": "", "fix": fix}, 1, as_json=as_json)
+    return int(code) if isinstance(code, int) else 0
+
+
+def _command(arguments: list[str]) -> str:
+    known = {command.name for command in app.registered_commands}
+    return f"{arguments[0]} " if arguments and arguments[0] in known else ""
+
+
+def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
+    if as_json:
+        emit_json({"error": error})
+    where = f"{error['where']}: " if error["where"] else ""
+    fix = f"\n       {error['fix']}." if error["fix"] else ""
+    note(escape_controls(f"error: {where}{error['what']}.{fix}"))
+    return exit_code

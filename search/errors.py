@@ -1,0 +1,58 @@
+"""The leaves of the error tree that belong to the machinery; the root and its rules are in ``grouping.errors``.
+
+::
+
+    GroupingError
+    ├── InputError
+    │   ├── SpecError       exit 2   the YAML document; ``where`` is the field's path
+    │   └── DataError       exit 2   the data set; ``where`` is file, column, row
+    ├── StoreError          exit 4   the database of runs
+    ├── DiskError           exit 5   no space, no permission
+    ├── ClusterError        exit 6   Ray cannot be started or reached
+    └── TrialError          exit 1   one training failed; it never wins and never ends a run by itself
+"""
+
+from __future__ import annotations
+
+from grouping.errors import GroupingError, InputError
+
+__all__ = ["ClusterError", "DataError", "DiskError", "SpecError", "StoreError", "TrialError"]
+
+
+class SpecError(InputError):
+    """The spec is wrong; ``where`` is the path of the field, ``tasks[2].type`` for example."""
+
+    code = "spec"
+
+
+class DataError(InputError):
+    """The data set is wrong; ``where`` names file and column."""
+
+    code = "data"
+
+
+class StoreError(GroupingError):
+    """The database of runs cannot be used."""
+
+    code = "store"
+    exit_code = 4
+
+
+class DiskError(GroupingError):
+    """A file cannot be written."""
+
+    code = "disk"
+    exit_code = 5
+
+
+class ClusterError(GroupingError):
+    """Ray cannot be started or reached."""
+
+    code = "cluster"
+    exit_code = 6
+
+
+class TrialError(GroupingError):
+    """One training failed, with its reason."""
+
+    code = "trial"

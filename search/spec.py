@@ -1,0 +1,218 @@
+"""The spec: what a user asks for, as one schema for YAML, REST and Python. Unknown keys are refused.
+
+Reading a file into it (and every complaint about YAML itself) is ``search.documents``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from grouping.budget import Budget, BudgetUnit
+from grouping.tasks import Role, Task, TaskType
+
+__all__ = [
+    "AffinitySpec",
+    "BudgetSpec",
+    "CandidatesSpec",
+    "ClusterSpec",
+    "DataSpec",
+    "Estimator",
+    "EvidenceSpec",
+    "NetworkSpec",
+    "Spec",
+    "SplitSpec",
+    "TaskSpec",
+    "TrainingBudgetSpec",
+    "TrainingSpec",
+    "TrunkName",
+    "Weighting",
+]
+
+TrunkName = Literal["mlp"]
+Weighting = Literal["equal"]
+Estimator = Literal["measured", "higher-order", "early-stopping"]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class SplitSpec(_Section):
+    """How rows become training, validation and test part: a column, or fractions of rows, groups or time.
+
+    Exactly one of ``column`` and ``fractions``. With ``group`` no group spans two parts; with ``time`` the parts follow
+    each other in that column's order.
+    """
+
+    column: str | None = None
+    fractions: tuple[Positive, Positive, Positive] | None = None
+    seed: Seed = 0
+    group: str | None = None
+    time: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.column is None) == (self.fractions is None):
+            raise ValueError("give exactly one of 'column' and 'fractions'")
+        if self.fractions is not None and abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(f"the fractions add up to {sum(self.fractions):g}, not 1")
+        if self.group is not None and self.time is not None:
+            raise ValueError("give 'group' or 'time', not both")
+        if self.column is not None and (self.group or self.time):
+            raise ValueError("'group' and 'time' go with 'fractions'; 'column' already says which part a row is in")
+        return self
+
+
+class DataSpec(_Section):
+    """Where rows come from.
+
+    ``source`` is a registered data set (``nyc-weather``) or a path to CSV, Parquet or npz. ``inputs`` are column names
+    or globs; ``cluster`` names the column whose values are resampled together in intervals (weeks, scaffolds).
+    ``fold`` adds up binary inputs modulo that many columns (hashed fingerprints). ``rows`` caps the training rows.
+    """
+
+    source: str = Field(min_length=1)
+    inputs: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    split: SplitSpec | None = None
+    cluster: str | None = None
+    fold: Count | None = None
+    rows: Count | None = None
+
+
+class TaskSpec(_Section):
+    """One task: its name, its target column (default: the name), its type."""
+
+    name: str
+    target: str | None = None
+    type: TaskType | None = None
+    weight: Positive = 1.0
+    role: Role = "main"
+    unit: str = ""
+
+    @property
+    def column(self) -> str:
+        return self.target if self.target is not None else self.name
+
+
+class NetworkSpec(_Section):
+    """The trunk at 1 SNT and the sizes it may have."""
+
+    trunk: TrunkName = "mlp"
+    widths: tuple[Count, ...] = Field(default=(64, 64), min_length=1, max_length=32)
+    capacities: tuple[Positive, ...] = Field(default=(1.0,), min_length=1)
+
+
+class TrainingSpec(_Section):
+    """How every candidate is trained; ``seeds`` replicates of each during the search."""
+
+    epochs: Count = 12
+    batch_size: Count = 256
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    seeds: Count = 3
+    seed: Seed = 0
+    weighting: Weighting = "equal"
+    readings_per_epoch: Count = 1
+    timeout_seconds: Positive = 3600.0
+
+
+class CandidatesSpec(_Section):
+    """Which groups are trained during the search: all up to ``max_size``, or the list ``groups``.
+
+    The default follows from the estimator: pairs for ``higher-order``, every size for the others.
+    """
+
+    max_size: Count | None = None
+    groups: tuple[tuple[str, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.max_size is not None and self.groups is not None:
+            raise ValueError("give 'max_size' or 'groups', not both")
+        return self
+
+
+class AffinitySpec(_Section):
+    """How losses of groups that were not trained to the end are estimated, and how that is audited.
+
+    ``audit`` random groups (three or more tasks) are trained to compare estimates with measurements.
+    """
+
+    estimator: Estimator = "higher-order"
+    fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    audit: Annotated[int, Field(ge=0)] = 6
+
+
+class TrainingBudgetSpec(_Section):
+    """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed)."""
+
+    trainings: Count | None = None
+    minutes: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Self:
+        if (self.trainings is None) == (self.minutes is None):
+            raise ValueError("give exactly one of 'trainings' and 'minutes'")
+        return self
+
+
+class BudgetSpec(_Section):
+    """What serving may cost, and what the search may cost."""
+
+    inference: Positive
+    unit: BudgetUnit = "snt"
+    max_networks: Count | None = None
+    training: TrainingBudgetSpec | None = None
+
+    def as_budget(self) -> Budget:
+        return Budget(**{self.unit: self.inference}, max_networks=self.max_networks)  # type: ignore[arg-type]
+
+
+class EvidenceSpec(_Section):
+    """How the choice is confirmed: fresh seeds, random groupings to compare with, the user's own grouping.
+
+    ``splits`` repeats the whole job on that many redrawn splits (fractions only).
+    """
+
+    seeds: Count = 5
+    random_groupings: Annotated[int, Field(ge=0)] = 10
+    best_of_random: bool = True
+    grouping: tuple[tuple[str, ...], ...] | None = None
+    splits: Count = 1
+    draws: Count = 200
+
+
+class ClusterSpec(_Section):
+    """Where trials run: ``local`` or the address of an existing Ray cluster."""
+
+    address: str = "local"
+    workers: Count | None = None
+    gpus_per_worker: Annotated[float, Field(ge=0, le=8)] = 0.0
+
+
+class Spec(_Section):
+    """One recommendation to make."""
+
+    name: str = Field(min_length=1, max_length=100)
+    data: DataSpec
+    tasks: tuple[TaskSpec, ...] = ()
+    network: NetworkSpec = NetworkSpec()
+    training: TrainingSpec = TrainingSpec()
+    candidates: CandidatesSpec = CandidatesSpec()
+    affinity: AffinitySpec = AffinitySpec()
+    budget: BudgetSpec
+    evidence: EvidenceSpec = EvidenceSpec()
+    cluster: ClusterSpec = ClusterSpec()
+
+    def task_set(self) -> tuple[Task, ...]:
+        """The tasks as domain values; types must have been inferred by then."""
+        assert all(task.type is not None for task in self.tasks)
+        return tuple(Task(t.name, t.type or "regression", t.weight, t.role) for t in self.tasks)

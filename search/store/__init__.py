@@ -1,0 +1,1 @@
+"""The database of runs: the truth while a run is under way."""

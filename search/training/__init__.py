@@ -1,0 +1,1 @@
+"""What runs a trial: losses, metrics, the plain trainer."""

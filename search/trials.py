@@ -1,0 +1,122 @@
+"""One training as a value: what is trained, and what came of it. Its key is its identity, in every process and run.
+
+Axes: ``T`` the trial's own tasks (in the trial's order), ``S`` readings along training, ``G`` clusters of test rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from grouping.candidates import FloatArray, IntArray
+from grouping.tasks import SEPARATOR
+
+__all__ = ["Phase", "TestScores", "Trial", "TrialFailure", "TrialResult", "stream_seed"]
+
+Phase = Literal["search", "confirm"]
+
+
+def stream_seed(seed: int, *purpose: str | int | float) -> int:
+    """A 63-bit seed for one purpose, split off a replicate's seed by name.
+
+    The same (seed, purpose) gives the same stream in every process, so results depend neither on packing nor on
+    order, and two networks of one replicate share what they name alike (batch order, a task's head).
+    """
+    text = json.dumps([seed, *purpose], separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network to train.
+
+    Args:
+        tasks: Names of the tasks that share it, in task-set order.
+        capacity: Nominal size in standard network times.
+        seed: The replicate: initial values and batch order follow from it.
+        phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it.
+        copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
+        split: Which repetition of the data split; 0 unless repeated splits were asked for.
+        reference: Validation loss of each task's single-task network, in ``tasks`` order; decides the kept epoch of a
+            ``confirm`` trial. Empty for ``search`` trials, whose kept epoch is read off the curves.
+    """
+
+    tasks: tuple[str, ...]
+    capacity: float
+    seed: int
+    phase: Phase = "search"
+    copies: int = 1
+    split: int = 0
+    reference: tuple[float, ...] = ()
+
+    @property
+    def network(self) -> str:
+        """Task names joined by ``+``."""
+        return SEPARATOR.join(self.tasks)
+
+    def key(self, context: str) -> str:
+        """Identity of the trial: 32 hexadecimal digits, equal exactly if data, settings and trial are equal.
+
+        Args:
+            context: Fingerprint of everything else the result depends on (data, network and training settings).
+        """
+        text = json.dumps([context, asdict(self)], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, eq=False)
+class TestScores:
+    """How the kept state did on the test part.
+
+    Args:
+        cluster_sum_TG: Sum of row losses per task and cluster of test rows.
+        cluster_count_TG: Labelled rows per task and cluster.
+        metrics: Natural metrics per task: ``{"temp": {"RMSE": 4.2, "R2": 0.93}}``.
+    """
+
+    __test__ = False  # not a pytest class
+
+    cluster_sum_TG: FloatArray
+    cluster_count_TG: FloatArray
+    metrics: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrialResult:
+    """What one training gave.
+
+    Args:
+        steps_S: Optimiser steps done at each reading of the validation loss, ascending.
+        curve_TS: Validation loss per task (rows in the trial's task order) and reading.
+        seconds: Process time of the training.
+        worker: Who did it, ``host:pid``.
+        kept: Index of the kept reading (``confirm`` trials), else -1.
+        test: Scores on the test part (``confirm`` trials), else None.
+        weights: The kept state in safetensors format (``confirm`` trials), else empty.
+    """
+
+    steps_S: IntArray
+    curve_TS: FloatArray
+    seconds: float
+    worker: str
+    kept: int = -1
+    test: TestScores | None = None
+    weights: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.curve_TS.ndim != 2 or self.curve_TS.shape[1] != len(self.steps_S):
+            raise ValueError(f"curve {self.curve_TS.shape} does not fit {len(self.steps_S)} readings")
+        if not np.isfinite(self.curve_TS).all():
+            raise ValueError("a finished trial has finite losses only")
+
+
+@dataclass(frozen=True)
+class TrialFailure:
+    """Why a training gave nothing; ``reason`` is one line that a user reads."""
+
+    reason: str
+    detail: str = ""
