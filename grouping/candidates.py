@@ -107,7 +107,7 @@ class Candidates:
     @property
     def size_C(self) -> IntArray:
         """Number of member tasks, [C]."""
-        return self.members_CT.sum(axis=1)
+        return np.asarray(self.members_CT.sum(axis=1), np.int64)
 
     def name(self, candidate: int) -> str:
         """Task names of one candidate, joined by ``+``."""

@@ -61,22 +61,25 @@ class LossTable:
     @property
     def replicates_CT(self) -> IntArray:
         """How many seeds measured each cell, [C, T]."""
-        return (~np.isnan(self.losses_RCT)).sum(axis=0)
+        return np.asarray((~np.isnan(self.losses_RCT)).sum(axis=0), np.int64)
 
     @property
     def mean_CT(self) -> FloatArray:
         """Mean over replicates, [C, T]; NaN where there is none."""
         total_CT = np.nansum(self.losses_RCT, axis=0)
         count_CT = self.replicates_CT
-        return np.divide(total_CT, count_CT, out=np.full(total_CT.shape, np.nan), where=count_CT > 0)
+        mean_CT = np.full(total_CT.shape, np.nan)
+        np.divide(total_CT, count_CT, out=mean_CT, where=count_CT > 0)
+        return mean_CT
 
     @property
     def standard_error_CT(self) -> FloatArray:
         """Standard error of ``mean_CT`` over replicates, [C, T]; NaN below two replicates."""
         count_CT = self.replicates_CT
         squares_CT = np.nansum((self.losses_RCT - self.mean_CT) ** 2, axis=0)
-        variance_CT = np.divide(squares_CT, count_CT - 1, out=np.full(squares_CT.shape, np.nan), where=count_CT > 1)
-        return np.sqrt(np.divide(variance_CT, count_CT, out=variance_CT, where=count_CT > 1))
+        variance_CT = np.full(squares_CT.shape, np.nan)
+        np.divide(squares_CT, (count_CT - 1) * count_CT, out=variance_CT, where=count_CT > 1)
+        return np.asarray(np.sqrt(variance_CT))
 
     def scaled(self, reference_T: FloatArray) -> LossTable:
         """Losses relative to a reference per task, which takes every unit out of the objective.
@@ -127,7 +130,7 @@ def single_task_losses(table: LossTable, cost: float = 1.0, tasks: Sequence[str]
         single = table.candidates.index([task], cost)
         if single is None or np.isnan(mean_CT[single, t]):
             raise InputError(
-                f"no single-task network of '{task}' with cost {cost:g} was measured, so losses cannot be relative to it",
+                f"no single-task network of '{task}' with cost {cost:g} was measured, so no loss is relative to it",
                 fix=f"Add the row for network '{task}' with cost {cost:g}, or compare raw losses",
             )
         reference_T[t] = mean_CT[single, t]

@@ -1,6 +1,6 @@
 """A recommendation as plain data: what ``recommendation.json`` holds and every report is rendered from.
 
-Every class here is a record; the reasoning that fills it stands in ``evidence`` (how sure) and ``solver`` (what is best).
+Every class here is a record; what fills it stands in ``evidence`` (how sure) and ``solver`` (what is best).
 Losses in comparisons are *relative*: weighted mean over the main tasks of loss / loss of the task's own single-task
 network of 1 SNT, so 1.0 is "as good as one network per task" and lower is better.
 """

@@ -40,6 +40,7 @@ class Trial:
         seed: The replicate: initial values and batch order follow from it.
         phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it.
         copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
+        fraction: Share of the training's epochs that is run; below 1 for early-stopping estimates and time probes.
         split: Which repetition of the data split; 0 unless repeated splits were asked for.
         reference: Validation loss of each task's single-task network, in ``tasks`` order; decides the kept epoch of a
             ``confirm`` trial. Empty for ``search`` trials, whose kept epoch is read off the curves.
@@ -50,6 +51,7 @@ class Trial:
     seed: int
     phase: Phase = "search"
     copies: int = 1
+    fraction: float = 1.0
     split: int = 0
     reference: tuple[float, ...] = ()
 
