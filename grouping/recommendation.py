@@ -243,7 +243,7 @@ class Recommendation:
     estimates: tuple[Estimate, ...]
     audit: Audit | None
     affinity: tuple[AffinityEntry, ...]
-    affinity_measured_at: Mapping[str, float | str]
+    affinity_measured_at: Mapping[str, int | float | str]
     sharing_cost: tuple[SharingCost, ...]
     confirmed: tuple[Confirmed, ...]
     baselines: tuple[Baseline, ...]
