@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from grouping.budget import Budget, BudgetUnit
-from grouping.tasks import Role, Task, TaskType
+from grouping.tasks import Role, Task, TaskType, check_task_name, check_task_names, nearest_name
+from search.errors import SpecError
 
 __all__ = [
     "AffinitySpec",
@@ -116,7 +117,7 @@ class TrainingSpec(_Section):
     epochs: Count = 12
     batch_size: Count = 256
     learning_rate: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
     seeds: Count = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
@@ -147,8 +148,8 @@ class AffinitySpec(_Section):
     """
 
     estimator: Estimator = "higher-order"
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
-    audit: Annotated[int, Field(ge=0)] = 6
+    fraction: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.25
+    audit: Annotated[int, Field(ge=0, strict=True)] = 6
 
 
 class TrainingBudgetSpec(_Section):
@@ -183,7 +184,7 @@ class EvidenceSpec(_Section):
     """
 
     seeds: Count = 5
-    random_groupings: Annotated[int, Field(ge=0)] = 10
+    random_groupings: Annotated[int, Field(ge=0, strict=True)] = 10
     best_of_random: bool = True
     grouping: tuple[tuple[str, ...], ...] | None = None
     splits: Count = 1
@@ -195,7 +196,7 @@ class ClusterSpec(_Section):
 
     address: str = "local"
     workers: Count | None = None
-    gpus_per_worker: Annotated[float, Field(ge=0, le=8)] = 0.0
+    gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] = 0.0
 
 
 class Spec(_Section):
@@ -212,7 +213,66 @@ class Spec(_Section):
     evidence: EvidenceSpec = EvidenceSpec()
     cluster: ClusterSpec = ClusterSpec()
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        _check_tasks(self.tasks)
+        _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
+        _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
+        _check_redraws(self.evidence.splits, self.data.split)
+        return self
+
     def task_set(self) -> tuple[Task, ...]:
         """The tasks as domain values; types must have been inferred by then."""
         assert all(task.type is not None for task in self.tasks)
         return tuple(Task(t.name, t.type or "regression", t.weight, t.role) for t in self.tasks)
+
+
+# The checks below raise SpecError, not ValueError: pydantic lets it through, with the field's path in ``where``.
+
+
+def _check_tasks(tasks: tuple[TaskSpec, ...]) -> None:
+    for index, task in enumerate(tasks):
+        check_task_name(task.name, f"tasks[{index}].name")
+        if any(character in task.name for character in "/\\") or task.name in {".", ".."}:
+            what = f"task name {task.name!r} looks like a path, and names of networks become file names"
+            raise SpecError(what, where=f"tasks[{index}].name", fix="Use letters, digits, '-' and '_'")
+        twins = [other.name for other in tasks[:index] if other.column == task.column]
+        if twins and task.name not in twins:
+            what = f"task '{task.name}' has the same target column '{task.column}' as task '{twins[0]}'"
+            raise SpecError(what, where=f"tasks[{index}].target", fix="Remove one of the two")
+    check_task_names([task.name for task in tasks])
+    if tasks and all(task.role == "auxiliary" for task in tasks):
+        raise SpecError(
+            "every task is auxiliary, so nothing would be served", where="tasks", fix="Give one task the role 'main'"
+        )
+
+
+def _check_groups(groups: tuple[tuple[str, ...], ...] | None, where: str, tasks: tuple[TaskSpec, ...]) -> None:
+    """Groups name known tasks, each once, and together cover every main task (unknown before tasks are resolved)."""
+    if groups is None or not tasks:
+        return
+    names = [task.name for task in tasks]
+    for index, group in enumerate(groups):
+        if not group:
+            raise SpecError("the group is empty", where=f"{where}[{index}]", fix="Name at least one task, or remove it")
+        for position, name in enumerate(group):
+            if name not in names:
+                what = f"no task is called '{name}'"
+                raise SpecError(what, where=f"{where}[{index}][{position}]", fix=nearest_name(name, names))
+            if name in group[:position]:
+                what = f"task '{name}' appears twice in the group"
+                raise SpecError(what, where=f"{where}[{index}][{position}]", fix="Name it once")
+    covered = {name for group in groups for name in group}
+    for task in tasks:
+        if task.role == "main" and task.name not in covered:
+            fix = f"Add a group that contains it, [{task.name}] for example"
+            raise SpecError(f"no group contains the main task '{task.name}'", where=where, fix=fix)
+
+
+def _check_redraws(splits: int, split: SplitSpec | None) -> None:
+    if splits == 1 or split is None:
+        return
+    fixed = "a split by column" if split.column is not None else "a split by time" if split.time is not None else ""
+    if fixed:
+        fix = "Give data.split.fractions without 'time', or evidence.splits: 1"
+        raise SpecError(f"{fixed} cannot be drawn again {splits} times", where="evidence.splits", fix=fix)
