@@ -1,0 +1,1 @@
+"""How a database file becomes what ``search.store.models`` describes; applied when the store opens."""

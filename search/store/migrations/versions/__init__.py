@@ -1,0 +1,1 @@
+"""One file a revision, named after its number; a revision that was released is never edited."""

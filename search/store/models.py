@@ -1,0 +1,105 @@
+"""The tables of the store, as the code of this version expects them; ``migrations`` is how a file gets there.
+
+::
+
+    runs 1 ── n trials 1 ── n curves
+      └────── n events
+
+Integer keys never leave the store: a run is known by ``id``, a trial by its ``key``. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = ["SCHEMA_VERSION", "Base", "Curve", "Event", "Run", "Trial"]
+
+SCHEMA_VERSION = "0001"
+"""Newest revision under ``migrations/versions``; a test holds the two together."""
+
+_CASCADE = "CASCADE"
+
+
+class Base(DeclarativeBase):
+    """Constraints get predictable names, so that a later migration can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Run(Base):
+    """One question that was asked; ``number`` orders runs by creation, whatever the clock did."""
+
+    __tablename__ = "runs"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    spec: Mapped[str]
+    plan: Mapped[str]
+    tasks: Mapped[str]
+    planned: Mapped[int]
+    best: Mapped[float | None]
+    created: Mapped[float]
+    started: Mapped[float | None]
+    since: Mapped[float | None]  # start of the present stretch of work
+    ended: Mapped[float | None]
+    seconds: Mapped[float]  # work done in earlier stretches
+    owner: Mapped[str | None]
+    heartbeat: Mapped[float | None]
+
+
+class Trial(Base):
+    """One network to train in one run: finished with its result, or failed with its reason."""
+
+    __tablename__ = "trials"
+    __table_args__ = (UniqueConstraint("run", "key"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[int] = mapped_column(ForeignKey("runs.number", ondelete=_CASCADE))
+    key: Mapped[str]
+    phase: Mapped[str]
+    trial: Mapped[str]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    seconds: Mapped[float]
+    worker: Mapped[str]
+    kept: Mapped[int]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    recorded: Mapped[float]
+    result: Mapped[bytes | None]
+
+
+class Curve(Base):
+    """One reading of one task's validation loss: the numbers in ``Trial.result`` once more, for queries."""
+
+    __tablename__ = "curves"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own interface; the key is most of a row
+
+    trial: Mapped[int] = mapped_column(ForeignKey("trials.number", ondelete=_CASCADE), primary_key=True)
+    task: Mapped[str] = mapped_column(primary_key=True)
+    reading: Mapped[int] = mapped_column(primary_key=True)
+    step: Mapped[int]
+    loss: Mapped[float]
+
+
+class Event(Base):
+    """Something that happened to a run, in order; ``payload`` is JSON."""
+
+    __tablename__ = "events"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[int] = mapped_column(ForeignKey("runs.number", ondelete=_CASCADE), index=True)
+    kind: Mapped[str]
+    payload: Mapped[str]
+    at: Mapped[float]

@@ -1,0 +1,114 @@
+"""What the store hands out: runs, trials, readings and events as plain values, detached from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from search.trials import Trial
+
+__all__ = [
+    "NEXT_STATES",
+    "CurveReading",
+    "EventRecord",
+    "RunPage",
+    "RunRecord",
+    "RunState",
+    "TrialRecord",
+    "TrialState",
+]
+
+RunState = Literal["queued", "running", "interrupted", "failed", "finished", "cancelled"]
+TrialState = Literal["finished", "failed"]
+
+NEXT_STATES: Final[Mapping[RunState, frozenset[RunState]]] = {
+    "queued": frozenset({"running", "failed", "cancelled"}),
+    "running": frozenset({"interrupted", "failed", "finished", "cancelled"}),
+    "interrupted": frozenset({"running", "cancelled"}),
+    "failed": frozenset({"running"}),
+    "finished": frozenset(),
+    "cancelled": frozenset(),
+}
+"""Where a run may go from each state. Staying where it is is always allowed and changes nothing."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as it stood when it was read.
+
+    Args:
+        id: Ours, opaque, safe as a folder name.
+        name: The user's; any text.
+        kind: ``recommend`` or ``search``.
+        state: Recorded state; ``interrupted`` where it says running and the process is gone.
+        spec: The resolved spec as YAML.
+        plan: What ``create_run`` was given.
+        tasks: Names of the tasks.
+        planned: Trials planned so far, over all phases.
+        finished, failed: Trials that ended, by how.
+        best: Best objective so far, where the run recorded one.
+        created, started, ended: Seconds since the epoch; None where it has not happened.
+        seconds: Time spent working, pauses left out.
+        owner: ``host:pid:birth`` of the process at work, else empty.
+    """
+
+    id: str
+    name: str
+    kind: str
+    state: RunState
+    spec: str
+    plan: Mapping[str, Any]
+    tasks: tuple[str, ...]
+    planned: int
+    finished: int
+    failed: int
+    best: float | None
+    created: float
+    started: float | None
+    ended: float | None
+    seconds: float
+    owner: str
+
+
+class RunPage(NamedTuple):
+    """Some of the runs that were asked for, newest first, and how many there are in all."""
+
+    runs: tuple[RunRecord, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial without its arrays; ``reason`` and ``detail`` are empty unless it failed."""
+
+    key: str
+    phase: str
+    trial: Trial
+    state: TrialState
+    attempts: int
+    seconds: float
+    worker: str
+    kept: int
+    reason: str
+    detail: str
+    recorded: float
+
+
+class CurveReading(NamedTuple):
+    """One validation loss of one task of one trial after ``step`` optimiser steps."""
+
+    key: str
+    task: str
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """Something that happened to a run; ``number`` grows, and ``events(run, after=number)`` goes on from it."""
+
+    number: int
+    kind: str
+    payload: Mapping[str, Any]
+    at: float

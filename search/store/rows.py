@@ -1,0 +1,157 @@
+"""How rows become the values the store hands out, and the questions about rows that several methods ask."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.orm import Session
+
+from grouping.errors import InputError
+from grouping.tasks import nearest_name
+from search.store.models import Event, Run
+from search.store.models import Trial as TrialRow
+from search.store.owner import Owner
+from search.store.records import RunRecord, RunState, TrialRecord, TrialState
+from search.store.run_ids import LATEST, looks_like_id
+from search.trials import Trial
+
+__all__ = [
+    "add_event",
+    "exactly",
+    "find_run",
+    "orphans",
+    "present_state",
+    "readable_owner",
+    "run_records",
+    "storable",
+    "stretch",
+    "trial_record",
+]
+
+
+def find_run(session: Session, text: str, home: Path) -> Run:
+    """The run with this id, the only one whose id begins so, or the newest for ``latest``.
+
+    Raises:
+        InputError: none, or several.
+    """
+    newest = select(Run).order_by(Run.number.desc())
+    if text == LATEST:
+        found = session.scalars(newest.limit(1)).all()
+    elif looks_like_id(text):
+        exact = session.scalars(newest.where(Run.id == text)).all()
+        found = exact or session.scalars(newest.where(Run.id.startswith(text, autoescape=True))).all()
+    else:
+        found = []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(row.id for row in found[:3]) + (", ..." if len(found) > 3 else "")
+        raise InputError(f"'{text}' fits {len(found)} runs: {shown}", where="RUN", fix="Give more of the id")
+    ids = session.scalars(select(Run.id).order_by(Run.number.desc()).limit(500)).all()
+    if not ids:
+        fix = "Start one: taskgroup recommend SPEC"
+        raise InputError(f"there are no runs yet in {home}", where="RUN", fix=fix)
+    raise InputError(f"there is no run {text!r}", where="RUN", fix=nearest_name(text, ids))
+
+
+def exactly(session: Session, run: str) -> Run:
+    """The run with exactly this id; an InputError if there is none."""
+    row = session.scalar(select(Run).where(Run.id == run))
+    if row is None:
+        raise InputError(f"there is no run {run!r}", where="RUN", fix="See: taskgroup runs")
+    return row
+
+
+def present_state(row: Run) -> RunState:
+    """What the row says, or ``interrupted`` where it says running and nobody is at work."""
+    gone = row.state == "running" and row.owner and not Owner.parse(row.owner).alive(row.heartbeat or 0.0)
+    return "interrupted" if gone else cast("RunState", row.state)
+
+
+def orphans(session: Session) -> list[int]:
+    """Numbers of the runs that are recorded as running while nobody is at work."""
+    running = session.scalars(select(Run).where(Run.state == "running"))
+    return [row.number for row in running if present_state(row) == "interrupted"]
+
+
+def readable_owner(owner: str | None) -> str:
+    """An owner's token for people: ``4711 on host``."""
+    who = Owner.parse(owner or "?:0:")
+    return f"{who.pid} on {who.host}"
+
+
+def add_event(session: Session, row: Run, kind: str, payload: Mapping[str, Any]) -> None:
+    """Append to a run's history, in the transaction at hand."""
+    session.add(Event(run=row.number, kind=kind, payload=json.dumps(payload), at=time.time()))
+
+
+def run_records(session: Session, rows: Sequence[Run]) -> list[RunRecord]:
+    """Runs with the counts of their trials."""
+    numbers = [row.number for row in rows]
+    counts = session.execute(
+        select(TrialRow.run, TrialRow.state, func.count())
+        .where(TrialRow.run.in_(numbers))
+        .group_by(TrialRow.run, TrialRow.state)
+    )
+    ended = {(run, state): count for run, state, count in counts}
+    records = []
+    for row in rows:
+        state = present_state(row)
+        until = row.heartbeat if state == "interrupted" else None
+        records.append(
+            RunRecord(
+                id=row.id,
+                name=row.name,
+                kind=row.kind,
+                state=state,
+                spec=row.spec,
+                plan=json.loads(row.plan),
+                tasks=tuple(json.loads(row.tasks)),
+                planned=row.planned,
+                finished=ended.get((row.number, "finished"), 0),
+                failed=ended.get((row.number, "failed"), 0),
+                best=row.best,
+                created=row.created,
+                started=row.started,
+                ended=row.ended,
+                seconds=row.seconds + stretch(row.since, until),
+                owner=(row.owner or "") if state == "running" else "",
+            )
+        )
+    return records
+
+
+def trial_record(row: RowMapping) -> TrialRecord:
+    """One trial from a row without its arrays."""
+    data = json.loads(row["trial"])
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    trial = Trial(**fields)
+    return TrialRecord(
+        key=row["key"],
+        phase=row["phase"],
+        trial=trial,
+        state=cast("TrialState", row["state"]),
+        attempts=row["attempts"],
+        seconds=row["seconds"],
+        worker=row["worker"],
+        kept=row["kept"],
+        reason=row["reason"],
+        detail=row["detail"],
+        recorded=row["recorded"],
+    )
+
+
+def storable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no database takes."""
+    return text.encode(errors="replace").decode()
+
+
+def stretch(since: float | None, until: float | None) -> float:
+    """Seconds between two moments, up to now where the second is open; never negative, clocks jump."""
+    return 0.0 if since is None else max(0.0, (time.time() if until is None else until) - since)

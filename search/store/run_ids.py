@@ -1,0 +1,33 @@
+"""Names of runs: short, sortable by time, safe as a folder name whatever the user called the run."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from datetime import UTC, datetime
+
+__all__ = ["LATEST", "looks_like_id", "new_run_id", "slug"]
+
+LATEST = "latest"
+"""The word that stands for the newest run wherever an id is asked for."""
+
+_LONGEST_SLUG = 24
+_ID_TEXT = re.compile(r"[a-z0-9-]{1,60}", re.ASCII)
+
+
+def new_run_id(name: str, now: datetime | None = None) -> str:
+    """A fresh id such as ``20261122-103512-nyc-weather-a1b2``: UTC time, the name made harmless, four random digits."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{slug(name)}-{secrets.token_hex(2)}"
+
+
+def slug(name: str) -> str:
+    """The name in lower-case ASCII letters, digits and hyphens, at most 24 of them; ``run`` if none is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "run"
+
+
+def looks_like_id(text: str) -> bool:
+    """Whether the text can be an id or the beginning of one; anything else never reaches the database."""
+    return _ID_TEXT.fullmatch(text) is not None
