@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
+from search.cli.runs import runs
 
 app = typer.Typer(
     name="taskgroup",
@@ -81,3 +82,6 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     fix = f"\n       {error['fix']}." if error["fix"] else ""
     note(escape_controls(f"error: {where}{error['what']}.{fix}"))
     return exit_code
+
+
+app.command()(runs)

@@ -1,0 +1,114 @@
+"""``taskgroup runs``: which runs there are and how far each came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli.console import JsonFlag, emit_json, escape_controls, print_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from search.store.records import RunPage, RunRecord
+
+__all__ = ["runs"]
+
+_COLUMNS = ("run", "name", "state", "tasks", "best", "trials", "started", "duration")
+_LONGEST_NAME = 24
+
+
+def runs(
+    state: Annotated[str | None, typer.Option("--state", help="Only runs in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most this many, newest first.")] = 20,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the runs, newest first: state, tasks, best objective so far, trials done, start and duration."""
+    from search.store.home import STORE_FILE, home_is_explicit, runs_home
+    from search.store.records import RunPage
+
+    home = runs_home()
+    wanted = _state(state)
+    page = RunPage((), 0)
+    # Before the first run there is no database; a home that was named and is not there is a mistake, though.
+    if (home / STORE_FILE).exists() or (home_is_explicit() and not home.is_dir()):
+        from search.store.store import Store
+
+        with Store.open(home, create=False) as store:
+            page = store.list_runs(state=wanted, limit=limit)
+    if as_json:
+        runs = [_as_json(run) for run in page.runs]
+        emit_json({"home": str(home), "shown": len(runs), "total": page.total, "runs": runs})
+    else:
+        print_result(_table(page) if page.runs else _nothing(home, state))
+
+
+def _state(text: str | None) -> Any:  # noqa: ANN401 - one of RunState's literals, or None
+    from grouping.errors import InputError
+    from grouping.tasks import nearest_name
+    from search.store.records import NEXT_STATES
+
+    if text is not None and text not in NEXT_STATES:
+        raise InputError(f"there is no state '{text}'", where="--state", fix=nearest_name(text, NEXT_STATES))
+    return text
+
+
+def _nothing(home: Path, state: str | None) -> str:
+    which = f"No runs in state {state}" if state else "No runs yet"
+    way_out = "All runs: taskgroup runs" if state else "Start one: taskgroup recommend SPEC"
+    return f"{which} in {home}. {way_out}"
+
+
+def _table(page: RunPage) -> str:
+    rows = [_COLUMNS, *(_cells(run) for run in page.runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    shown = len(page.runs)
+    if shown < page.total:
+        lines.append(f"showing {shown} of {page.total}; all of them: taskgroup runs --limit {page.total}")
+    return "\n".join(lines)
+
+
+def _cells(run: RunRecord) -> tuple[str, ...]:
+    from datetime import datetime
+
+    done = run.finished + run.failed
+    name = escape_controls(" ".join(run.name.split()))
+    return (
+        run.id,
+        name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…",
+        run.state,
+        str(len(run.tasks)),
+        "-" if run.best is None else f"{run.best:.4g}",
+        f"{done}/{run.planned}" + (f" ({run.failed} failed)" if run.failed else ""),
+        "-" if run.started is None else datetime.fromtimestamp(run.started).strftime("%Y-%m-%d %H:%M"),
+        "-" if run.started is None else _duration(run.seconds),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _as_json(run: RunRecord) -> dict[str, object]:
+    from datetime import UTC, datetime
+
+    def moment(at: float | None) -> str | None:
+        return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+    return {
+        "id": run.id,
+        "name": run.name,
+        "kind": run.kind,
+        "state": run.state,
+        "tasks": list(run.tasks),
+        "best": run.best,
+        "trials": {"finished": run.finished, "failed": run.failed, "planned": run.planned},
+        "created": moment(run.created),
+        "started": moment(run.started),
+        "ended": moment(run.ended),
+        "seconds": run.seconds,
+    }
