@@ -1,0 +1,127 @@
+"""``taskgroup plan``: what a spec amounts to, before anything is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli.console import JsonFlag, emit_json, print_result, warn
+
+if TYPE_CHECKING:
+    from search.plan import Plan
+    from search.probe import Speed
+
+__all__ = ["plan"]
+
+
+def plan(
+    spec: Annotated[Path, typer.Argument(help="The spec, a YAML file.", show_default=False)],
+    probe: Annotated[bool, typer.Option("--probe", help="Train for a few seconds and add minutes and memory.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Validate everything, then print candidates, trainings and their cost."""
+    from search.data.dataset import load_dataset
+    from search.documents import read_spec, resolve
+    from search.plan import make_plan
+
+    resolved = resolve(read_spec(spec), spec.parent)
+    dataset = load_dataset(resolved, spec.parent)
+    latency = None
+    if probe and resolved.budget.unit == "latency_ms":
+        from search.networks.latency import measured_latency_ms
+
+        def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
+            return measured_latency_ms(len(dataset.input_names), widths, outputs)
+
+    made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T, latency)
+    speed = _probe(made, dataset) if probe else None
+    for warning in dataset.warnings:
+        warn(warning)
+    if as_json:
+        emit_json(plan_as_json(made, dataset, speed))
+    else:
+        print_result(plan_as_text(made, dataset, speed))
+
+
+def _probe(made: Plan, dataset: Any) -> Speed:  # noqa: ANN401
+    from search.execution.ray_executor import RayExecutor
+    from search.probe import measure_speed
+    from search.training.experiment import Experiment
+    from search.training.trainer import train
+
+    cluster = made.spec.cluster
+    experiment = Experiment(dataset, made.spec.network, made.spec.training)
+    with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
+        return measure_speed(experiment, executor, train, made.spec.network.capacities)
+
+
+def plan_as_json(made: Plan, dataset: Any, speed: Speed | None) -> dict[str, Any]:  # noqa: ANN401
+    """What ``plan --json`` prints."""
+    phases = [
+        {
+            "phase": phase.phase,
+            "label": phase.label,
+            "trainings": phase.trainings,
+            "standard_trainings": phase.standard_trainings,
+            **({"minutes": speed.wall(phase.trials) / 60} if speed else {}),
+        }
+        for phase in made.phases()
+    ]
+    data: dict[str, Any] = {
+        "name": made.spec.name,
+        "tasks": [task.name for task in made.tasks],
+        "rows": {part: len(getattr(dataset, part).inputs_NF) for part in ("train", "validation", "test")},
+        "inputs": len(dataset.input_names),
+        "candidates": len(made.candidates),
+        "trained_candidates": int(made.trained_C.sum()),
+        "largest_group": made.largest_group,
+        "estimator": made.spec.affinity.estimator,
+        "budget": {"limit": made.spec.budget.inference, "unit": made.spec.budget.unit},
+        "search_seeds": len(made.search_seeds),
+        "fresh_seeds": len(made.fresh_seeds),
+        "phases": phases,
+        "trainings": sum(phase["trainings"] for phase in phases),
+        "search_trainings": made.searching,
+        "warnings": list(dataset.warnings),
+    }
+    if speed:
+        data["probe"] = {
+            "minutes": sum(phase["minutes"] for phase in phases) + speed.start / 60,
+            "workers": speed.workers,
+            "memory_mb": speed.memory_mb * speed.workers,
+        }
+    return data
+
+
+def plan_as_text(made: Plan, dataset: Any, speed: Speed | None) -> str:  # noqa: ANN401
+    """The same for people."""
+    data = plan_as_json(made, dataset, speed)
+    rows = data["rows"]
+    estimator = {
+        "measured": "measured losses only",
+        "higher-order": "pairs are trained, larger groups estimated from them (HOA)",
+        "early-stopping": f"groups are trained for {made.spec.affinity.fraction:.0%} of the epochs (ESA)",
+    }[made.spec.affinity.estimator]
+    lines = [
+        f"{made.spec.name}: {len(made.tasks)} tasks, {data['inputs']} inputs, rows "
+        f"{rows['train']:,} train / {rows['validation']:,} validation / {rows['test']:,} test",
+        f"Candidates   {data['candidates']:,} networks of up to {made.largest_group} tasks, "
+        f"{data['trained_candidates']:,} of them trained at once; {estimator}",
+        f"Budget       {made.spec.budget.as_budget()}",
+        f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
+        "",
+        f"{'Trainings':<44}{'networks':>9}{'= standard':>12}" + (f"{'minutes':>10}" if speed else ""),
+    ]
+    for phase in data["phases"]:
+        line = f"  {phase['label']:<42}{phase['trainings']:>9,}{phase['standard_trainings']:>12,.1f}"
+        lines.append(line + (f"{phase['minutes']:>10.1f}" if speed else ""))
+    total = sum(phase["standard_trainings"] for phase in data["phases"])
+    line = f"  {'together':<42}{data['trainings']:>9,}{total:>12,.1f}"
+    lines.append(line + (f"{data['probe']['minutes']:>10.1f}" if speed else ""))
+    if speed:
+        lines.append(f"On {speed.workers} workers, {data['probe']['memory_mb']:,.0f} MiB of memory together.")
+    else:
+        lines.append("Minutes and memory: taskgroup plan --probe")
+    return escape_controls("\n".join(lines))

@@ -1,0 +1,169 @@
+"""What is trained again on fresh seeds: the choice, and every honest alternative at the same inference budget.
+
+A contender is a set of networks and a routing of the served tasks to them. Costs are in the budget's unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grouping.candidates import FloatArray
+from grouping.errors import InputError
+from grouping.solver.baselines import clustering, random_groupings
+from grouping.solver.solution import Solution
+from grouping.tasks import SEPARATOR
+from search.plan import STANDARD, Plan
+
+__all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a contender: who is trained in it, how large, how many copies are averaged."""
+
+    tasks: tuple[str, ...]
+    capacity: float
+    copies: int = 1
+
+    @property
+    def name(self) -> str:
+        """Task names joined by ``+``; copies are marked."""
+        joined = SEPARATOR.join(self.tasks)
+        return joined if self.copies == 1 else f"{self.copies} x {joined}"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Networks and a routing.
+
+    Args:
+        name: Short and unique: ``chosen``, ``all-in-one``, ``random-3``.
+        label: For people.
+        members: The networks.
+        routing: Index into ``members`` for every served task.
+        cost: Summed cost in the budget's unit.
+        comparable: Whether it keeps the budget; references outside it are shown, never compared.
+        note: Why not, or what else to know.
+    """
+
+    name: str
+    label: str
+    members: tuple[Member, ...]
+    routing: Mapping[str, int]
+    cost: float
+    comparable: bool = True
+    note: str = ""
+
+    @property
+    def identity(self) -> frozenset[tuple[Member, frozenset[str]]]:
+        """What makes two contenders the same: the networks and whom each serves."""
+        served: dict[int, set[str]] = {}
+        for task, member in self.routing.items():
+            served.setdefault(member, set()).add(task)
+        return frozenset((self.members[m], frozenset(tasks)) for m, tasks in served.items())
+
+
+CostOf = Callable[[Sequence[str], float], float]
+"""Tasks of a network and its capacity -> cost in the budget's unit."""
+
+
+def from_solution(plan: Plan, solution: Solution, name: str, label: str) -> Contender:
+    """The networks a solver chose, with the routing of the selection losses."""
+    members = tuple(Member(plan.group(int(c)), float(plan.capacity_C[c])) for c in solution.chosen)
+    routing = {plan.tasks[t].name: int(solution.serves_T[t]) for t in plan.main}
+    return Contender(name, label, members, routing, solution.cost)
+
+
+def from_groups(
+    plan: Plan, groups: Iterable[Sequence[str]], name: str, label: str, cost_of: CostOf, capacity: float
+) -> Contender:
+    """Groups as networks of one capacity; a task in several groups is served by the first."""
+    members = tuple(Member(tuple(task.name for task in plan.tasks if task.name in set(g)), capacity) for g in groups)
+    main = [plan.tasks[t].name for t in plan.main]
+    routing = {task: next(m for m, member in enumerate(members) if task in member.tasks) for task in main}
+    used = sorted(set(routing.values()))
+    kept = tuple(members[m] for m in used)
+    cost = sum(cost_of(member.tasks, capacity) for member in kept)
+    allowed = plan.spec.budget.max_networks
+    fits_cost = cost <= plan.spec.budget.inference * (1 + 1e-9)
+    fits_count = allowed is None or len(kept) <= allowed
+    note = "" if fits_cost else f"costs {cost:g}, the budget is {plan.spec.budget.inference:g}"
+    if fits_cost and not fits_count:
+        note = f"{len(kept)} networks, {allowed} are allowed"
+    return Contender(
+        name, label, kept, {t: used.index(m) for t, m in routing.items()}, cost, fits_cost and fits_count, note
+    )
+
+
+def alternatives(
+    plan: Plan, label_similarity_TT: FloatArray, cost_of: CostOf
+) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
+    """The honest alternatives, and a sentence for each that cannot be built.
+
+    Args:
+        plan: Tasks, budget and networks.
+        label_similarity_TT: Absolute correlation of the training labels, [T, T].
+        cost_of: Cost of a network.
+    """
+    everything = tuple(task.name for task in plan.tasks)
+    plain = plan.plain_capacity
+    main = [plan.tasks[t].name for t in plan.main]
+    limit = plan.spec.budget.inference
+    unit = plan.spec.budget.unit.replace("snt", "SNT")
+    found: list[Contender] = [
+        from_groups(
+            plan, [(task,) for task in main], "single-task", "one standard network per task", cost_of, STANDARD
+        ),
+        from_groups(plan, [everything], "all-in-one", "one standard network for all tasks", cost_of, STANDARD),
+    ]
+    missing: list[str] = []
+    whole = cost_of(everything, STANDARD)
+    optional: list[tuple[str, str, list[tuple[str, ...]], float]] = []
+    if limit > whole * (1 + 1e-9) and len(main) > 1:
+        optional.append(
+            ("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything], limit / whole)
+        )
+    if len(main) > 1:
+        each = limit / sum(cost_of((task,), STANDARD) for task in main)
+        optional.append(("independent", f"one network per task, {each:.3g} SNT each", [(t,) for t in main], each))
+    for name, label, groups, capacity in optional:
+        try:
+            found.append(from_groups(plan, groups, name, label, cost_of, capacity))
+        except InputError as error:
+            missing.append(f"left out: {label}: {error.what}")
+    copies = min(int(limit / whole + 1e-9), plan.spec.budget.max_networks or len(everything))
+    if copies > 1:
+        found.append(
+            Contender(
+                "ensemble",
+                f"the average of {copies} all-in-one networks with other seeds",
+                (Member(everything, STANDARD, copies),),
+                dict.fromkeys(main, 0),
+                copies * whole,
+            )
+        )
+    if 1 < plan.networks < len(main):
+        groups = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
+        named = [tuple(main[t] for t in group) for group in groups]
+        found.append(
+            from_groups(plan, named, "correlation", "tasks clustered by their labels' correlation", cost_of, plain)
+        )
+    if plan.spec.evidence.grouping is not None:
+        found.append(from_groups(plan, plan.spec.evidence.grouping, "yours", "your own grouping", cost_of, plain))
+    return tuple(found), tuple(missing)
+
+
+def random_contenders(plan: Plan, cost_of: CostOf, rng: np.random.Generator) -> tuple[Contender, ...]:
+    """Random groupings of as many standard networks as the budget holds."""
+    main = [plan.tasks[t].name for t in plan.main]
+    if not 1 < plan.networks < len(main):
+        return ()
+    drawn = random_groupings(len(main), plan.networks, plan.spec.evidence.random_groupings, rng)
+    named = [[tuple(main[t] for t in group) for group in groups] for groups in drawn]
+    return tuple(
+        from_groups(plan, groups, f"random-{i}", f"random grouping {i}", cost_of, plan.plain_capacity)
+        for i, groups in enumerate(named, start=1)
+    )

@@ -1,0 +1,189 @@
+"""One decision on one split of the data: search, audit, check, choose, and confirm on fresh seeds.
+
+The middle of the story that ``search.run`` tells; every step asks ``measurement`` for trainings and gets them from the
+store where they were done before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from grouping.candidates import FloatArray
+from grouping.curves import CurveTable
+from grouping.evidence import selection_frequency
+from grouping.losses import LossTable
+from grouping.recommendation import Stability
+from grouping.solver.baselines import label_similarity
+from grouping.solver.solution import Solution
+from search.confirmation import Confirmation, confirmation_trials, read_confirmation
+from search.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
+from search.measurement import Measurement
+from search.plan import ROUNDS, Plan
+from search.selection import choose, completed, curves_of, finished, measured, reference_losses, unmeasured
+from search.training.experiment import Experiment
+from search.trials import Trial, TrialResult, stream_seed
+
+__all__ = ["Decision", "decide"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What one split gave.
+
+    Args:
+        plan: Candidates and seeds.
+        curves: Validation curves of everything the search trained, [R, C, T, S].
+        reference_T: Validation loss of every task's own standard network.
+        table: Raw validation losses that the choice was made on.
+        relative: The same, relative and completed by estimates: what the solver saw in the end.
+        estimated: Relative losses as they stood before audited and chosen networks were trained.
+        final: Relative losses of what was trained to the end.
+        audited: Candidates of the random audit sample.
+        solution: The choice; indices into ``plan.candidates``.
+        runner_up: The next best solution with a different routing, or None.
+        stability: How often the choice comes out of resampled losses.
+        contenders: What was confirmed; the first is the choice.
+        confirmation: Test losses on fresh seeds.
+        results: Every finished trial of this split.
+        notes: What could not be done, in sentences.
+    """
+
+    plan: Plan
+    curves: CurveTable
+    reference_T: FloatArray
+    table: LossTable
+    relative: LossTable
+    estimated: LossTable
+    final: LossTable
+    audited: tuple[int, ...]
+    solution: Solution
+    runner_up: Solution | None
+    stability: Stability
+    contenders: tuple[Contender, ...]
+    confirmation: Confirmation
+    results: Mapping[Trial, TrialResult]
+    notes: tuple[str, ...]
+
+
+def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of: CostOf, split: int = 0) -> Decision:
+    """Find, choose and confirm on one split.
+
+    Raises:
+        NoResultError: a task cannot be trained alone, or the choice cannot be confirmed.
+        InfeasibleError: the trained networks do not cover every task within the budget.
+    """
+    spec, seed = plan.spec, plan.spec.training.seed
+    results = measurement.measure(experiment, "search", "search", plan.search_trials(split))
+    reference_T = reference_losses(plan, curves_of(plan, results), measurement.failures)
+
+    def table() -> LossTable:
+        return measured(plan, curves_of(plan, results), reference_T)
+
+    estimated = completed(plan, table())
+    audited = _audit_sample(plan, estimated, np.random.default_rng(stream_seed(seed, "audit", split)))
+    results |= measurement.measure(experiment, "audit", "audit", plan.trials(audited, split))
+    solution = choose(plan, table(), top=2)
+    for _ in range(ROUNDS):
+        missing = _untrained(plan, solution, table())
+        trials = plan.trials(missing, split)
+        if all(trial in results or trial in measurement.failures for trial in trials):
+            break
+        results |= measurement.measure(experiment, "check", "check the choice", trials)
+        solution = choose(plan, table(), top=2)
+    stability = selection_frequency(
+        table(),
+        lambda resampled: choose(plan, resampled),
+        spec.evidence.draws,
+        np.random.default_rng(stream_seed(seed, "stability", split)),
+    )
+    curves = curves_of(plan, results)
+    final = finished(curves, reference_T).scaled(reference_T)
+    searched = dict(results)
+
+    runner_up = solution.alternatives[0] if solution.alternatives else None
+    contenders = [from_solution(plan, solution, "chosen", "the chosen grouping")]
+    if runner_up is not None:
+        contenders.append(from_solution(plan, runner_up, "runner-up", "the runner-up"))
+    similarity_TT = label_similarity(experiment.dataset.train.targets_NT)
+    honest, notes = alternatives(plan, similarity_TT, cost_of)
+    contenders += honest
+    best = _best_of_random(plan, experiment, measurement, searched, reference_T, split)
+    if best is not None:
+        contenders.append(best)
+    contenders += random_contenders(plan, cost_of, np.random.default_rng(stream_seed(seed, "random", split)))
+    wanted = [
+        trial
+        for fresh in plan.fresh_seeds
+        for contender in contenders
+        for trial in confirmation_trials(plan, contender, fresh, reference_T, split)
+    ]
+    results |= measurement.measure(experiment, "confirm", "confirm on fresh seeds", wanted)
+    confirmation = read_confirmation(plan, contenders, results, reference_T, ("chosen", "single-task"), split)
+    return Decision(
+        plan,
+        curves,
+        reference_T,
+        table(),
+        completed(plan, table()),
+        estimated,
+        final,
+        audited,
+        solution,
+        runner_up,
+        stability,
+        tuple(contenders),
+        confirmation,
+        results,
+        notes + confirmation.left_out,
+    )
+
+
+def _audit_sample(plan: Plan, estimated: LossTable, rng: np.random.Generator) -> tuple[int, ...]:
+    """Random candidates that rest on estimates: chosen groups alone would be a biased sample."""
+    if plan.spec.affinity.estimator == "measured" or plan.spec.affinity.audit == 0:
+        return ()
+    guessed = plan.choosable_C & (plan.candidates.size_C >= 3)
+    if plan.spec.affinity.estimator == "higher-order":
+        assert estimated.estimated_CT is not None
+        guessed &= estimated.estimated_CT.any(axis=1) & ~np.isnan(estimated.mean_CT).any(
+            axis=1, where=plan.candidates.members_CT
+        )
+    pool = np.flatnonzero(guessed)
+    count = min(plan.spec.affinity.audit, len(pool))
+    return tuple(sorted(int(c) for c in rng.choice(pool, size=count, replace=False)))
+
+
+def _untrained(plan: Plan, solution: Solution, table: LossTable) -> tuple[int, ...]:
+    """Chosen candidates that were not trained to the end yet."""
+    if plan.spec.affinity.estimator == "early-stopping":
+        return tuple(int(c) for c in solution.chosen)
+    return unmeasured(solution, table)
+
+
+def _best_of_random(
+    plan: Plan,
+    experiment: Experiment,
+    measurement: Measurement,
+    searched: Mapping[Trial, TrialResult],
+    reference_T: FloatArray,
+    split: int,
+) -> Contender | None:
+    """The proven best grouping of as many random groups as the search trained, singles and all-in-one being free."""
+    if not plan.spec.evidence.best_of_random or plan.networks < 2:
+        return None
+    sizes_C = plan.candidates.size_C
+    everything = len(plan.tasks)
+    groups = {trial.tasks for trial in searched if 1 < len(trial.tasks) < everything and trial.fraction == 1.0}
+    plain_C = plan.choosable_C & (plan.capacity_C == plan.plain_capacity) & (sizes_C > 1) & (sizes_C < everything)
+    pool = np.flatnonzero(plain_C)
+    rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "best-of-random", split))
+    drawn = [int(c) for c in rng.choice(pool, size=min(len(groups), len(pool)), replace=False)]
+    free = [int(c) for c in np.flatnonzero(plan.trained_C & ((sizes_C == 1) | (sizes_C == everything)))]
+    trials = plan.trials([*free, *drawn], split)
+    results = measurement.measure(experiment, "compare", f"{len(drawn)} random groups", trials)
+    table = finished(curves_of(plan, results), reference_T)
+    solution = choose(plan, table, estimate=False)
+    return from_solution(plan, solution, "best-of-random", f"the best of {len(drawn)} random groups")

@@ -1,0 +1,383 @@
+"""What a spec amounts to before anything is trained: candidates with their costs, trainings, and what they add up to.
+
+Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and parameters by closed form, SNT nominally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from grouping.budget import BudgetUnit
+from grouping.candidates import BoolArray, Candidates, FloatArray
+from grouping.errors import InfeasibleError
+from grouping.tasks import Task
+from search.errors import SpecError
+from search.networks.cost import network_cost, scaled_widths
+from search.spec import Spec
+from search.trials import Trial
+
+__all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan", "make_plan"]
+
+STANDARD = 1.0
+"""Capacity of the standard network, in standard network times."""
+
+ROUNDS = 3
+"""How often a choice that rests on estimates is trained and solved again."""
+
+_MOST_CANDIDATES = 20_000
+
+Latency = Callable[[tuple[int, ...], tuple[int, ...]], float]
+"""Hidden widths and outputs per task -> measured milliseconds for one input row."""
+
+
+@dataclass(frozen=True)
+class PhaseCount:
+    """Trainings of one phase.
+
+    Args:
+        phase: ``search``, ``audit``, ``check`` (choices that rest on estimates), ``compare`` or ``confirm``.
+        label: The phase in words.
+        trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
+    """
+
+    phase: str
+    label: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def trainings(self) -> int:
+        """Networks trained, at most; an ensemble counts every copy."""
+        return sum(trial.copies for trial in self.trials)
+
+    @property
+    def standard_trainings(self) -> float:
+        """The same in units of one training of the standard network."""
+        return sum(trial.copies * trial.fraction * trial.capacity for trial in self.trials)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The candidates a recommendation chooses from, and what is trained to find out.
+
+    Args:
+        spec: The resolved spec.
+        tasks: The task set; ``T`` of them.
+        candidates: Every network considered; its ``cost`` is the nominal capacity in SNT; ``C`` of them.
+        charged_C: What serving each costs in the budget's unit.
+        trained_C: Candidates that the search trains before anything is estimated.
+        choosable_C: Candidates that may be served; the others are single-task references outside budget or capacities.
+        largest_group: Size of the largest group considered.
+    """
+
+    spec: Spec
+    tasks: tuple[Task, ...]
+    candidates: Candidates
+    charged_C: FloatArray
+    trained_C: BoolArray
+    choosable_C: BoolArray
+    largest_group: int
+
+    @property
+    def capacity_C(self) -> FloatArray:
+        """Nominal capacity of each candidate in SNT."""
+        return self.candidates.cost_C
+
+    @property
+    def main(self) -> tuple[int, ...]:
+        """Indices of the tasks that are served."""
+        return tuple(t for t, task in enumerate(self.tasks) if task.role == "main")
+
+    @property
+    def auxiliary(self) -> tuple[int, ...]:
+        """Indices of the tasks that are trained for the others' sake only."""
+        return tuple(t for t, task in enumerate(self.tasks) if task.role == "auxiliary")
+
+    @property
+    def weights_T(self) -> FloatArray:
+        """Weights of the objective, [T]: they sum to 1 over the served tasks, auxiliary tasks weigh nothing."""
+        weights_T = np.array([task.weight if task.role == "main" else 0.0 for task in self.tasks])
+        return np.asarray(weights_T / weights_T.sum())
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        first = self.spec.training.seed
+        return tuple(range(first, first + self.spec.training.seeds))
+
+    @property
+    def fresh_seeds(self) -> tuple[int, ...]:
+        """Seeds of the confirmation: disjoint from every search seed."""
+        first = self.spec.training.seed + 10_000 + self.spec.training.seeds
+        return tuple(range(first, first + self.spec.evidence.seeds))
+
+    @property
+    def plain_capacity(self) -> float:
+        """Capacity of the networks in random and other baseline groupings: standard where the spec allows it."""
+        asked = self.spec.network.capacities
+        return STANDARD if STANDARD in asked else min(asked)
+
+    @property
+    def networks(self) -> int:
+        """How many networks of that capacity the budget holds: the number that random groupings get."""
+        cheapest = self._cheapest(self.plain_capacity)
+        held = int(self.spec.budget.inference / cheapest + 1e-9) if cheapest > 0 else len(self.main)
+        limit = self.spec.budget.max_networks
+        return max(1, min(held, len(self.main), limit if limit is not None else held))
+
+    def _cheapest(self, capacity: float) -> float:
+        charged_C = self.charged_C[self.capacity_C == capacity]
+        return float(charged_C.min()) if len(charged_C) else float(self.charged_C.min())
+
+    def group(self, candidate: int) -> tuple[str, ...]:
+        """Task names of a candidate."""
+        return tuple(self.tasks[t].name for t in np.flatnonzero(self.candidates.members_CT[candidate]))
+
+    def index(self, group: Iterable[str], capacity: float) -> int | None:
+        """The candidate with these tasks at this capacity, or None."""
+        wanted = set(group)
+        members_T = np.array([task.name in wanted for task in self.tasks])
+        match_C = (self.candidates.members_CT == members_T).all(axis=1) & (self.capacity_C == capacity)
+        found = np.flatnonzero(match_C)
+        return int(found[0]) if len(found) else None
+
+    def trials(self, which: Iterable[int], split: int = 0, fraction: float = 1.0) -> tuple[Trial, ...]:
+        """Search trials of some candidates, one per search seed."""
+        return tuple(
+            Trial(self.group(c), float(self.capacity_C[c]), seed, fraction=fraction, split=split)
+            for c in which
+            for seed in self.search_seeds
+        )
+
+    def search_trials(self, split: int = 0) -> tuple[Trial, ...]:
+        """What is trained before anything is estimated."""
+        trained = [int(c) for c in np.flatnonzero(self.trained_C)]
+        if self.spec.affinity.estimator != "early-stopping":
+            return self.trials(trained, split)
+        singles = [c for c in trained if self.candidates.size_C[c] == 1 and self.capacity_C[c] == STANDARD]
+        early = self.trials(trained, split, self.spec.affinity.fraction)
+        return early + self.trials(singles, split)
+
+    def phases(self) -> tuple[PhaseCount, ...]:
+        """Every phase with the most trainings it can take."""
+        spec, seeds, fresh = self.spec, self.spec.training.seeds, self.spec.evidence.seeds
+        estimated = spec.affinity.estimator != "measured"
+        phases = [PhaseCount("search", "groups of the search", self.search_trials())]
+        typical = self._typical_group()
+        if estimated and spec.affinity.audit:
+            audit = min(spec.affinity.audit, int((self.choosable_C & ~self.trained_C).sum()) or spec.affinity.audit)
+            phases.append(PhaseCount("audit", "random groups that audit the estimates", (typical,) * audit * seeds))
+        if estimated:
+            checks = (typical,) * (ROUNDS * self.networks * seeds)
+            phases.append(PhaseCount("check", "choices that rest on estimates, at most", checks))
+        if spec.evidence.best_of_random and self.networks > 1:
+            compare = (typical,) * (self.random_groups() * seeds)
+            phases.append(PhaseCount("compare", "as many random groups, at most", compare))
+        phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", self._confirmed() * fresh))
+        return tuple(phases)
+
+    def _typical_group(self) -> Trial:
+        """A network of the size that a grouping within the budget has on average."""
+        size = max(1, round(len(self.tasks) / self.networks))
+        return Trial(tuple(task.name for task in self.tasks[:size]), self.plain_capacity, self.spec.training.seed)
+
+    def _confirmed(self) -> tuple[Trial, ...]:
+        """Trainings of one fresh seed: choice, runner-up, best of random, clustering, random groupings, references."""
+        seed, everything = self.spec.training.seed, tuple(task.name for task in self.tasks)
+        groupings = 4 + self.spec.evidence.random_groupings if self.networks > 1 else 1
+        singles = tuple(Trial(everything[:1], STANDARD, seed) for _ in self.main)
+        wide = self.spec.budget.inference / self._cheapest(STANDARD) * STANDARD
+        small = tuple(Trial(everything[:1], wide / len(self.main), seed) for _ in self.main)
+        whole = Trial(everything, STANDARD, seed)
+        ensemble = Trial(everything, STANDARD, seed, copies=max(1, self.networks))
+        grouped = (self._typical_group(),) * (groupings * self.networks)
+        return (*grouped, *singles, *small, whole, Trial(everything, wide, seed), ensemble)
+
+    def random_groups(self) -> int:
+        """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many."""
+        shared_C = self.trained_C & (self.candidates.size_C >= 2) & (self.candidates.size_C < len(self.tasks))
+        audited = self.spec.affinity.audit if self.spec.affinity.estimator != "measured" else 0
+        groups = {self.candidates.members_CT[c].tobytes() for c in np.flatnonzero(shared_C)}
+        return min(len(groups) + audited, 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2)
+
+    @property
+    def searching(self) -> int:
+        """Trainings of the search proper: the ones that ``budget.training`` limits."""
+        return sum(p.trainings for p in self.phases() if p.phase in {"search", "audit", "check"})
+
+
+def make_plan(
+    spec: Spec, tasks: Sequence[Task], n_inputs: int, outputs: Sequence[int], latency: Latency | None = None
+) -> Plan:
+    """Enumerate the candidates of a resolved spec and what is trained.
+
+    Args:
+        spec: With tasks and types filled in.
+        tasks: The task set, T long.
+        n_inputs: Encoded input columns.
+        outputs: Outputs per task, T long.
+        latency: Measures a network; needed where the budget is in milliseconds.
+
+    Raises:
+        SpecError: a capacity that no integer width reaches, or more trainings than ``budget.training`` allows.
+        InfeasibleError: no candidate combination fits the budget.
+    """
+    names = [task.name for task in tasks]
+    trained = _trained_groups(spec, names)
+    largest = _largest_group(spec, len(names))
+    everything = tuple(range(len(names)))
+    universe = dict.fromkeys(trained)
+    if spec.affinity.estimator == "higher-order":
+        for size in range(3, largest + 1):
+            universe.update(dict.fromkeys(g for g in combinations(everything, size) if _has_pairs(g, trained)))
+    costs = _Costs(spec, n_inputs, outputs, latency)
+    capacities = sorted({STANDARD, *spec.network.capacities})
+    rows = [(group, capacity, group in trained) for capacity in capacities for group in universe]
+    charged = np.array([costs.of(group, capacity)[spec.budget.unit] for group, capacity, _ in rows])
+    fits = _admissible(rows, charged, spec, {t for t, task in enumerate(tasks) if task.role == "main"})
+    keep = fits | np.array([len(group) == 1 and capacity == STANDARD for group, capacity, _ in rows])
+    rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
+    members_CT = np.array([[t in group for t in everything] for group, _, _ in rows], dtype=bool)
+    all_costs = [costs.of(group, capacity) for group, capacity, _ in rows]
+    candidates = Candidates(
+        tuple(names),
+        members_CT,
+        np.array([capacity for _, capacity, _ in rows]),
+        other_costs_C={unit: np.array([cost[unit] for cost in all_costs]) for unit in all_costs[0] if unit != "snt"},
+    )
+    plan = Plan(
+        spec,
+        tuple(tasks),
+        candidates,
+        charged[keep],
+        np.array([is_trained for _, _, is_trained in rows]),
+        fits[keep],
+        largest,
+    )
+    _check_training_budget(plan)
+    return plan
+
+
+def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], None]:
+    """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
+    n = len(names)
+    groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
+    if spec.candidates.groups is not None:
+        position = {name: t for t, name in enumerate(names)}
+        groups.update(dict.fromkeys(tuple(sorted(position[name] for name in g)) for g in spec.candidates.groups))
+    else:
+        default = 2 if spec.affinity.estimator == "higher-order" else n
+        size = min(spec.candidates.max_size or default, n)
+        count = sum(comb(n, s) for s in range(1, size + 1))
+        if count > _MOST_CANDIDATES:
+            raise SpecError(
+                f"all groups of up to {size} of {n} tasks are {count:,} networks to train",
+                where="candidates.max_size",
+                fix="Use affinity.estimator: higher-order, a smaller max_size, or list candidates.groups",
+            )
+        for s in range(2, size + 1):
+            groups.update(dict.fromkeys(combinations(range(n), s)))
+    groups.setdefault(tuple(range(n)))
+    return groups
+
+
+def _largest_group(spec: Spec, n: int) -> int:
+    """The largest size whose groups, with all smaller ones, still make a list of reasonable length."""
+    total = 0
+    for size in range(1, n + 1):
+        total += comb(n, size)
+        if total * len(spec.network.capacities) > _MOST_CANDIDATES:
+            return size - 1
+    return n
+
+
+def _has_pairs(group: tuple[int, ...], trained: dict[tuple[int, ...], None]) -> bool:
+    return all(pair in trained for pair in combinations(group, 2))
+
+
+class _Costs:
+    """Cost of a group at a capacity in every unit that is known, computed once per group size and capacity."""
+
+    def __init__(self, spec: Spec, n_inputs: int, outputs: Sequence[int], latency: Latency | None) -> None:
+        self._spec, self._n_inputs, self._outputs, self._latency = spec, n_inputs, outputs, latency
+        self._widths: dict[float, tuple[int, ...]] = {}
+        self._known: dict[tuple[float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
+
+    def of(self, group: tuple[int, ...], capacity: float) -> dict[BudgetUnit, float]:
+        outputs = tuple(sorted(self._outputs[t] for t in group))
+        if (capacity, outputs) not in self._known:
+            self._known[capacity, outputs] = self._count(capacity, outputs)
+        return self._known[capacity, outputs]
+
+    def _count(self, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
+        if capacity not in self._widths:
+            self._widths[capacity] = scaled_widths(self._n_inputs, self._spec.network.widths, capacity)
+        cost = network_cost(self._n_inputs, self._widths[capacity], outputs)
+        known: dict[BudgetUnit, float] = {
+            "snt": capacity,
+            "flops": float(cost.flops),
+            "parameters": float(cost.parameters),
+        }
+        if self._spec.budget.unit == "latency_ms":
+            if self._latency is None:
+                raise SpecError(
+                    "latency is measured, not counted, so the cost of the networks is unknown",
+                    where="budget.unit",
+                    fix="Use: taskgroup plan --probe",
+                )
+            known["latency_ms"] = self._latency(self._widths[capacity], outputs)
+        return known
+
+
+def _admissible(
+    rows: Sequence[tuple[tuple[int, ...], float, bool]], charged: FloatArray, spec: Spec, main: set[int]
+) -> BoolArray:
+    """Candidates that some feasible grouping can contain.
+
+    A network that does not cover every served task leaves room for at least one more within the budget.
+    """
+    limit = spec.budget.inference
+    cheapest = float(charged.min())
+    covers = np.array([main <= set(group) for group, _, _ in rows])
+    asked = np.array([capacity in spec.network.capacities for _, capacity, _ in rows])
+    room = 0.0 if spec.budget.max_networks == 1 else limit - cheapest
+    fits = np.where(covers, charged <= limit * (1 + 1e-9), charged <= room * (1 + 1e-9)) & asked
+    if not (fits & covers).any() and not _coverable(rows, charged, fits, spec, main):
+        needed = float(charged[covers & asked].min()) if (covers & asked).any() else cheapest * len(main)
+        raise InfeasibleError(
+            f"no grouping of the {len(main)} tasks fits a budget of {limit:g} {spec.budget.unit}",
+            where="budget.inference",
+            fix=f"Raise it to {needed:g} {spec.budget.unit} or add a smaller capacity to network.capacities",
+            minimum_budget=needed,
+        )
+    return np.asarray(fits)
+
+
+def _coverable(
+    rows: Sequence[tuple[tuple[int, ...], float, bool]],
+    charged: FloatArray,
+    fits: BoolArray,
+    spec: Spec,
+    main: set[int],
+) -> bool:
+    """Whether the fitting candidates can cover the tasks at all within the budget (a relaxed, cheap check)."""
+    share_of = dict.fromkeys(main, np.inf)
+    for c in np.flatnonzero(fits):
+        served = main & set(rows[c][0])
+        for t in served:
+            share_of[t] = min(share_of[t], charged[c] / len(served))
+    return sum(share_of.values()) <= spec.budget.inference * (1 + 1e-9)
+
+
+def _check_training_budget(plan: Plan) -> None:
+    allowed = plan.spec.budget.training
+    if allowed is None or allowed.trainings is None or plan.searching <= allowed.trainings:
+        return
+    raise SpecError(
+        f"the search trains up to {plan.searching} networks, {allowed.trainings} are allowed",
+        where="budget.training.trainings",
+        fix=f"Raise it to {plan.searching}, or lower training.seeds, affinity.audit or candidates.max_size",
+    )

@@ -1,0 +1,129 @@
+"""The choice on validation losses: measured tables from trials, estimates in their gaps, and the proven best grouping.
+
+Losses are made relative to each task's own standard single-task network before anything is chosen, so no task's unit
+decides. Axes as everywhere: ``R`` seeds, ``C`` candidates, ``T`` tasks, ``S`` readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from grouping.candidates import FloatArray, IntArray
+from grouping.curves import CurveTable
+from grouping.errors import NoResultError
+from grouping.estimators.higher_order import higher_order
+from grouping.losses import LossTable
+from grouping.solver import solve, solve_frontier
+from grouping.solver.solution import Solution
+from search.plan import STANDARD, Plan
+from search.trials import Trial, TrialResult
+
+__all__ = ["choose", "completed", "curves_of", "finished", "frontier", "measured", "reference_losses", "unmeasured"]
+
+
+def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
+    """Validation curves [R, C, T, S] of the finished search trials; NaN where there is none.
+
+    Curves of unequal length (early-stopped trials) are padded with NaN; all trials of a run read at the same steps.
+    """
+    steps_S = max((result.steps_S for result in results.values()), key=len)
+    names = [task.name for task in plan.tasks]
+    shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))
+    curves_RCTS = np.full(shape, np.nan)
+    for trial, result in results.items():
+        candidate = plan.index(trial.tasks, trial.capacity)
+        if candidate is None or trial.seed not in plan.search_seeds:
+            continue
+        r = plan.search_seeds.index(trial.seed)
+        for row, task in enumerate(trial.tasks):
+            curves_RCTS[r, candidate, names.index(task), : len(result.steps_S)] = result.curve_TS[row]
+    return CurveTable(plan.candidates, steps_S, curves_RCTS, tuple(str(seed) for seed in plan.search_seeds))
+
+
+def reference_losses(plan: Plan, curves: CurveTable, failures: Mapping[Trial, str]) -> FloatArray:
+    """Validation loss of every task's own standard network in its best state, mean over seeds, [T].
+
+    Raises:
+        NoResultError: a task that could not be trained alone with any seed; every loss is relative to it.
+    """
+    reference_T = np.full(len(plan.tasks), np.nan)
+    for t, task in enumerate(plan.tasks):
+        single = plan.index([task.name], STANDARD)
+        assert single is not None
+        best_R = np.min(
+            curves.curves_RCTS[:, single, t], axis=1, initial=np.inf, where=~np.isnan(curves.curves_RCTS[:, single, t])
+        )
+        best_R = best_R[np.isfinite(best_R)]
+        if not len(best_R):
+            reasons = sorted({why for trial, why in failures.items() if trial.tasks == (task.name,)})
+            raise NoResultError(
+                f"task '{task.name}' could not be trained alone ({'; '.join(reasons) or 'no trial finished'})",
+                where="tasks",
+                fix="Lower training.learning_rate, look at the target's values, or leave the task out",
+            )
+        reference_T[t] = best_R.mean()
+    return reference_T
+
+
+def measured(plan: Plan, curves: CurveTable, reference_T: FloatArray) -> LossTable:
+    """Raw losses to choose on: those of the kept states, or early ones where the estimator is early stopping."""
+    if plan.spec.affinity.estimator == "early-stopping":
+        return curves.at_fraction(plan.spec.affinity.fraction)
+    return finished(curves, reference_T)
+
+
+def finished(curves: CurveTable, reference_T: FloatArray) -> LossTable:
+    """Raw losses of the kept states of trials that were trained to the end."""
+    to_the_end = ~np.isnan(curves.curves_RCTS[..., -1:])
+    whole = replace(curves, curves_RCTS=np.where(to_the_end, curves.curves_RCTS, np.nan))
+    return whole.kept(reference_T)
+
+
+def completed(plan: Plan, table: LossTable, *, estimate: bool = True) -> LossTable:
+    """Relative losses, with estimates in the gaps where the spec asks for them.
+
+    The reference is computed from the table itself, so that its error is carried wherever the table is resampled.
+    """
+    reference_T = np.array([table.mean_CT[plan.index([task.name], STANDARD), t] for t, task in enumerate(plan.tasks)])
+    relative = table.scaled(reference_T)
+    return higher_order(relative) if estimate and plan.spec.affinity.estimator == "higher-order" else relative
+
+
+def choose(plan: Plan, table: LossTable, *, top: int = 1, estimate: bool = True) -> Solution:
+    """The proven best grouping for raw losses under the plan's budget; indices refer to ``plan.candidates``."""
+    losses_CT = completed(plan, table, estimate=estimate).mean_CT
+    usable = np.flatnonzero(plan.choosable_C & ~np.isnan(losses_CT).all(axis=1))
+    solution = solve(
+        losses_CT[usable],
+        plan.charged_C[usable],
+        budget=plan.spec.budget.inference,
+        weights_T=plan.weights_T,
+        max_networks=plan.spec.budget.max_networks,
+        auxiliary=plan.auxiliary,
+        top=top,
+    )
+    return _in_plan(solution, usable)
+
+
+def frontier(plan: Plan, table: LossTable) -> tuple[Solution, ...]:
+    """Every non-dominated (cost, objective) among the plan's candidates, ascending in cost."""
+    losses_CT = completed(plan, table).mean_CT
+    usable = np.flatnonzero(~np.isnan(losses_CT).all(axis=1))
+    points = solve_frontier(
+        losses_CT[usable], plan.charged_C[usable], weights_T=plan.weights_T, auxiliary=plan.auxiliary
+    )
+    return tuple(_in_plan(point, usable) for point in points)
+
+
+def _in_plan(solution: Solution, usable: IntArray) -> Solution:
+    """The same solution with indices into the plan's candidates."""
+    alternatives = tuple(_in_plan(other, usable) for other in solution.alternatives)
+    return replace(solution, chosen=usable[solution.chosen], alternatives=alternatives)
+
+
+def unmeasured(solution: Solution, table: LossTable) -> tuple[int, ...]:
+    """Chosen candidates that no seed has measured."""
+    return tuple(int(c) for c in solution.chosen if (table.replicates_CT[c] == 0).all())
