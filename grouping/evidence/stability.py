@@ -1,0 +1,181 @@
+"""How often this grouping would have been chosen: the choice is repeated on resampled search losses.
+
+Called selection *frequency*, not probability: it says how much the choice hangs on the seeds that happened to be
+drawn, not how likely it is to be best.
+
+Axes: ``R`` replicates (seeds), ``C`` candidates, ``T`` tasks, ``G`` chosen networks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grouping.candidates import BoolArray, Candidates, FloatArray, network_name
+from grouping.errors import InputError
+from grouping.losses import LossTable
+from grouping.solver.solution import Solution
+
+__all__ = ["SelectionFrequency", "bootstrap", "selection_frequency"]
+
+
+@dataclass(frozen=True)
+class SelectionFrequency:
+    """What was chosen over ``draws`` re-solves.
+
+    A grouping is known by the sorted names of its networks, that is by who trains with whom; capacities and routing
+    of tasks that two networks could serve are not told apart.
+
+    Args:
+        grouping: The grouping chosen on the measured losses.
+        frequency: How often it was chosen again.
+        draws: Number of re-solves.
+        groupings: Frequency of every grouping chosen at least once, most frequent first.
+        pairs: Frequency with which two tasks, in task order, were trained in one network that serves at least one of
+            them; pairs that never were are left out.
+    """
+
+    grouping: tuple[str, ...]
+    frequency: float
+    draws: int
+    groupings: Mapping[tuple[str, ...], float]
+    pairs: Mapping[tuple[str, str], float]
+
+
+def selection_frequency(
+    table: LossTable, choose: Callable[[LossTable], Solution], draws: int, rng: np.random.Generator
+) -> SelectionFrequency:
+    """Repeat the choice on tables drawn by a residual bootstrap.
+
+    With three seeds a resampled cell would be one of ten multisets of three numbers. So residuals (loss minus the mean
+    of its cell) are pooled per task over candidates, as if training noise of a task depended little on its partners.
+    They are split into what a seed did to all candidates of a task alike (one draw for the whole table: it cancels in
+    comparisons paired by seed) and the rest (one draw per number), and widened by ``sqrt(R / (R - 1))``, R counting
+    the cell's replicates, since residuals are that much too short (Davison & Hinkley 1997, section 6.2.3).
+    The single-task networks are candidates like any other, so a ``choose`` that works with relative losses computes
+    its reference anew in every draw.
+
+    Args:
+        table: Measured losses of the search.
+        choose: The whole way from a table to a solution, estimation included; called ``draws + 1`` times.
+        draws: Number of resampled tables.
+        rng: Source of the draws.
+
+    Raises:
+        InputError: no draw was asked for, or no cell of the table has two replicates.
+    """
+    if draws < 1:
+        raise InputError(f"{draws} draws were asked for", fix="Ask for 1 or more")
+    chosen, _ = _read(choose(table), table.tasks)
+    resample = _Resampler(table)
+    groupings: Counter[tuple[str, ...]] = Counter()
+    pairs_TT = np.zeros((len(table.tasks),) * 2)
+    for _ in range(draws):
+        grouping, together_TT = _read(choose(resample(rng)), table.tasks)
+        groupings[grouping] += 1
+        pairs_TT += together_TT
+    return SelectionFrequency(
+        grouping=chosen,
+        frequency=groupings[chosen] / draws,
+        draws=draws,
+        groupings={
+            name: count / draws for name, count in sorted(groupings.items(), key=lambda item: (-item[1], item[0]))
+        },
+        pairs={
+            (table.tasks[t], table.tasks[u]): float(pairs_TT[t, u]) / draws
+            for t, u in np.argwhere(np.triu(pairs_TT, 1))
+        },
+    )
+
+
+def bootstrap(
+    losses_RCT: FloatArray,
+    cost_C: FloatArray,
+    *,
+    budget: float,
+    weights_T: FloatArray | None = None,
+    max_networks: int | None = None,
+    partition: bool = False,
+    draws: int = 200,
+    rng: np.random.Generator | None = None,
+) -> SelectionFrequency:
+    """Selection frequencies for plain arrays; tasks are called by their index.
+
+    Args:
+        losses_RCT: Loss per replicate, NaN where a candidate does not serve a task, [R, C, T].
+        cost_C: Cost of each candidate, [C].
+        budget: Limit of the summed cost.
+        weights_T: Weights of the tasks, [T]; default: equal.
+        max_networks: At most that many networks.
+        partition: Each task in exactly one network.
+        draws: Number of re-solves.
+        rng: Source of the draws; default: always the same ones.
+
+    Raises:
+        InputError: as ``LossTable`` and ``selection_frequency``.
+        InfeasibleError: no grouping fits the budget.
+    """
+    from grouping.solver import solve
+
+    losses_RCT = np.asarray(losses_RCT, dtype=float)
+    if losses_RCT.ndim != 3:
+        raise InputError(f"losses have shape {losses_RCT.shape}, expected (seeds, candidates, tasks)")
+    seeds, count, n_tasks = losses_RCT.shape
+    candidates = Candidates(
+        tuple(map(str, range(n_tasks))),
+        (~np.isnan(losses_RCT)).any(axis=0),
+        np.asarray(cost_C, dtype=float),
+        tuple(map(str, range(count))),
+    )
+
+    def choose(table: LossTable) -> Solution:
+        return solve(
+            table.mean_CT, cost_C, budget=budget, weights_T=weights_T, max_networks=max_networks, partition=partition
+        )
+
+    table = LossTable(candidates, losses_RCT, tuple(map(str, range(seeds))))
+    return selection_frequency(table, choose, draws, rng or np.random.default_rng(0))
+
+
+class _Resampler:
+    """Draws tables that could have been measured with other seeds."""
+
+    def __init__(self, table: LossTable) -> None:
+        self._table = table
+        mean_CT, count_CT = table.mean_CT, table.replicates_CT
+        repeated_CT = count_CT > 1
+        if not repeated_CT.any():
+            raise InputError(
+                "selection frequencies need at least one network that was trained with two seeds",
+                fix="Train with more seeds",
+            )
+        widen_CT = np.sqrt(count_CT / np.maximum(count_CT - 1, 1))
+        residual_RCT = np.where(repeated_CT, (table.losses_RCT - mean_CT) * widen_CT, np.nan)
+        known_RT = (~np.isnan(residual_RCT)).sum(axis=1)
+        self._common_RT = np.nansum(residual_RCT, axis=1) / np.maximum(known_RT, 1)
+        rest_RCT = residual_RCT - self._common_RT[:, None]
+        self._cells_T = [~np.isnan(table.losses_RCT[:, :, t]) for t in range(len(table.tasks))]
+        self._rest_T = [rest_RCT[:, :, t][~np.isnan(rest_RCT[:, :, t])] for t in range(len(table.tasks))]
+        # A relative loss needs a positive reference, whatever the draw: stay above a thousandth of a positive mean.
+        self._least_CT = np.where(mean_CT > 0, mean_CT / 1000, -np.inf)
+
+    def __call__(self, rng: np.random.Generator) -> LossTable:
+        seeds = len(self._common_RT)
+        common_RT = self._common_RT[rng.integers(seeds, size=seeds)]
+        losses_RCT = self._table.mean_CT + common_RT[:, None] + np.zeros((seeds, 1, 1))
+        for t, (cells_RC, rest) in enumerate(zip(self._cells_T, self._rest_T, strict=True)):
+            if len(rest):
+                losses_RCT[:, :, t][cells_RC] += rng.choice(rest, size=int(cells_RC.sum()))
+        losses_RCT = np.where(np.isnan(self._table.losses_RCT), np.nan, np.maximum(losses_RCT, self._least_CT))
+        return replace(self._table, losses_RCT=losses_RCT)
+
+
+def _read(solution: Solution, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], BoolArray]:
+    """The grouping's canonical name, and who trains with whom in a network that serves one of the two, [T, T]."""
+    members_GT = solution.members_GT
+    serves_GT = solution.serves_T == np.arange(len(members_GT))[:, None]
+    helped_TT = serves_GT.T.astype(int) @ members_GT.astype(int) > 0
+    return tuple(sorted(network_name(tasks, members_T) for members_T in members_GT)), helped_TT | helped_TT.T
