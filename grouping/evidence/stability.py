@@ -126,7 +126,7 @@ def bootstrap(
     seeds, count, n_tasks = losses_RCT.shape
     candidates = Candidates(
         tuple(map(str, range(n_tasks))),
-        (~np.isnan(losses_RCT)).any(axis=0),
+        np.asarray((~np.isnan(losses_RCT)).any(axis=0)),
         np.asarray(cost_C, dtype=float),
         tuple(map(str, range(count))),
     )

@@ -67,24 +67,26 @@ _NAMES = {
 def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int) -> Judgement:
     """Judge the confirmed numbers.
 
-    "Better" and "worse" mean beyond the 97 % interval, "open" neither, "-" does not exist, "any" all of these.
-    The first row that fits decides:
+    "Better" and "worse" mean beyond the 97 % interval, "open" neither, "-" that there is no such comparison; an empty
+    cell may be anything. The first row that fits decides:
 
-    ======================  =========  =========  =========  ==========================================================
-    networks of the choice  vs random  vs wide    widening   verdict
-    ======================  =========  =========  =========  ==========================================================
-    (one task)              any        any        any        noise: nothing to group
-    (under 3 seeds)         any        any        any        unsure
-    (error unknown)         any        any        any        unsure: a single cluster of test rows
-    any                     better     better     any        grouping (with one network: all tasks should share it)
-    two or more             any other  better     any        separation; says so where random ones are even better
-    any                     any        not better better     capacity; says so where wide beats the choice
-    one                     any        -          better     capacity: the choice is the wide network
-    any                     better     not better not better noise: beats random, but not what one wide network gives
-    any                     any        worse      not better noise: one wide network beats the choice
-    any                     worse      any        any        noise: random groupings beat the choice
-    any                     any        any        any        noise
-    ======================  =========  =========  =========  ==========================================================
+    ==============  =============  ==========  ========  ===========================================================
+    networks        chosen         chosen      wide vs   verdict
+    chosen          vs random      vs wide     standard
+    ==============  =============  ==========  ========  ===========================================================
+    (one task)                                           noise: nothing to group
+    (under 3 seeds)                                      unsure
+    (some error unknown)                                 unsure: a single cluster of test rows or random grouping
+    any             better         better                grouping (with one network: all tasks should share it)
+    two or more     not better, -  better                separation; says so where random ones are even better
+    any                            open, worse  better   capacity; says so where the wide network beats the choice
+    one                            -            better   capacity: the choice is the wide network
+    any             better                               noise: beats random ones, but not the wide network
+    any                            worse                 noise: the wide network beats the choice
+    any             worse                                noise: random groupings beat the choice
+    one                            better                noise: the smaller single network beats the wide one
+    any                                                  noise
+    ==============  =============  ==========  ========  ===========================================================
 
     Whatever the verdict, every alternative that beats the choice beyond the interval is named.
 
@@ -146,6 +148,8 @@ def _rule(found: dict[str, Interval], networks: int) -> tuple[Verdict, str]:
         return "noise", "No gain from grouping: one network as wide as the budget beats the choice."
     if "random" in worse:
         return "noise", "No gain from this choice: random groupings of the same cost beat it on the test rows."
+    if "wide" in better:
+        return "noise", "Nothing to gain from width: the choice, one network for all, beats one as wide as the budget."
     if one:
         return "noise", "Within noise: the choice is one network for all tasks, and nothing is distinguishable from it."
     return "noise", "Within noise: no grouping is distinguishable here."
