@@ -79,7 +79,8 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     if as_json:
         emit_json({"error": error})
     where = f"{error['where']}: " if error["where"] else ""
-    fix = f"\n       {error['fix']}." if error["fix"] else ""
+    fix = f"\n       {error['fix']}" if error["fix"] else ""
+    fix += "" if fix.endswith(("?", ".")) or not fix else "."
     note(escape_controls(f"error: {where}{error['what']}.{fix}"))
     return exit_code
 
