@@ -2,7 +2,8 @@
 
 Every class here is a record; what fills it stands in ``evidence`` (how sure) and ``solver`` (what is best).
 Losses in comparisons are *relative*: weighted mean over the main tasks of loss / loss of the task's own single-task
-network of 1 SNT, so 1.0 is "as good as one network per task" and lower is better.
+network of 1 SNT, so 1.0 is "as good as one network per task" and lower is better. Ends of an interval are None where
+one seed says nothing.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ class Confirmed:
     task: str
     metric: str
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     seeds: int
     higher_is_better: bool = False
 
@@ -112,8 +113,8 @@ class Baseline:
     cost: float
     networks: tuple[Network, ...]
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     seeds: int
     comparable: bool = True
     note: str = ""
@@ -135,8 +136,8 @@ class Paired:
     against: str
     label: str
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 

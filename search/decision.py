@@ -13,9 +13,8 @@ import numpy as np
 
 from grouping.candidates import FloatArray
 from grouping.curves import CurveTable
-from grouping.evidence import selection_frequency
+from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable
-from grouping.recommendation import Stability
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
 from search.confirmation import Confirmation, confirmation_trials, read_confirmation
@@ -44,10 +43,11 @@ class Decision:
         audited: Candidates of the random audit sample.
         solution: The choice; indices into ``plan.candidates``.
         runner_up: The next best solution with a different routing, or None.
-        stability: How often the choice comes out of resampled losses.
+        stability: How often the choice comes out of resampled losses; None with a single seed.
         contenders: What was confirmed; the first is the choice.
         confirmation: Test losses on fresh seeds.
         results: Every finished trial of this split.
+        split: Which repetition of the data split this is.
         notes: What could not be done, in sentences.
     """
 
@@ -61,10 +61,11 @@ class Decision:
     audited: tuple[int, ...]
     solution: Solution
     runner_up: Solution | None
-    stability: Stability
+    stability: SelectionFrequency | None
     contenders: tuple[Contender, ...]
     confirmation: Confirmation
     results: Mapping[Trial, TrialResult]
+    split: int
     notes: tuple[str, ...]
 
 
@@ -93,12 +94,10 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
             break
         results |= measurement.measure(experiment, "check", "check the choice", trials)
         solution = choose(plan, table(), top=2)
-    stability = selection_frequency(
-        table(),
-        lambda resampled: choose(plan, resampled),
-        spec.evidence.draws,
-        np.random.default_rng(stream_seed(seed, "stability", split)),
-    )
+    stability = None
+    if len(plan.search_seeds) > 1:
+        rng = np.random.default_rng(stream_seed(seed, "stability", split))
+        stability = selection_frequency(table(), lambda drawn: choose(plan, drawn), spec.evidence.draws, rng)
     curves = curves_of(plan, results)
     final = finished(curves, reference_T).scaled(reference_T)
     searched = dict(results)
@@ -137,6 +136,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         tuple(contenders),
         confirmation,
         results,
+        split,
         notes + confirmation.left_out,
     )
 

@@ -5,7 +5,7 @@ Resuming a run is nothing else than asking again: what the store holds is not tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,7 +51,6 @@ class Measurement:
     executor: Executor
     train: TrialFunction
     progress: Progress
-    costs: list[PhaseCost] = field(default_factory=list)
     failures: dict[Trial, str] = field(default_factory=dict)
     trained: int = 0
 
@@ -60,6 +59,7 @@ class Measurement:
         # A trial that failed before is tried again: what stopped it may have been the machine.
         self._failed: dict[str, TrialFailure] = {}
         self._known, self._planned = len(self._finished), 0
+        self._first_asked: dict[str, tuple[str, Trial]] = {}
 
     def measure(
         self, experiment: Experiment, phase: str, label: str, trials: Iterable[Trial]
@@ -69,8 +69,10 @@ class Measurement:
         context = experiment.context
         keys = {trial: trial.key(context) for trial in asked}
         missing = [t for t in asked if keys[t] not in self._finished and keys[t] not in self._failed]
-        if not asked:
-            return {}
+        for trial in asked:
+            self._first_asked.setdefault(keys[trial], (phase, trial))
+        if not missing:
+            return self._answer(asked, keys)
         self._planned += len(missing)
         self.store.set_progress(self.run, planned=self._known + self._planned)
         self.progress.start(label, len(asked), len(asked) - len(missing))
@@ -91,9 +93,24 @@ class Measurement:
                 self.progress.advance(failed=outcome.result is None)
         finally:
             self.progress.finish()
-        results = {trial: self._finished[keys[trial]] for trial in asked if keys[trial] in self._finished}
-        lost = {trial: self._failed[keys[trial]].reason for trial in asked if keys[trial] not in self._finished}
-        self.failures.update(lost)
-        seconds = sum(result.seconds for result in results.values())
-        self.costs.append(PhaseCost(phase, label, sum(t.copies for t in asked), len(lost), seconds))
-        return results
+        return self._answer(asked, keys)
+
+    def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:
+        self.failures.update((t, self._failed[keys[t]].reason) for t in asked if keys[t] in self._failed)
+        return {trial: self._finished[keys[trial]] for trial in asked if keys[trial] in self._finished}
+
+    def costs(self, labels: Mapping[str, str]) -> tuple[PhaseCost, ...]:
+        """What each phase cost; a training that serves several phases is charged to the first that asked for it.
+
+        Args:
+            labels: Phases in the order they are shown, with their labels.
+        """
+        found = []
+        for phase, label in labels.items():
+            mine = {key: trial for key, (first, trial) in self._first_asked.items() if first == phase}
+            if mine:
+                trainings = sum(trial.copies for trial in mine.values())
+                failed = sum(key in self._failed for key in mine)
+                seconds = sum(self._finished[key].seconds for key in mine if key in self._finished)
+                found.append(PhaseCost(phase, label, trainings, failed, seconds))
+        return tuple(found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.console import JsonFlag, emit_json, print_result, warn
+from search.cli.console import JsonFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
     from search.plan import Plan
@@ -23,7 +23,8 @@ def plan(
 ) -> None:
     """Validate everything, then print candidates, trainings and their cost."""
     from search.data.dataset import load_dataset
-    from search.documents import read_spec, resolve
+    from search.data.resolution import resolve
+    from search.documents import read_spec
     from search.plan import make_plan
 
     resolved = resolve(read_spec(spec), spec.parent)
@@ -105,10 +106,14 @@ def plan_as_text(made: Plan, dataset: Any, speed: Speed | None) -> str:  # noqa:
         "early-stopping": f"groups are trained for {made.spec.affinity.fraction:.0%} of the epochs (ESA)",
     }[made.spec.affinity.estimator]
     lines = [
-        f"{made.spec.name}: {len(made.tasks)} tasks, {data['inputs']} inputs, rows "
-        f"{rows['train']:,} train / {rows['validation']:,} validation / {rows['test']:,} test",
-        f"Candidates   {data['candidates']:,} networks of up to {made.largest_group} tasks, "
-        f"{data['trained_candidates']:,} of them trained at once; {estimator}",
+        (
+            f"{made.spec.name}: {len(made.tasks)} tasks, {data['inputs']} inputs, rows "
+            f"{rows['train']:,} train / {rows['validation']:,} validation / {rows['test']:,} test"
+        ),
+        (
+            f"Candidates   {data['candidates']:,} networks of up to {made.largest_group} tasks, "
+            f"{data['trained_candidates']:,} of them trained at once; {estimator}"
+        ),
         f"Budget       {made.spec.budget.as_budget()}",
         f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
         "",

@@ -1,0 +1,341 @@
+"""From a decision to the recommendation that is written down: records, sentences and next steps; decides nothing.
+
+Axes: ``T`` tasks, ``M`` the served ones among them, ``R`` fresh seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from grouping.affinity import pair_affinity
+from grouping.evidence import (
+    Comparisons,
+    Interval,
+    Judgement,
+    SelectionFrequency,
+    audit,
+    compare,
+    compare_with_random,
+    relative_loss,
+    verdict,
+)
+from grouping.recommendation import (
+    AffinityEntry,
+    Audit,
+    Baseline,
+    Confirmed,
+    Estimate,
+    FrontierPoint,
+    GroupingFrequency,
+    Network,
+    Paired,
+    PairFrequency,
+    RandomGroupings,
+    Selection,
+    SharingCost,
+    Stability,
+)
+from grouping.solver.baselines import partition_count
+from grouping.solver.solution import Solution
+from search.confirmation import confirmation_trials
+from search.contenders import Contender, CostOf
+from search.decision import Decision
+from search.plan import Plan
+from search.selection import frontier
+from search.trials import stream_seed
+
+__all__ = [
+    "Comparison",
+    "affinity_entries",
+    "audit_record",
+    "baselines",
+    "compare_contenders",
+    "confirmed",
+    "estimates",
+    "frontier_points",
+    "selection",
+    "sharing_cost",
+    "stability_record",
+]
+
+_SHOWN = ("chosen", "single-task", "all-in-one", "wide", "runner-up")
+_HIGHER_IS_BETTER = frozenset({"R2", "AUC", "average precision", "accuracy"})
+
+
+def selection(decision: Decision, solution: Solution) -> Selection:
+    """A solver's answer as a record."""
+    plan = decision.plan
+    assert decision.relative.estimated_CT is not None
+    estimated = bool(decision.relative.estimated_CT.any()) or plan.spec.affinity.estimator == "early-stopping"
+    return Selection(
+        budget=solution.budget,
+        cost=solution.cost,
+        objective=solution.objective,
+        bound=solution.bound,
+        gap=solution.gap,
+        proven_optimal=solution.proven_optimal,
+        optimal_for="these estimates" if estimated else "the measured losses",
+        networks=networks(plan, solution),
+        losses={plan.tasks[t].name: float(solution.losses_T[t]) for t in plan.main},
+    )
+
+
+def networks(plan: Plan, solution: Solution) -> tuple[Network, ...]:
+    """The chosen networks as records."""
+    other = plan.candidates.other_costs_C
+    return tuple(
+        Network(
+            network=plan.candidates.name(int(c)),
+            cost=float(plan.charged_C[c]),
+            candidate=plan.candidates.label_C[int(c)],
+            tasks=plan.group(int(c)),
+            serves=tuple(plan.tasks[t].name for t in plan.main if solution.serves_T[t] == g),
+            flops=float(other["flops"][c]),
+            parameters=float(other["parameters"][c]),
+            latency_ms=float(other["latency_ms"][c]) if "latency_ms" in other else None,
+        )
+        for g, c in enumerate(solution.chosen)
+    )
+
+
+def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
+    """The best objective for every cost, on what the choice was made on."""
+    return tuple(
+        FrontierPoint(point.cost, point.objective, networks(decision.plan, point), point.proven_optimal)
+        for point in frontier(decision.plan, decision.table)
+    )
+
+
+def estimates(decision: Decision) -> tuple[Estimate, ...]:
+    """Chosen cells that were estimated first and measured afterwards."""
+    plan, estimated = decision.plan, decision.estimated
+    assert estimated.estimated_CT is not None
+    early = plan.spec.affinity.estimator == "early-stopping"
+    found = []
+    for c in decision.solution.chosen:
+        for t in np.flatnonzero(plan.candidates.members_CT[c]):
+            guessed = estimated.estimated_CT[c, t] or early
+            pair = estimated.mean_CT[c, t], decision.final.mean_CT[c, t]
+            if guessed and not np.isnan(pair).any():
+                name = plan.candidates.name(int(c))
+                found.append(
+                    Estimate(name, float(plan.charged_C[c]), plan.tasks[t].name, float(pair[0]), float(pair[1]))
+                )
+    return tuple(found)
+
+
+def audit_record(decision: Decision) -> Audit | None:
+    """Estimates against measurements on the random sample; None where nothing was audited."""
+    audited = list(decision.audited)
+    if not audited:
+        return None
+    rng = np.random.default_rng(stream_seed(decision.plan.spec.training.seed, "audit interval"))
+    result = audit(decision.estimated.mean_CT[audited], decision.final.mean_CT[audited], rng)
+    return Audit(
+        groups=result.groups,
+        cells=result.cells,
+        spearman=result.spearman,
+        low=result.low,
+        high=result.high,
+        mean_absolute_error=result.mean_absolute_error,
+        networks=tuple(decision.plan.candidates.name(c) for c in audited),
+    )
+
+
+def affinity_entries(decision: Decision) -> tuple[AffinityEntry, ...]:
+    """Directed pair affinities of the measured pairs at the baseline capacity."""
+    found = pair_affinity(decision.table, cost=decision.plan.plain_capacity)
+    entries = []
+    for t, task in enumerate(found.tasks):
+        for u, partner in enumerate(found.tasks):
+            if t != u and np.isfinite(found.gain_TT[t, u]):
+                bounds = (found.low_TT[t, u], found.high_TT[t, u])
+                low, high = (float(b) if np.isfinite(b) else None for b in bounds)
+                entries.append(
+                    AffinityEntry(
+                        task, partner, float(found.gain_TT[t, u]), low, high, bool(found.significant_TT[t, u])
+                    )
+                )
+    return tuple(entries)
+
+
+def sharing_cost(decision: Decision) -> tuple[SharingCost, ...]:
+    """What one served state costs the chosen networks against a best epoch per task (validation, relative)."""
+    plan, best = decision.plan, decision.curves.best_per_task().scaled(decision.reference_T)
+    return tuple(
+        SharingCost(
+            plan.candidates.name(int(c)),
+            plan.tasks[t].name,
+            float(decision.final.mean_CT[c, t]),
+            float(best.mean_CT[c, t]),
+        )
+        for c in decision.solution.chosen
+        for t in np.flatnonzero(plan.candidates.members_CT[c])
+        if not np.isnan(decision.final.mean_CT[c, t])
+    )
+
+
+def stability_record(found: SelectionFrequency | None) -> Stability | None:
+    """Selection frequencies as a record."""
+    if found is None:
+        return None
+    return Stability(
+        found.frequency,
+        found.draws,
+        tuple(GroupingFrequency(names, frequency) for names, frequency in found.groupings.items()),
+        tuple(PairFrequency(a, b, frequency) for (a, b), frequency in found.pairs.items()),
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the fresh seeds say.
+
+    Args:
+        levels: Relative test loss of every contender.
+        paired: Chosen minus each comparable alternative, and minus the mean of the random groupings.
+        random: The random groupings' own losses.
+        judgement: The verdict and its sentence.
+    """
+
+    levels: Mapping[str, Interval]
+    paired: tuple[Paired, ...]
+    random: RandomGroupings | None
+    judgement: Judgement
+
+
+def compare_contenders(decision: Decision) -> Comparison:
+    """Paired differences of the choice to every alternative, and the verdict that follows from them."""
+    plan, losses = decision.plan, decision.confirmation.losses
+    weights_M = plan.weights_T[list(plan.main)]
+    chosen, reference = losses["chosen"], losses["single-task"]
+    levels = {name: relative_loss(found, reference, weights_M) for name, found in losses.items()}
+    labels = {contender.name: contender.label for contender in decision.contenders}
+    differences = {
+        name: compare(chosen, found, reference, weights_M)
+        for name, found in losses.items()
+        if name != "chosen" and not name.startswith("random-")
+    }
+    randoms = [found for name, found in losses.items() if name.startswith("random-")]
+    against_random = None
+    if randoms:
+        possible = partition_count(len(plan.main), plan.networks)
+        against_random = compare_with_random(chosen, randoms, reference, weights_M, possible=possible)
+    wide = (
+        compare(losses["wide"], losses["all-in-one"], reference, weights_M)
+        if {"wide", "all-in-one"} <= set(losses)
+        else None
+    )
+    judgement = verdict(
+        Comparisons(
+            random=against_random,
+            wide=differences.get("wide"),
+            all_in_one=differences.get("all-in-one"),
+            wide_against_all_in_one=wide,
+        )
+    )
+    paired = [_paired(name, labels[name], interval) for name, interval in differences.items()]
+    if against_random is not None:
+        label = f"the mean of {len(randoms)} random groupings"
+        paired.insert(0, _paired("random", label, against_random))
+    values = tuple(levels[name].mean for name in levels if name.startswith("random-"))
+    random = RandomGroupings(values, float(np.mean(values)), len(decision.confirmation.seeds)) if values else None
+    return Comparison(levels, tuple(paired), random, judgement)
+
+
+def _paired(name: str, label: str, interval: Interval) -> Paired:
+    return Paired(name, label, interval.mean, *_ends(interval), interval.n)
+
+
+def baselines(decision: Decision, comparison: Comparison, cost_of: CostOf) -> tuple[Baseline, ...]:
+    """Every contender but the random groupings, the choice first."""
+    return tuple(
+        Baseline(
+            contender.name,
+            contender.label,
+            contender.cost,
+            _members(contender, cost_of),
+            level.mean,
+            *_ends(level),
+            level.n,
+            contender.comparable,
+            contender.note,
+        )
+        for contender in decision.contenders
+        if (level := comparison.levels.get(contender.name)) is not None and not contender.name.startswith("random-")
+    )
+
+
+def _members(contender: Contender, cost_of: CostOf) -> tuple[Network, ...]:
+    return tuple(
+        Network(
+            network=member.name,
+            cost=member.copies * cost_of(member.tasks, member.capacity),
+            candidate="",
+            tasks=member.tasks,
+            serves=tuple(task for task, served_by in contender.routing.items() if served_by == m),
+        )
+        for m, member in enumerate(contender.members)
+    )
+
+
+def confirmed(decision: Decision) -> tuple[Confirmed, ...]:
+    """Served tasks on the test part: relative loss (seeds and rows) and natural metrics (seeds)."""
+    plan, losses = decision.plan, decision.confirmation.losses
+    seeds = decision.confirmation.seeds
+    records = []
+    for contender in decision.contenders:
+        if contender.name not in _SHOWN or contender.name not in losses:
+            continue
+        for m, t in enumerate(plan.main):
+            task = plan.tasks[t].name
+            only = np.eye(len(plan.main))[m]
+            network = contender.members[contender.routing[task]].name
+            level = relative_loss(losses[contender.name], losses["single-task"], only)
+            records.append(
+                Confirmed(contender.name, network, task, "relative loss", level.mean, *_ends(level), level.n)
+            )
+            for metric, values in _metrics(decision, contender, task, seeds).items():
+                mean = float(np.mean(values))
+                records.append(
+                    Confirmed(
+                        contender.name,
+                        network,
+                        task,
+                        metric,
+                        mean,
+                        *_ends_over_seeds(values),
+                        len(values),
+                        metric in _HIGHER_IS_BETTER,
+                    )
+                )
+    return tuple(records)
+
+
+def _metrics(decision: Decision, contender: Contender, task: str, seeds: Sequence[int]) -> dict[str, list[float]]:
+    """Values over seeds of every natural metric of a task in the network that serves it."""
+    values: dict[str, list[float]] = {}
+    for seed in seeds:
+        trials = confirmation_trials(decision.plan, contender, seed, decision.reference_T, decision.split)
+        test = decision.results[trials[contender.routing[task]]].test
+        assert test is not None
+        for metric, value in test.metrics[task].items():
+            values.setdefault(metric, []).append(value)
+    return {metric: found for metric, found in values.items() if len(found) == len(seeds)}
+
+
+def _ends(interval: Interval) -> tuple[float | None, float | None]:
+    return (interval.low, interval.high) if interval.bounded else (None, None)
+
+
+def _ends_over_seeds(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Ends of the 95 % t interval of a mean over seeds; None with a single one."""
+    if len(values) < 2:
+        return None, None
+    mean = float(np.mean(values))
+    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return mean - half, mean + half

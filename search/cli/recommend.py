@@ -1,0 +1,157 @@
+"""``taskgroup recommend`` and ``taskgroup resume``: the main job in the foreground, with progress."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result, warn
+
+if TYPE_CHECKING:
+    from search.spec import Spec
+    from search.store.store import Store
+
+__all__ = ["recommend", "resume"]
+
+
+def recommend(
+    spec: Annotated[Path, typer.Argument(help="The spec, a YAML file.", show_default=False)],
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make a recommendation: train, choose, confirm, and write the run folder and its report."""
+    from search.data.resolution import resolve
+    from search.documents import dump_spec, read_spec
+    from search.store.home import runs_home
+    from search.store.store import Store
+
+    base = spec.parent.resolve()
+    resolved = resolve(read_spec(spec), base)
+    with Store.open(runs_home()) as store:
+        run = store.create_run(
+            resolved.name,
+            "recommend",
+            dump_spec(resolved),
+            {"base": str(base)},
+            tasks=[task.name for task in resolved.tasks],
+        )
+        _work(store, run, resolved, base, as_json=as_json, quiet=quiet)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="Id of the run, its beginning, or 'latest'.", show_default=False)],
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Go on with a run that was interrupted or failed; nothing that finished is trained again."""
+    from search.documents import spec_from
+    from search.errors import SpecError
+    from search.store.home import runs_home
+    from search.store.store import Store
+
+    with Store.open(runs_home(), create=False) as store:
+        record = store.run(run)
+        if record.state == "finished":
+            raise SpecError(
+                f"run '{record.id}' is finished, there is nothing to resume",
+                where="RUN",
+                fix=f"See it with: taskgroup report {record.id}",
+            )
+        base = Path(str(record.plan.get("base", ".")))
+        spec = spec_from(record.spec)
+        _work(store, record.id, spec, base, as_json=as_json, quiet=quiet)
+
+
+def _work(store: Store, run: str, spec: Spec, base: Path, *, as_json: bool, quiet: bool) -> None:
+    """Bring one run to its end, or leave it resumable."""
+    from search.cli.progress import progress_for
+    from search.execution.ray_executor import RayExecutor
+    from search.run import prepare, run_recommendation
+    from search.run_folder import RunFolder
+    from search.store.home import runs_home
+
+    folder = RunFolder(runs_home() / run)
+    quiet = quiet or as_json
+    with _owned(store, run, folder.append_log):
+        known: dict[str, float] = {}
+        for event in store.events(run):
+            if event.kind == "latency":
+                known.update(event.payload)
+        earlier = dict(known)
+        job = prepare(spec, base, known)
+        if known != earlier:
+            store.add_event(run, "latency", known)
+        for warning in job.experiments[0].dataset.warnings:
+            warn(warning)
+        note(f"run {run}", quiet=quiet)
+        with RayExecutor(spec.cluster.address, spec.cluster.workers, spec.cluster.gpus_per_worker) as executor:
+
+            def announce(speed: Any) -> None:  # noqa: ANN401
+                phases = job.plan.phases()
+                minutes = sum(speed.wall(phase.trials) for phase in phases) / 60
+                networks = sum(phase.trainings for phase in phases)
+                note(
+                    f"up to {networks:,} trainings, about {minutes:.1f} minutes on {speed.workers} workers",
+                    quiet=quiet,
+                )
+
+            recommendation = run_recommendation(
+                job,
+                store,
+                run,
+                folder,
+                executor,
+                progress_for(quiet=quiet),
+                announce=announce,
+                command=f"taskgroup recommend {folder.path / 'spec.yaml'}",
+            )
+    report = folder.path / "report.html"
+    if as_json:
+        emit_json({**recommendation.to_json(), "folder": str(folder.path), "report": str(report)})
+        return
+    lines = [recommendation.verdict_text, ""]
+    for network in recommendation.solution.networks:
+        helpers = sorted(set(network.tasks) - set(network.serves))
+        trained_too = f" (trained with {', '.join(helpers)})" if helpers else ""
+        lines.append(f"  {network.cost:g} {recommendation.unit}  serves {', '.join(network.serves)}{trained_too}")
+    lines += ["", f"report: {report}"]
+    print_result(escape_controls("\n".join(lines)))
+
+
+@contextmanager
+def _owned(store: Store, run: str, log: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Own the run while working on it; whatever ends the work leaves a state that says so and can be resumed."""
+    from grouping.errors import GroupingError
+
+    def terminate(_signal: int, _frame: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    store.set_state(run, "running")
+    log({"at": time.time(), "event": "running"})
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except GroupingError as error:
+        store.set_state(run, "failed")
+        log({"at": time.time(), "event": "failed", **error.as_json()})
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        store.set_state(run, "interrupted")
+        log({"at": time.time(), "event": "interrupted"})
+        note(f"interrupted; go on with: taskgroup resume {run}")
+        raise
+    except BaseException as error:
+        store.set_state(run, "failed")
+        log({"at": time.time(), "event": "failed", "what": repr(error)})
+        raise
+    else:
+        store.set_state(run, "finished")
+        log({"at": time.time(), "event": "finished"})
+    finally:
+        signal.signal(signal.SIGTERM, before)

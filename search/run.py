@@ -1,0 +1,245 @@
+"""The whole story of a recommendation, on one page: data, plan, trainings, choice, confirmation, report.
+
+A run is a pure function of its spec and of trainings that the store remembers, so resuming is running again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grouping.recommendation import Recommendation
+from search import assembly
+from search.contenders import CostOf
+from search.data.dataset import load_dataset
+from search.decision import Decision, decide
+from search.documents import dump_spec
+from search.environment import describe_environment
+from search.errors import SpecError
+from search.execution.executor import Executor
+from search.measurement import Measurement, Progress, TrialFunction
+from search.networks.cost import network_cost, scaled_widths
+from search.networks.latency import measured_latency_ms
+from search.plan import Latency, Plan, make_plan
+from search.probe import Speed, measure_speed
+from search.run_folder import RunFolder
+from search.run_output import write_run
+from search.spec import Spec
+from search.store.store import Store
+from search.training.experiment import Experiment
+from search.training.trainer import train
+from search.wording import next_steps, repeated_split
+
+__all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
+
+PHASES = {
+    "search": "groups of the search",
+    "audit": "random groups that audit the estimates",
+    "check": "choices that rested on estimates",
+    "compare": "as many random groups, for comparison",
+    "confirm": "confirmation on fresh seeds",
+}
+"""Phases of a run in the order they are charged, with their labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A recommendation that is ready to be worked on.
+
+    Args:
+        spec: The resolved spec.
+        plan: Candidates and trainings.
+        experiments: One for each repetition of the data split.
+        cost_of: Cost of a network in the budget's unit.
+    """
+
+    spec: Spec
+    plan: Plan
+    experiments: tuple[Experiment, ...]
+    cost_of: CostOf
+
+
+def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -> Job:
+    """Load the data, check everything, and plan; nothing is trained.
+
+    Args:
+        spec: A resolved spec.
+        base: Folder that relative paths start from.
+        latencies: Milliseconds measured earlier, by network; new ones are added. Only used with a latency budget.
+
+    Raises:
+        SpecError, DataError, InfeasibleError: what is wrong, where, and the way out.
+    """
+    datasets = [load_dataset(spec, base, split=split) for split in range(spec.evidence.splits)]
+    first = datasets[0]
+    latency = _latency(len(first.input_names), {} if latencies is None else latencies)
+    plan = make_plan(spec, first.tasks, len(first.input_names), first.classes_T, latency)
+    experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
+    return Job(spec, plan, experiments, _cost_of(plan, first.classes_T, len(first.input_names), latency))
+
+
+def run_recommendation(
+    job: Job,
+    store: Store,
+    run: str,
+    folder: RunFolder,
+    executor: Executor,
+    progress: Progress,
+    *,
+    train: TrialFunction = train,
+    announce: Callable[[Speed], None] = lambda speed: None,
+    command: str = "",
+) -> Recommendation:
+    """Make a recommendation, from a plan to a written report.
+
+    Args:
+        job: From ``prepare``.
+        store: Where trainings are remembered; ``run`` must be running and owned by this process.
+        run: Id of the run.
+        folder: Where its files go.
+        executor: The workers.
+        progress: Told how far the run is.
+        train: What runs a trial; must be picklable.
+        announce: Told how fast the workers are before the long part begins.
+        command: What reproduces the run.
+
+    Raises:
+        NoResultError: no usable result, with the reasons.
+        SpecError: the search would take longer than ``budget.training.minutes``.
+    """
+    began = time.monotonic()
+    earlier = store.run(run).seconds
+    folder.write_text("spec.yaml", dump_spec(job.spec))
+    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities)
+    _check_minutes(job, speed)
+    announce(speed)
+    measurement = Measurement(store, run, executor, train, progress)
+    decisions = [
+        decide(job.plan, experiment, measurement, job.cost_of, split)
+        for split, experiment in enumerate(job.experiments)
+    ]
+    recommendation = _recommendation(
+        job, decisions, measurement, executor, run, command, earlier + time.monotonic() - began
+    )
+    write_run(folder, recommendation, decisions[0], store.trials(run))
+    store.set_progress(run, best=recommendation.solution.objective)
+    return recommendation
+
+
+def _recommendation(
+    job: Job,
+    decisions: Sequence[Decision],
+    measurement: Measurement,
+    executor: Executor,
+    run: str,
+    command: str,
+    seconds: float,
+) -> Recommendation:
+    first, dataset = decisions[0], job.experiments[0].dataset
+    comparisons = [assembly.compare_contenders(decision) for decision in decisions]
+    comparison = comparisons[0]
+    stability = assembly.stability_record(first.stability)
+    audit = assembly.audit_record(first)
+    runner_up = None if first.runner_up is None else assembly.selection(first, first.runner_up)
+    return Recommendation(
+        name=job.spec.name,
+        run=run,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=comparison.judgement.verdict,
+        verdict_text=comparison.judgement.sentence,
+        tasks=first.plan.tasks,
+        budget=job.spec.budget.inference,
+        unit=job.spec.budget.unit,
+        max_networks=job.spec.budget.max_networks,
+        solution=assembly.selection(first, first.solution),
+        runner_up=runner_up,
+        frontier=assembly.frontier_points(first),
+        estimator=job.spec.affinity.estimator,
+        estimates=assembly.estimates(first),
+        audit=audit,
+        affinity=assembly.affinity_entries(first),
+        affinity_measured_at={
+            "rows": len(dataset.train.inputs_NF),
+            "epochs": job.spec.training.epochs,
+            "learning_rate": job.spec.training.learning_rate,
+            "batch_size": job.spec.training.batch_size,
+            "widths": " ".join(str(width) for width in job.spec.network.widths),
+            "capacity": job.plan.plain_capacity,
+            "seeds": len(job.plan.search_seeds),
+        },
+        sharing_cost=assembly.sharing_cost(first),
+        confirmed=assembly.confirmed(first),
+        baselines=assembly.baselines(first, comparison, job.cost_of),
+        random=comparison.random,
+        paired=comparison.paired,
+        stability=stability,
+        training_cost=measurement.costs(PHASES),
+        wall_seconds=seconds,
+        next_steps=next_steps(first, comparison, stability, audit),
+        warnings=(*dataset.warnings, *first.notes, *_failures(measurement)),
+        repeated_splits=tuple(map(repeated_split, decisions, comparisons)) if len(decisions) > 1 else (),
+        environment=describe_environment(
+            workers=executor.workers,
+            search_seeds=list(job.plan.search_seeds),
+            fresh_seeds=list(job.plan.fresh_seeds),
+            engine="plain",
+        ),
+        command=command,
+    )
+
+
+def _failures(measurement: Measurement) -> tuple[str, ...]:
+    """One sentence for each reason that trainings failed for."""
+    reasons: dict[str, list[str]] = {}
+    for trial, reason in measurement.failures.items():
+        reasons.setdefault(reason, []).append(trial.network)
+    return tuple(
+        f"{len(failed)} training{'s' * (len(failed) > 1)} failed: {reason} (the first: {failed[0]})"
+        for reason, failed in reasons.items()
+    )
+
+
+def _check_minutes(job: Job, speed: Speed) -> None:
+    allowed = job.spec.budget.training
+    if allowed is None or allowed.minutes is None:
+        return
+    searching = [phase for phase in job.plan.phases() if phase.phase in {"search", "audit", "check"}]
+    minutes = sum(speed.wall(phase.trials) for phase in searching) / 60
+    if minutes > allowed.minutes:
+        raise SpecError(
+            f"the search takes about {minutes:.1f} minutes on {speed.workers} workers, {allowed.minutes:g} are allowed",
+            where="budget.training.minutes",
+            fix="Raise it, or lower training.epochs, training.seeds or candidates.max_size",
+        )
+
+
+def _latency(n_inputs: int, known: dict[str, float]) -> Latency:
+    """Measures each network once and keeps it in ``known``, so that a resumed run decides on the same costs."""
+
+    def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
+        key = f"{widths} {outputs}"
+        if key not in known:
+            known[key] = measured_latency_ms(n_inputs, widths, outputs)
+        return known[key]
+
+    return latency
+
+
+def _cost_of(plan: Plan, classes_T: Sequence[int], n_inputs: int, latency: Latency) -> CostOf:
+    outputs: Mapping[str, int] = {task.name: classes for task, classes in zip(plan.tasks, classes_T, strict=True)}
+    unit = plan.spec.budget.unit
+
+    def cost_of(tasks: Sequence[str], capacity: float) -> float:
+        widths = scaled_widths(n_inputs, plan.spec.network.widths, capacity)
+        heads = tuple(sorted(outputs[task] for task in tasks))
+        if unit == "snt":
+            return capacity
+        if unit == "latency_ms":
+            return latency(widths, heads)
+        cost = network_cost(n_inputs, widths, heads)
+        return float(cost.flops if unit == "flops" else cost.parameters)
+
+    return cost_of
