@@ -1,0 +1,50 @@
+# make demo   set up, then recommend a grouping for the built-in weather data and say where the report is
+# make test   set up, then run the tests;   make lint   the gates;   make bench   the benchmarks
+#
+# PY           the Python to build on (3.11 or newer)
+# VENV         where the virtual environment goes
+# CONSTRAINTS  the versions to install; constraints/open.txt for the newest, and for the CUDA build of torch
+# ARGS         more arguments for pytest
+
+PY ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints/cpu-py311.txt
+ARGS ?=
+
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.ready-$(basename $(notdir $(CONSTRAINTS)))
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml $(CONSTRAINTS)
+	@command -v $(PY) >/dev/null || { echo "error: '$(PY)' is not here; install Python 3.11 or newer, or say: make PY=/path/to/python" >&2; exit 1; }
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PY) is older than Python 3.11; say: make PY=python3.11" >&2; exit 1; }
+	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PY) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV); this takes a few minutes once."
+	@$(PY) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test,demo]'
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/taskgroup recommend configs/quickstart.yaml
+	@echo "Report: $$(ls -td "$${TASKGROUP_HOME:-results/runs}"/*/ | head -n 1)report.html"
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pip check
+	@$(BIN)/python -m pytest -q tests/test_top_level.py
+
+bench: $(STAMP)
+	@for benchmark in tests/benchmarks/[a-z]*.py; do $(BIN)/python -m "tests.benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
