@@ -1,0 +1,168 @@
+"""A spec made complete: what it leaves out about the data is filled in from the data, and said where it stands.
+
+Loading the rows as arrays is ``dataset``; here only columns are named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from grouping.tasks import nearest_name
+from search.data.infer import infer_layout, infer_type, is_categorical
+from search.data.layout import Layout, Source, is_pattern, match_columns
+from search.data.registry import is_registered, load_registered, registered_names
+from search.data.tables import FORMATS, read_table
+from search.errors import DataError, SpecError
+from search.spec import DataSpec, Spec, SplitSpec, TaskSpec
+
+__all__ = ["complete", "input_columns", "open_source", "resolve", "source_path"]
+
+_DATA_VARIABLE = "TASKGROUP_DATA"
+
+
+def resolve(spec: Spec, base: Path | None = None) -> Spec:
+    """The spec with inputs, tasks, types, split and cluster filled in, and the path of its data made absolute.
+
+    A path that starts with ``${TASKGROUP_DATA}`` stays as it is, so that the result can be used on another machine.
+
+    Args:
+        spec: What the user wrote.
+        base: Folder that relative paths start from (the spec file's); the current one by default.
+
+    Raises:
+        SpecError, DataError: the spec does not fit its data.
+    """
+    return complete(spec, open_source(spec.data, base), base)
+
+
+def open_source(data: DataSpec, base: Path | None = None) -> Source:
+    """The registered data set or the table that ``data.source`` names.
+
+    Raises:
+        SpecError: an unknown variable in the path.
+        DataError: neither a data set nor a readable table.
+    """
+    if is_registered(data.source):
+        return load_registered(data.source)
+    path = source_path(data.source, base)
+    if not Path(data.source).suffix and os.sep not in data.source and not path.exists():
+        fix = f"{nearest_name(data.source, registered_names())} Or give a file that ends in {', '.join(FORMATS)}"
+        raise DataError(f"'{data.source}' is neither a data set nor a file", where="data.source", fix=fix)
+    return Source(read_table(path))
+
+
+def source_path(source: str, base: Path | None = None) -> Path:
+    """The path that a source means; ``${TASKGROUP_DATA}`` stands for that environment variable, nothing else for any.
+
+    Raises:
+        SpecError: another variable, or ``TASKGROUP_DATA`` is not set.
+    """
+    if "${" in source:
+        head, _, rest = source.partition("}")
+        if head != "${" + _DATA_VARIABLE or "${" in rest:
+            fix = f"Only ${{{_DATA_VARIABLE}}} at the start is replaced"
+            raise SpecError(f"'{source}' holds another variable", where="data.source", fix=fix)
+        folder = os.environ.get(_DATA_VARIABLE)
+        if not folder:
+            fix = f"Set it to the folder with the data: export {_DATA_VARIABLE}=..."
+            raise SpecError(f"the variable {_DATA_VARIABLE} is not set", where="data.source", fix=fix)
+        source = folder + rest
+    return (base or Path()) / source
+
+
+def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
+    """``resolve`` for a source that is already open."""
+    table = source.table
+    layout = source.layout
+    if layout is None:
+        _check_targets(spec.tasks, table)
+        layout = infer_layout(table, [task.column for task in spec.tasks], spec.data.inputs or ())
+    tasks = _tasks(spec.tasks, layout, table)
+    split = spec.data.split if spec.data.split is not None else layout.split
+    data = spec.data.model_copy(
+        update={
+            "source": spec.data.source
+            if _stays(spec.data.source)
+            else str(((base or Path()) / spec.data.source).absolute()),
+            "inputs": spec.data.inputs if spec.data.inputs is not None else layout.inputs,
+            "split": split,
+            "cluster": spec.data.cluster or split.group or layout.cluster,
+        }
+    )
+    if data.cluster is not None and data.cluster not in table.columns:
+        fix = nearest_name(data.cluster, list(table.columns))
+        raise DataError(f"there is no column '{data.cluster}'", where="data.cluster", fix=fix)
+    inputs = input_columns(data, tasks, table)
+    unknown = next((name for name in data.categorical if name not in inputs), None)
+    if unknown is not None:
+        what = f"'{unknown}' is not one of the inputs"
+        raise DataError(what, where="data.categorical", fix=nearest_name(unknown, inputs))
+    texts = [name for name in inputs if name in data.categorical or is_categorical(table[name])]
+    data = data.model_copy(update={"categorical": tuple(texts)})
+    return Spec(**{**dict(spec), "data": data, "tasks": tasks})
+
+
+def input_columns(data: DataSpec, tasks: tuple[TaskSpec, ...], table: pd.DataFrame) -> list[str]:
+    """The columns that ``data.inputs`` names, without ``data.exclude``.
+
+    A glob passes over columns that have another role (targets, split, cluster, group, time); naming one is an error
+    for targets.
+
+    Raises:
+        DataError: an unknown column, a target among the inputs, or no input at all.
+    """
+    columns = [str(name) for name in table.columns]
+    patterns = data.inputs or ()
+    targets = {task.column: task.name for task in tasks}
+    named = [name for name in patterns if name in columns or not is_pattern(name)]
+    for name in named:
+        if name in targets:
+            what = f"'{name}' is the target of task '{targets[name]}', so the network would be shown the answer"
+            raise DataError(what, where="data.inputs", fix="Remove it from the inputs")
+    split = data.split or SplitSpec(column="split")
+    roles = {*targets, data.cluster, split.column, split.group, split.time} - set(named)
+    excluded = set(match_columns(data.exclude, columns, "data.exclude")) if data.exclude else set()
+    matched = match_columns(patterns, columns, "data.inputs")
+    inputs = [name for name in matched if name not in roles and name not in excluded]
+    if not inputs:
+        raise DataError("no input columns are left", where="data.inputs", fix="Name other columns: inputs: ['x_*']")
+    return inputs
+
+
+def _check_targets(tasks: tuple[TaskSpec, ...], table: pd.DataFrame) -> None:
+    columns = [str(name) for name in table.columns]
+    for index, task in enumerate(tasks):
+        if task.column not in columns:
+            what = f"task '{task.name}' has no column '{task.column}' to learn from"
+            raise DataError(what, where=f"tasks[{index}].target", fix=nearest_name(task.column, columns))
+
+
+def _tasks(asked: tuple[TaskSpec, ...], layout: Layout, table: pd.DataFrame) -> tuple[TaskSpec, ...]:
+    """The tasks asked for with target, type and unit filled in from the layout's task of the same name or target."""
+    if not asked:
+        return layout.tasks
+    by_name = {task.name: task for task in layout.tasks}
+    by_column = {task.column: task for task in layout.tasks}
+    completed = []
+    for task in asked:
+        known = by_column.get(task.column) or by_name.get(task.name)
+        target = task.target or (known.column if known is not None else task.name)
+        completed.append(task.model_copy(update={"target": target}))
+    _check_targets(tuple(completed), table)
+    return tuple(
+        task.model_copy(
+            update={
+                "type": task.type or (known.type if known else infer_type(table[task.column])),
+                "unit": task.unit or (known.unit if known else ""),
+            }
+        )
+        for task in completed
+        for known in (by_column.get(task.column),)
+    )
+
+
+def _stays(source: str) -> bool:
+    return is_registered(source) or "${" in source
