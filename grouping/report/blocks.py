@@ -1,0 +1,243 @@
+"""What a report is made of: sections of paragraphs, tables, pictures and lists, as plain text without markup.
+
+``sections`` composes them once; ``html`` and ``markdown`` each show every kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from grouping.report.wording import difference, interval, signed
+
+__all__ = [
+    "Block",
+    "Card",
+    "Cards",
+    "Code",
+    "Column",
+    "Fact",
+    "Folded",
+    "Forest",
+    "ForestRow",
+    "Gallery",
+    "Paragraph",
+    "Picture",
+    "Points",
+    "Section",
+    "Table",
+    "Tone",
+    "forest",
+]
+
+Tone = Literal["better", "worse", "even"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; numbers are set flush right."""
+
+    title: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, columns and rows of text; the first cell of a row names the row."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A table that opens on demand."""
+
+    kind: ClassVar[str] = "folded"
+    table: Table
+
+    def __bool__(self) -> bool:
+        return bool(self.table)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure by its key in ``figures``; ``caption`` says how to read it, also to those who do not see it."""
+
+    kind: ClassVar[str] = "picture"
+    key: str
+    title: str
+    caption: str
+    height: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Small figures of one kind side by side."""
+
+    kind: ClassVar[str] = "gallery"
+    title: str
+    caption: str
+    pictures: tuple[Picture, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.pictures)
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One estimate with its interval; positions are percentages of the axis, ``tone`` is set by the interval alone."""
+
+    label: str
+    note: str
+    mean: str
+    interval: str
+    at: float
+    low: float
+    high: float
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Estimates with intervals on one axis, one below the other. ``ticks`` are (position in %, text)."""
+
+    kind: ClassVar[str] = "forest"
+    title: str
+    caption: str
+    rows: tuple[ForestRow, ...]
+    ticks: tuple[tuple[float, str], ...]
+    zero: float
+
+    def __bool__(self) -> bool:
+        return bool(self.rows)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One served network: its tasks with their losses, and those trained along only to help."""
+
+    number: int
+    role: str
+    cost: str
+    summary: str
+    served: tuple[tuple[str, str], ...]
+    helpers: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Cards:
+    """The chosen networks."""
+
+    kind: ClassVar[str] = "cards"
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "points"
+    items: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command to type."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+Block = Table | Folded | Paragraph | Picture | Gallery | Forest | Cards | Points | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with an anchor, and what stands under it; empty blocks are not shown."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One of the figures at a glance."""
+
+    label: str
+    value: str
+    note: str
+
+
+def forest(title: str, caption: str, rows: Iterable[tuple[str, str, float, float, float]]) -> Forest:
+    """Lay out estimates on an axis that holds zero and every interval, with round ticks.
+
+    Args:
+        rows: label, note, mean, low, high; the numbers as fractions of a single-task loss, lower is better.
+    """
+    given = [(label, note, 100 * mean, 100 * low, 100 * high) for label, note, mean, low, high in rows]
+    values = [0.0, *(v for *_, mean, low, high in given for v in (mean, low, high) if math.isfinite(v))]
+    step = _step(max(values) - min(values) or 1.0)
+    first, last = math.floor(min(values) / step), math.ceil(max(values) / step)
+    if first == last:
+        last += 1
+    span = (last - first) * step
+
+    def at(value: float) -> float:
+        return round(100 * (value - first * step) / span, 3) if math.isfinite(value) else 0.0
+
+    placed = tuple(
+        ForestRow(
+            label,
+            note,
+            difference(mean / 100),
+            interval(low / 100, high / 100),
+            at(mean),
+            at(low),
+            at(high),
+            _tone(low, high),
+        )
+        for label, note, mean, low, high in given
+    )
+    places = 0 if step >= 1 else math.ceil(-math.log10(step))
+    ticks = tuple((at(i * step), _tick(i * step, places)) for i in range(first, last + 1))
+    return Forest(title, caption, placed, ticks, at(0.0))
+
+
+def _step(span: float) -> float:
+    """A step of 1, 2 or 5 times a power of ten that gives at most six intervals."""
+    power = 10.0 ** math.floor(math.log10(span))
+    return next(m * power for m in (0.2, 0.5, 1.0, 2.0) if span / (m * power) <= 6)
+
+
+def _tick(value: float, places: int) -> str:
+    return "0" if abs(value) < 1e-12 else signed(value, places)
+
+
+def _tone(low: float, high: float) -> Tone:
+    if high < 0:
+        return "better"
+    return "worse" if low > 0 else "even"

@@ -1,0 +1,65 @@
+"""One self-contained HTML page: no request leaves it, plotly travels inside, every name is escaped by autoescape."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from grouping.errors import GroupingError
+from grouping.report.content import Content
+from grouping.report.figures import figures
+from grouping.report.palette import DARK, GROUP_ROLES, LIGHT, TEMPLATE
+from grouping.report.sections import facts, sections
+from grouping.report.wording import VERDICT_LABELS, headline, lede
+
+__all__ = ["html"]
+
+
+def html(content: Content) -> str:
+    """The whole report as one page. The same content always gives the same text.
+
+    Raises:
+        GroupingError: the installed plotly carries no plotly.min.js.
+    """
+    recommendation = content.recommendation
+    drawn = figures(content)
+    page = {
+        "recommendation": recommendation,
+        "headline": headline(recommendation),
+        "lede": lede(recommendation),
+        "verdict": VERDICT_LABELS[recommendation.verdict],
+        "facts": facts(recommendation),
+        "sections": sections(recommendation, drawn),
+        "figures": drawn,
+        "light": LIGHT,
+        "dark": DARK,
+        "roles": GROUP_ROLES,
+        "template": TEMPLATE,
+        "plotly": "",
+        "nonce": "",
+    }
+    template = _templates().get_template("report.html")
+    # Nobody who writes a task name can know a digest of the page that the name is part of.
+    nonce = hashlib.sha256(template.render(page).encode()).hexdigest()[:32]
+    return template.render(page | {"nonce": nonce, "plotly": _plotly() if drawn else ""})
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("grouping.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+@cache
+def _plotly() -> Markup:
+    script = files("plotly").joinpath("package_data", "plotly.min.js")
+    if not script.is_file():
+        raise GroupingError("the installed plotly carries no plotly.min.js", fix="Reinstall it: pip install plotly")
+    text = script.read_text(encoding="utf-8")
+    assert "</script" not in text.lower(), "it would end its own script element"
+    return Markup(text)  # noqa: S704 - code of an installed package

@@ -1,0 +1,325 @@
+"""The story of a report, section by section: what was chosen, what it gives, against what, how sure, at what cost."""
+
+from __future__ import annotations
+
+from grouping.recommendation import Network, Recommendation
+from grouping.report import tables
+from grouping.report.blocks import (
+    Block,
+    Card,
+    Cards,
+    Code,
+    Fact,
+    Folded,
+    Forest,
+    Gallery,
+    Paragraph,
+    Picture,
+    Points,
+    Section,
+    forest,
+)
+from grouping.report.labels import Figure
+from grouping.report.palette import GROUP_ROLES
+from grouping.report.wording import (
+    MISSING,
+    VERDICT_LABELS,
+    change,
+    chosen_score,
+    cost,
+    count,
+    difference,
+    duration,
+    interval,
+    loss,
+    number,
+    share,
+)
+
+__all__ = ["GLOSSARY", "facts", "sections"]
+
+GLOSSARY = (
+    (
+        "A loss against single-task is a task's loss divided by that of its own standard network, as a change in "
+        "percent: +1 % is one percent more loss, lower is better. Means over tasks use the tasks' weights."
+    ),
+    (
+        "SNT, standard network times, is the trunk's FLOPs relative to the standard trunk: serving a network of 1 SNT "
+        "costs as much as serving one standard network."
+    ),
+    "An interval that holds zero means: not distinguishable. No winner is named there.",
+    (
+        "Selection frequency is how often re-solves on resampled search losses chose the same grouping. It is not a "
+        "probability of being right."
+    ),
+)
+
+
+def facts(recommendation: Recommendation) -> tuple[Fact, ...]:
+    """The recommendation in five figures."""
+    solution, unit = recommendation.solution, recommendation.unit
+    main = sum(task.role == "main" for task in recommendation.tasks)
+    at_most = f", at most {recommendation.max_networks} allowed" if recommendation.max_networks else ""
+    budget = f"budget {cost(recommendation.budget, unit)}"
+    shown = [
+        Fact("Networks", str(len(solution.networks)), f"for {count(main, 'task')}{at_most}"),
+        Fact("Serving cost", cost(solution.cost, unit), budget),
+    ]
+    score = chosen_score(recommendation)
+    if score:
+        ends = interval(score.low, score.high, of="change")
+        seeds = count(score.seeds, "fresh seed")
+        shown.append(Fact("Loss against single-task", change(score.mean), f"95 % interval {ends}, {seeds}"))
+    random = next((p for p in recommendation.paired if p.against == "random"), None)
+    if random:
+        ends = interval(random.low, random.high)
+        shown.append(Fact("Against random groupings", difference(random.difference), f"95 % interval {ends}"))
+    if recommendation.stability:
+        draws = count(recommendation.stability.draws, "re-solve")
+        shown.append(Fact("Selection frequency", share(recommendation.stability.frequency, 1), f"of {draws}"))
+    return tuple(shown)
+
+
+def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Section, ...]:
+    """Every section that has something to say, in reading order."""
+    story = (
+        Section("groups", "Groups and routing", _groups(recommendation)),
+        Section("tasks", "What each task gets", _tasks(recommendation)),
+        Section("alternatives", "Against honest alternatives", _alternatives(recommendation, figures)),
+        Section("budget", "Loss against budget", _budget(recommendation, figures)),
+        Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
+        Section("certainty", "How sure this is", _certainty(recommendation, figures)),
+        Section("training", "Along training", _training(recommendation, figures)),
+        Section("search", "What it cost to find out", _search(recommendation)),
+        Section("next", "What to do next", (Points(recommendation.next_steps),)),
+        Section("reproduce", "Reproduce it", _reproduce(recommendation)),
+    )
+    kept = (Section(s.key, s.title, tuple(b for b in s.blocks if b)) for s in story)
+    return tuple(section for section in kept if section.blocks)
+
+
+def _picture(figures: dict[str, Figure], key: str, title: str, caption: str) -> tuple[Picture, ...]:
+    return (Picture(key, title, caption, figures[key]["layout"]["height"]),) if key in figures else ()
+
+
+def _groups(recommendation: Recommendation) -> tuple[Block, ...]:
+    solution = recommendation.solution
+    cards = tuple(_card(recommendation, i, n) for i, n in enumerate(solution.networks))
+    return (
+        Cards(cards),
+        tables.routing(recommendation, solution),
+        Folded(tables.networks(recommendation, solution.networks, "The chosen networks and what they cost")),
+    )
+
+
+def _card(recommendation: Recommendation, i: int, network: Network) -> Card:
+    measured = {c.task: c.mean for c in tables.relative_losses(recommendation)}
+    helpers = tuple(task for task in network.tasks if task not in network.serves)
+    facts_shown = [
+        ("FLOPs per row", number(network.flops, 6)),
+        ("Parameters", number(network.parameters, 6)),
+        ("Latency (ms)", number(network.latency_ms)),
+    ]
+    return Card(
+        number=i + 1,
+        role=GROUP_ROLES[i % len(GROUP_ROLES)],
+        cost=cost(network.cost, recommendation.unit) + (f", {network.candidate}" if network.candidate else ""),
+        summary=f"{len(network.tasks)} trained, {len(network.serves)} served",
+        served=tuple((task, change(measured.get(task))) for task in network.serves),
+        helpers=helpers,
+        facts=tuple(fact for fact in facts_shown if fact[1] != MISSING),
+    )
+
+
+def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
+    rows = tables.relative_losses(recommendation)
+    panel = forest(
+        "Test loss of each task against its own network",
+        "Change of the test loss against the task's own standard network, in percent; left of zero is better. "
+        "Lines are 95 % intervals over fresh seeds and test rows.",
+        ((c.task, c.network, c.mean - 1, c.low - 1, c.high - 1) for c in rows),
+    )
+    if not rows:
+        return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)
+    return (panel, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
+
+
+def _alternatives(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    if not (recommendation.baselines or recommendation.paired or recommendation.random):
+        return (Paragraph("No alternatives were trained, so nothing can be said about them."),)
+    blocks: list[Block] = [
+        _paired_forest(recommendation),
+        Folded(tables.paired(recommendation)),
+        tables.alternatives(recommendation),
+    ]
+    if recommendation.random:
+        random = recommendation.random
+        text = (
+            f"{count(len(random.values), 'random grouping')} of the same cost, trained on "
+            f"{count(random.seeds, 'fresh seed')} each: mean {change(random.mean)}."
+        )
+        blocks.append(Paragraph(text))
+        blocks += _picture(
+            figures, "random", "Random groupings", "Each tick is one random grouping; the dot is their mean."
+        )
+        blocks.append(Folded(tables.random_groupings(recommendation)))
+    if recommendation.runner_up:
+        second = recommendation.runner_up
+        proven = "proven" if second.proven_optimal else "not proven"
+        text = (
+            f"The runner-up, the next best solution with a different routing: objective {loss(second.objective)} "
+            f"(bound {loss(second.bound)}, gap {share(second.gap, 3)}, {proven} for the {second.optimal_for}) at "
+            f"{cost(second.cost, recommendation.unit)} of {cost(second.budget, recommendation.unit)}."
+        )
+        blocks.append(Paragraph(text))
+        blocks.append(Folded(tables.networks(recommendation, second.networks, "The runner-up's networks")))
+        blocks.append(Folded(tables.runner_up(recommendation)))
+    return tuple(blocks)
+
+
+def _paired_forest(recommendation: Recommendation) -> Forest:
+    comparable = {b.name: b.comparable for b in recommendation.baselines}
+    return forest(
+        "The choice minus each alternative",
+        "Paired differences of the mean relative test loss, in percent of a single-task loss; left of zero the choice "
+        "is better. Lines are 95 % intervals; where one holds zero, nothing is called better.",
+        (
+            (
+                p.label,
+                "" if comparable.get(p.against, True) else "outside the budget",
+                p.difference,
+                p.low,
+                p.high,
+            )
+            for p in recommendation.paired
+        ),
+    )
+
+
+def _budget(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    caption = (
+        "The line is what the choice was made on (selection losses); filled marks were measured on fresh seeds and "
+        "test data, with 95 % intervals, so the two sets lie on different data. The dotted line is the budget."
+    )
+    return (
+        *_picture(figures, "frontier", "Mean loss against serving cost", caption),
+        Folded(tables.frontier(recommendation)),
+    )
+
+
+def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    if not recommendation.affinity:
+        return ()
+    significant = sum(e.significant for e in recommendation.affinity)
+    text = (
+        f"Affinity is directed: the effect on one task of training with another. Of {len(recommendation.affinity)} "
+        f"directed pairs, {significant} have an interval that excludes zero; with so many pairs some do by chance."
+    )
+    return (
+        Paragraph(text),
+        *_picture(
+            figures, "affinity", "Effect on ROW of training with COLUMN",
+            "Relative gain of the row's task, in percent, from training with the column's task; blue helps, vermilion "
+            "hurts. A dot marks intervals that exclude zero. Tasks are ordered by clustering.",
+        ),
+        *_picture(
+            figures, "graph", "The strongest effects as a graph",
+            "An arrow runs from the partner to the task it affects; solid blue helps, dashed vermilion hurts, thicker "
+            "is stronger, pale is not distinguishable from zero. Numbers name the network that serves the task.",
+        ),
+        tables.settings(recommendation),
+        Folded(tables.affinity(recommendation)),
+    )  # fmt: skip
+
+
+def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    solution, stability, audit = recommendation.solution, recommendation.stability, recommendation.audit
+    verdict = VERDICT_LABELS[recommendation.verdict]
+    proof = (
+        "Proven: no grouping within the budget has a lower objective"
+        if solution.proven_optimal
+        else "Not proven to be the best: a better grouping may exist, down to the bound"
+    )
+    blocks: list[Block] = [
+        Paragraph(f"Verdict: {verdict}. {recommendation.verdict_text}"),
+        Paragraph(
+            f"{proof}. This holds for the {solution.optimal_for}: objective {loss(solution.objective)}, bound "
+            f"{loss(solution.bound)}, gap {share(solution.gap, 3)}, cost {cost(solution.cost, recommendation.unit)} of "
+            f"{cost(solution.budget, recommendation.unit)}."
+        ),
+        Paragraph(_audit_text(recommendation)),
+    ]
+    if audit and audit.networks:
+        blocks.append(Paragraph(f"Audited groups: {', '.join(audit.networks)}."))
+    blocks.append(tables.estimates(recommendation))
+    if stability:
+        blocks.append(
+            Paragraph(
+                f"The same grouping was chosen in {share(stability.frequency, 1)} of "
+                f"{count(stability.draws, 're-solve')} on resampled search losses. This is a selection frequency, "
+                "not a probability."
+            )
+        )
+        blocks.append(tables.groupings(recommendation))
+        blocks += _picture(
+            figures, "pairs", "How stable each pair is",
+            "Percentage of re-solves in which two tasks were trained in one chosen network.",
+        )  # fmt: skip
+        blocks.append(Folded(tables.pairs(recommendation)))
+    else:
+        blocks.append(Paragraph("No selection frequency: the search losses were not resampled."))
+    blocks.append(tables.repeated_splits(recommendation))
+    return tuple(blocks)
+
+
+def _audit_text(recommendation: Recommendation) -> str:
+    audit = recommendation.audit
+    if audit is None:
+        return f"The choice was made on {recommendation.estimator} losses; no audit sample was trained."
+    correlation = (
+        "rank correlation not defined"
+        if audit.spearman is None
+        else f"rank correlation (Spearman) {number(audit.spearman)}, 95 % interval "
+        f"{interval(audit.low, audit.high, of='number')}"
+    )
+    error = f", mean absolute error {difference(audit.mean_absolute_error).lstrip('+')}"
+    return (
+        f"Audit of the estimator {recommendation.estimator} on {count(audit.groups, 'random group')} trained for that "
+        f"purpose ({count(audit.cells, 'cell')}): {correlation}"
+        f"{error if audit.mean_absolute_error is not None else ''}. The chosen groups below are a biased sample; this "
+        "one is not."
+    )
+
+
+def _training(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    pictures = tuple(
+        Picture(f"curves-{i}", t.name, f"Validation loss of {t.name}", figures[f"curves-{i}"]["layout"]["height"])
+        for i, t in enumerate(recommendation.tasks)
+        if f"curves-{i}" in figures
+    )
+    caption = (
+        "Validation loss of each task: solid in the network that serves it, dashed alone; bands reach from the lowest "
+        "to the highest seed."
+    )
+    text = (
+        "A served network has one state: the kept epoch has the lowest mean relative validation loss over the group's "
+        "tasks. The table shows what a best epoch per task would have given; it is never served."
+    )
+    shared = tables.sharing_cost(recommendation)
+    return (Gallery("Validation curves", caption, pictures), *((Paragraph(text), shared) if shared else ()))
+
+
+def _search(recommendation: Recommendation) -> tuple[Block, ...]:
+    return (
+        tables.search_cost(recommendation),
+        Paragraph(f"Wall time of the whole run: {duration(recommendation.wall_seconds)}."),
+    )
+
+
+def _reproduce(recommendation: Recommendation) -> tuple[Block, ...]:
+    return (
+        Code(recommendation.command),
+        Paragraph(f"Run {recommendation.run}, made {recommendation.created}."),
+        Folded(tables.environment(recommendation)),
+        Points(GLOSSARY),
+    )
