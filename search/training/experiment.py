@@ -1,0 +1,48 @@
+"""What all trials of a run have in common: the data, the standard network, the way of training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from search.data.dataset import Dataset
+from search.spec import NetworkSpec, TrainingSpec
+
+__all__ = ["Experiment"]
+
+_ENGINE = "plain-1"
+"""Raised whenever the trainer's numbers change, so that stored trials of older code are never taken for new ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """Everything a trial's result depends on, beside the trial itself.
+
+    Args:
+        dataset: The rows, split and scaled.
+        network: The trunk at 1 SNT.
+        training: How every network is trained.
+    """
+
+    dataset: Dataset
+    network: NetworkSpec
+    training: TrainingSpec
+
+    @property
+    def context(self) -> str:
+        """64 hexadecimal digits, equal exactly if a trial would give the same result.
+
+        What only says *which* trials are run (capacities, seeds) or how long one may take is left out, so asking for
+        more seeds trains only the new ones.
+        """
+        what = {
+            "engine": _ENGINE,
+            "data": self.dataset.fingerprint,
+            "tasks": [[task.name, task.type] for task in self.dataset.tasks],
+            "outputs": self.dataset.classes_T,
+            "trunk": self.network.trunk,
+            "widths": self.network.widths,
+            "training": self.training.model_dump(mode="json", exclude={"seeds", "seed", "timeout_seconds"}),
+        }
+        return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""How outputs did on a part: one loss per task for the curves, sums per cluster and natural metrics for the test part.
+
+Axes: ``N`` rows, ``T`` tasks of the network, ``O`` outputs, ``G`` clusters of rows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from grouping.candidates import FloatArray
+from search.data.dataset import Dataset, Part
+from search.training.losses import TaskBlock, averaged_outputs, row_losses
+from search.training.metrics import natural_metrics
+from search.trials import TestScores
+
+__all__ = ["ResidentPart", "mean_losses", "resident", "score"]
+
+_ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentPart:
+    """A part as tensors where the network lives.
+
+    Args:
+        inputs_NF: Encoded rows.
+        targets_NT: Targets of the trial's tasks, 0 where the label is missing.
+        labelled_NT: 1 where the label exists, else 0 (float, because it multiplies losses).
+    """
+
+    inputs_NF: Tensor
+    targets_NT: Tensor
+    labelled_NT: Tensor
+
+
+def resident(part: Part, columns: Sequence[int], device: torch.device) -> ResidentPart:
+    """Inputs and the targets in ``columns``; inputs are shared with the NumPy array on CPU, never copied."""
+    with warnings.catch_warnings():
+        # Arrays out of Ray's object store are read-only; nothing here writes to them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        inputs_NF = torch.from_numpy(part.inputs_NF).to(device)
+    targets_NT = torch.from_numpy(part.targets_NT[:, list(columns)]).to(device)
+    missing_NT = targets_NT.isnan()
+    return ResidentPart(inputs_NF, targets_NT.masked_fill(missing_NT, 0), (~missing_NT).float())
+
+
+def predict(networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], inputs_NF: Tensor) -> Tensor:
+    """Raw outputs [N, O], copies averaged."""
+    with torch.inference_mode():
+        return torch.cat(
+            [
+                averaged_outputs(blocks, [network(rows) for network in networks])
+                for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)
+            ]
+        )
+
+
+def mean_losses(networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], part: ResidentPart) -> FloatArray:
+    """Mean loss of each task over the labelled rows of a part, summed in double precision, [T]; NaN without labels."""
+    with torch.inference_mode():
+        rows_NT = row_losses(blocks, predict(networks, blocks, part.inputs_NF), part.targets_NT)
+        sum_T = (rows_NT * part.labelled_NT).sum(dim=0, dtype=torch.float64)
+        mean_T: FloatArray = (sum_T / part.labelled_NT.sum(dim=0, dtype=torch.float64)).cpu().numpy()
+    return mean_T
+
+
+def score(
+    networks: Sequence[nn.Module],
+    blocks: Sequence[TaskBlock],
+    dataset: Dataset,
+    columns: Sequence[int],
+    device: torch.device,
+) -> TestScores:
+    """Row losses on the test part summed per cluster, and natural metrics.
+
+    Args:
+        networks: The copies in their kept state.
+        blocks: The network's tasks.
+        dataset: Where the test part, the scaling and the names come from.
+        columns: Which of the data set's tasks the network has, length T.
+        device: Where the networks live.
+    """
+    part = resident(dataset.test, columns, device)
+    outputs_NO = predict(networks, blocks, part.inputs_NF)
+    rows_NT = row_losses(blocks, outputs_NO, part.targets_NT).double().cpu().numpy()
+    outputs: FloatArray = outputs_NO.double().cpu().numpy()
+    cluster_N = dataset.test.cluster_N
+    n_clusters = int(cluster_N.max()) + 1
+    labelled_NT = ~np.isnan(dataset.test.targets_NT[:, list(columns)])
+    sums, counts = [], []
+    metrics: dict[str, dict[str, float]] = {}
+    first = 0
+    for t, column in enumerate(columns):
+        labelled_N = labelled_NT[:, t]
+        clusters = cluster_N[labelled_N]
+        sums.append(np.bincount(clusters, weights=rows_NT[labelled_N, t], minlength=n_clusters))
+        counts.append(np.bincount(clusters, minlength=n_clusters).astype(np.float64))
+        task, width = dataset.tasks[column], dataset.classes_T[column]
+        metrics[task.name] = natural_metrics(
+            task.type,
+            outputs[labelled_N, first : first + width],
+            dataset.test.targets_NT[labelled_N, column],
+            float(dataset.target_mean_T[column]),
+            float(dataset.target_scale_T[column]),
+        )
+        first += width
+    return TestScores(np.stack(sums), np.stack(counts), metrics)
