@@ -225,18 +225,21 @@ def compare_contenders(decision: Decision) -> Comparison:
     if randoms:
         possible = partition_count(len(plan.main), plan.networks)
         against_random = compare_with_random(chosen, randoms, reference, weights_M, possible=possible)
-    wide = (
-        compare(losses["wide"], losses["all-in-one"], reference, weights_M)
-        if {"wide", "all-in-one"} <= set(losses)
-        else None
-    )
+    widening = None
+    if {"wide", "all-in-one"} <= set(losses):
+        widening = compare(losses["wide"], losses["all-in-one"], reference, weights_M)
     judgement = verdict(
         Comparisons(
             random=against_random,
             wide=differences.get("wide"),
+            widening=widening,
             all_in_one=differences.get("all-in-one"),
-            wide_against_all_in_one=wide,
-        )
+            independent=differences.get("independent"),
+            ensemble=differences.get("ensemble"),
+        ),
+        tasks=len(plan.main),
+        networks=len(decision.solution.chosen),
+        seeds=len(decision.confirmation.seeds),
     )
     paired = [_paired(name, labels[name], interval) for name, interval in differences.items()]
     if against_random is not None:

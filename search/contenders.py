@@ -146,8 +146,8 @@ def alternatives(
             )
         )
     if 1 < plan.networks < len(main):
-        groups = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
-        named = [tuple(main[t] for t in group) for group in groups]
+        clusters = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
+        named = [tuple(main[t] for t in cluster) for cluster in clusters]
         found.append(
             from_groups(plan, named, "correlation", "tasks clustered by their labels' correlation", cost_of, plain)
         )

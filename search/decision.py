@@ -106,7 +106,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     contenders = [from_solution(plan, solution, "chosen", "the chosen grouping")]
     if runner_up is not None:
         contenders.append(from_solution(plan, runner_up, "runner-up", "the runner-up"))
-    similarity_TT = label_similarity(experiment.dataset.train.targets_NT)
+    similarity_TT = label_similarity(experiment.dataset.train.targets_NT.astype(float))
     honest, notes = alternatives(plan, similarity_TT, cost_of)
     contenders += honest
     best = _best_of_random(plan, experiment, measurement, searched, reference_T, split)

@@ -201,7 +201,8 @@ class Plan:
         shared_C = self.trained_C & (self.candidates.size_C >= 2) & (self.candidates.size_C < len(self.tasks))
         audited = self.spec.affinity.audit if self.spec.affinity.estimator != "measured" else 0
         groups = {self.candidates.members_CT[c].tobytes() for c in np.flatnonzero(shared_C)}
-        return min(len(groups) + audited, 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2)
+        everything: int = 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2
+        return max(0, min(len(groups) + audited, everything))
 
     @property
     def searching(self) -> int:
@@ -225,6 +226,7 @@ def make_plan(
         SpecError: a capacity that no integer width reaches, or more trainings than ``budget.training`` allows.
         InfeasibleError: no candidate combination fits the budget.
     """
+    _check_fraction(spec)
     names = [task.name for task in tasks]
     trained = _trained_groups(spec, names)
     largest = _largest_group(spec, len(names))
@@ -366,10 +368,20 @@ def _coverable(
     """Whether the fitting candidates can cover the tasks at all within the budget (a relaxed, cheap check)."""
     share_of = dict.fromkeys(main, np.inf)
     for c in np.flatnonzero(fits):
-        served = main & set(rows[c][0])
+        served = main & set(rows[int(c)][0])
         for t in served:
             share_of[t] = min(share_of[t], charged[c] / len(served))
     return sum(share_of.values()) <= spec.budget.inference * (1 + 1e-9)
+
+
+def _check_fraction(spec: Spec) -> None:
+    readings = spec.training.epochs * spec.training.readings_per_epoch
+    if spec.affinity.estimator == "early-stopping" and spec.affinity.fraction * readings < 1 - 1e-9:
+        raise SpecError(
+            f"no loss is read within the first {spec.affinity.fraction:g} of {spec.training.epochs} epochs",
+            where="affinity.fraction",
+            fix=f"Use {1 / readings:.3g} or more, or raise training.readings_per_epoch",
+        )
 
 
 def _check_training_budget(plan: Plan) -> None:

@@ -22,6 +22,7 @@ from search.errors import SpecError
 from search.execution.executor import Executor
 from search.measurement import Measurement, Progress, TrialFunction
 from search.networks.cost import network_cost, scaled_widths
+from search.networks.hard_sharing import hard_sharing
 from search.networks.latency import measured_latency_ms
 from search.plan import Latency, Plan, make_plan
 from search.probe import Speed, measure_speed
@@ -75,7 +76,7 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     """
     datasets = [load_dataset(spec, base, split=split) for split in range(spec.evidence.splits)]
     first = datasets[0]
-    latency = _latency(len(first.input_names), {} if latencies is None else latencies)
+    latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
     plan = make_plan(spec, first.tasks, len(first.input_names), first.classes_T, latency)
     experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
     return Job(spec, plan, experiments, _cost_of(plan, first.classes_T, len(first.input_names), latency))
@@ -149,7 +150,7 @@ def _recommendation(
         run=run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         verdict=comparison.judgement.verdict,
-        verdict_text=comparison.judgement.sentence,
+        verdict_text=comparison.judgement.text,
         tasks=first.plan.tasks,
         budget=job.spec.budget.inference,
         unit=job.spec.budget.unit,
@@ -216,13 +217,14 @@ def _check_minutes(job: Job, speed: Speed) -> None:
         )
 
 
-def _latency(n_inputs: int, known: dict[str, float]) -> Latency:
+def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
     """Measures each network once and keeps it in ``known``, so that a resumed run decides on the same costs."""
 
     def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
         key = f"{widths} {outputs}"
         if key not in known:
-            known[key] = measured_latency_ms(n_inputs, widths, outputs)
+            network = hard_sharing(spec.network.trunk, n_inputs, widths, outputs)
+            known[key] = measured_latency_ms(network, n_inputs)
         return known[key]
 
     return latency

@@ -29,14 +29,12 @@ def plan(
 
     resolved = resolve(read_spec(spec), spec.parent)
     dataset = load_dataset(resolved, spec.parent)
-    latency = None
     if probe and resolved.budget.unit == "latency_ms":
-        from search.networks.latency import measured_latency_ms
+        from search.run import prepare
 
-        def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
-            return measured_latency_ms(len(dataset.input_names), widths, outputs)
-
-    made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T, latency)
+        made = prepare(resolved, spec.parent).plan
+    else:
+        made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T)
     speed = _probe(made, dataset) if probe else None
     for warning in dataset.warnings:
         warn(warning)
@@ -60,7 +58,7 @@ def _probe(made: Plan, dataset: Any) -> Speed:  # noqa: ANN401
 
 def plan_as_json(made: Plan, dataset: Any, speed: Speed | None) -> dict[str, Any]:  # noqa: ANN401
     """What ``plan --json`` prints."""
-    phases = [
+    phases: list[dict[str, Any]] = [
         {
             "phase": phase.phase,
             "label": phase.label,

@@ -55,6 +55,7 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
     header, columns = _describe(experiment, trial)
     blocks = task_blocks(header.types, header.outputs)
     steps_S = reading_steps(len(dataset.train.inputs_NF), training)
+    steps_S = steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))]
     curve_TS = np.full((len(columns), len(steps_S)), np.nan)
     kept, test, weights = -1, None, b""
     states: list[dict[str, Tensor]] = []
