@@ -1,0 +1,222 @@
+"""Exact search: the relaxation's bound at every node, and branching until nothing better can be left.
+
+A node is closed when its bound exceeds the incumbent, or when the few candidates that reduced costs leave have all been
+tried together. Otherwise it is split. Preferred split, in a task t whose service is divided among networks of different
+loss: "value of t at most theta" (dearer services are forbidden) against "above theta" (every candidate that would serve
+t with theta or less goes). Where no task is divided, a fractional candidate is left out, or paid for in advance.
+Groupings equal to the best are not cut off, so that ties end as ``choice`` orders them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grouping.candidates import FloatArray
+from grouping.solver.bound import Basis, Relaxation, most_networks, penalties, relax, survivors
+from grouping.solver.certificate import Branch, ProofNode
+from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate, greedy
+from grouping.solver.problem import Problem
+from grouping.solver.ties import break_ties
+
+__all__ = ["Outcome", "minimise"]
+
+_FREE = 12
+"""Up to that many undecided candidates are settled by trying all subsets."""
+
+StopAsked = Callable[[float | None, float, int], bool]
+"""Called at every node with objective (None before the first), bound, nodes; True ends the search."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search ended with.
+
+    Args:
+        choice: The best grouping, None where none was found.
+        bound: Lower bound of every grouping's objective; +inf where none is feasible.
+        complete: Whether the search ran to its end.
+        nodes: How many relaxations were solved.
+        proof: The nodes, parents before children.
+    """
+
+    choice: Choice | None
+    bound: float
+    complete: bool
+    nodes: int
+    proof: tuple[ProofNode, ...] = ()
+
+
+@dataclass(order=True)
+class _Open:
+    """A node that waits, smallest bound first."""
+
+    bound: float
+    age: int
+    branches: tuple[Branch, ...] = field(compare=False)
+    basis: Basis | None = field(compare=False, default=None)
+    parent: int = field(compare=False, default=-1)
+
+
+def minimise(problem: Problem, stop: StopAsked) -> Outcome:
+    """Find the best grouping of a problem, and prove it."""
+    if not len(problem.index_C) or np.isinf(problem.value_TC).all(axis=1).any():
+        return Outcome(None, np.inf, complete=True, nodes=0)
+    penalty_T = penalties(problem)
+    finite_TC = np.isfinite(problem.value_TC)
+    dearest = float(np.where(finite_TC, problem.value_TC, -np.inf).max(axis=1).sum())
+    ceiling = dearest + most_networks(problem) * float(problem.open_C.max(initial=0.0))
+    return _Search(problem, penalty_T, ceiling, stop).run()
+
+
+class _Search:
+    def __init__(self, problem: Problem, penalty_T: FloatArray, ceiling: float, stop: StopAsked) -> None:
+        self.problem = problem
+        self.core = problem  # what reduced costs at the root leave of it
+        self.penalty_T = penalty_T
+        self.stop = stop
+        self.incumbent = Incumbent(problem, ceiling)
+        self.position = {int(index): row for row, index in enumerate(problem.index_C.tolist())}
+        self.proof: list[ProofNode] = []
+        self.age = itertools.count()
+        self.heap: list[_Open] = []
+        self.start: tuple[int, ...] = ()
+
+    def run(self) -> Outcome:
+        first = greedy(self.problem, self.penalty_T)
+        self.incumbent.offer(evaluate(self.problem, first))
+        self.start = tuple(first)
+        self.heap = [_Open(-np.inf, next(self.age), ())]
+        closed = np.inf  # smallest bound among closed nodes
+        while self.heap:
+            node = heapq.heappop(self.heap)
+            if node.bound > self._cutoff():
+                closed = min(closed, node.bound)
+                continue
+            if self.proof and self.stop(self._objective(), min(closed, node.bound), len(self.proof)):
+                return self._outcome(min(closed, node.bound), complete=False)
+            closed = min(closed, self._visit(node))
+        return self._outcome(closed, complete=True)
+
+    def _outcome(self, bound: float, *, complete: bool) -> Outcome:
+        choice = self.incumbent.choice
+        if choice is not None:
+            bound = self.incumbent.objective if complete else min(bound, self.incumbent.objective)
+        elif complete:
+            bound = np.inf
+        return Outcome(choice, float(bound), complete, len(self.proof), tuple(self.proof))
+
+    def _objective(self) -> float | None:
+        return self.incumbent.choice.objective if self.incumbent.choice else None
+
+    def _cutoff(self) -> float:
+        return self.incumbent.objective + self.incumbent.tolerance
+
+    def _visit(self, node: _Open) -> float:
+        """Bound a node and close or split it; returns the bound of what was closed, +inf where it was split."""
+        local = restricted(self.core, node.branches)
+        if not len(local.index_C) or np.isinf(local.value_TC).all(axis=1).any() or (local.limit_D < 0).any():
+            self._record(node, None)
+            return np.inf
+        relaxation = relax(local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start)
+        self.start = ()
+        number = self._record(node, relaxation)
+        if relaxation.bound > self._cutoff():
+            return relaxation.bound
+        self._round(local, relaxation)
+        room = self._cutoff() - relaxation.bound
+        kept_C, kept_TC = survivors(local, relaxation, room)
+        left, kept_TC = local.keep(kept_C), kept_TC[:, kept_C]
+        if not node.branches:
+            self.core = left if left.partition else replace(left, value_TC=np.where(kept_TC, left.value_TC, np.inf))
+        if room < 0 or not kept_TC.any(axis=1).all():
+            return relaxation.bound
+        sole_C = (kept_TC & (kept_TC.sum(axis=1) == 1)[:, None]).any(axis=0)
+        rows = self._positions(left)
+        free = [row for row, sole in zip(rows, sole_C.tolist(), strict=True) if not sole]
+        if len(free) <= _FREE:
+            fixed = [row for row, sole in zip(rows, sole_C.tolist(), strict=True) if sole]
+            self.incumbent.offer(best_subset(self.problem, fixed, free, self._cutoff()))
+            return relaxation.bound
+        if self.incumbent.choice and room <= 3 * self.incumbent.tolerance + 1e-10 * abs(self.incumbent.objective):
+            break_ties(self.problem, rows, kept_TC, self.incumbent)
+            return relaxation.bound
+        for branch in _split(local, relaxation, node.branches):
+            child = _Open(relaxation.bound, next(self.age), (*node.branches, branch), relaxation.basis, number)
+            heapq.heappush(self.heap, child)
+        return np.inf
+
+    def _positions(self, part: Problem) -> list[int]:
+        return [self.position[index] for index in part.index_C.tolist()]
+
+    def _record(self, node: _Open, relaxation: Relaxation | None) -> int:
+        """Keep what proves this node's bound."""
+        branch = node.branches[-1] if node.branches else None
+        duals = tuple(relaxation.duals_T.tolist()) if relaxation else ()
+        prices = tuple(relaxation.prices_D.tolist()) if relaxation else ()
+        self.proof.append(ProofNode(node.parent, branch, duals, prices))
+        return len(self.proof) - 1
+
+    def _round(self, local: Problem, relaxation: Relaxation) -> None:
+        """Try all subsets of the candidates that the relaxation uses most."""
+        used = sorted(relaxation.share, key=lambda row: -relaxation.share[row])
+        whole = [row for row in used if relaxation.share[row] > 1 - 1e-6] if len(used) > _FREE else []
+        partly = [row for row in used if row not in whole][:_FREE]
+        position = self._positions(local)
+        fixed, free = [position[row] for row in whole], [position[row] for row in partly]
+        self.incumbent.offer(best_subset(self.problem, fixed, free, self._cutoff()))
+
+
+def restricted(problem: Problem, branches: Sequence[Branch]) -> Problem:
+    """The part of a problem that lies on one side of every branch."""
+    above_T = np.full(problem.n_rows, -np.inf)
+    up_to_T = np.full(problem.n_rows, np.inf)
+    for branch in branches:
+        if branch.kind == "at most":
+            up_to_T[branch.which] = min(up_to_T[branch.which], branch.theta)
+        elif branch.kind == "above":
+            above_T[branch.which] = max(above_T[branch.which], branch.theta)
+    if branches:
+        problem = problem.between(above_T, up_to_T)
+    for branch in branches:
+        if branch.kind == "without":
+            problem = problem.keep(problem.index_C != branch.which)
+        elif branch.kind == "with" and branch.which in problem.index_C:
+            problem = problem.paid(int(np.flatnonzero(problem.index_C == branch.which)[0]))
+    return problem
+
+
+def _split(local: Problem, relaxation: Relaxation, branches: Sequence[Branch]) -> tuple[Branch, Branch]:
+    divided = _divided_service(local, relaxation)
+    if divided is not None:
+        task, theta = divided
+        return Branch("at most", task, theta), Branch("above", task, theta)
+    decided = {branch.which for branch in branches if branch.kind == "with"}
+    open_rows = [row for row, index in enumerate(local.index_C.tolist()) if index not in decided]
+    # The most fractional one; where the relaxation is integral, any undecided candidate makes progress.
+    row = min(open_rows, key=lambda row: (abs(relaxation.share.get(row, 0.0) - 0.5), row))
+    index = int(local.index_C[row])
+    return Branch("without", index), Branch("with", index)
+
+
+def _divided_service(local: Problem, relaxation: Relaxation) -> tuple[int, float] | None:
+    """The task whose service is divided most clearly among networks of different loss, and a loss between them."""
+    parts_T: list[dict[float, float]] = [{} for _ in range(local.n_rows)]
+    for t, row, level in relaxation.served:
+        value = float(local.value_TC[t, row])
+        parts_T[t][value] = parts_T[t].get(value, 0.0) + level
+    best: tuple[float, int, float] | None = None
+    for t, parts in enumerate(parts_T):
+        values = sorted(parts)
+        below = 0.0
+        for value, following in itertools.pairwise(values):
+            below += parts[value]
+            share = min(below, 1 - below)
+            score = share * (following - value)
+            if share > 1e-6 and (best is None or score > best[0]):
+                best = (score, t, value)
+    return None if best is None else best[1:]

@@ -1,0 +1,165 @@
+"""Which of several groupings is better, ties included, and the exhaustive search among a few candidates.
+
+Order of groupings: lower objective; where two agree to 1e-12 relative, lower cost, then fewer networks, then the
+lexicographically smallest sorted members. So the answer does not depend on the road that led to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grouping.candidates import FloatArray
+from grouping.solver.problem import Problem
+
+__all__ = ["Choice", "Incumbent", "best_subset", "evaluate", "greedy", "tie_tolerance"]
+
+TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A feasible set of candidates, by position in the problem, ascending."""
+
+    rows: tuple[int, ...]
+    objective: float
+    cost: float
+    magnitude: float
+
+
+def tie_tolerance(objective: float, magnitude: float) -> float:
+    """How far two objectives may lie apart and still tie: 1e-12 relative, and never less than rounding errors."""
+    return max(TIE * abs(objective), 2e-15 * magnitude)
+
+
+class Incumbent:
+    """The best grouping found so far, in the order of the module's docstring."""
+
+    def __init__(self, problem: Problem, ceiling: float) -> None:
+        self.problem = problem
+        self.choice: Choice | None = None
+        self.objective = ceiling  # every feasible grouping is at or below it
+        self.tolerance = tie_tolerance(ceiling, abs(ceiling))
+
+    def offer(self, choice: Choice | None) -> bool:
+        """Take the choice if it is preferred; returns whether it was."""
+        if choice is None or not self._prefers(choice):
+            return False
+        self.choice = choice
+        if choice.objective < self.objective or self.objective - choice.objective > -self.tolerance:
+            self.objective = min(self.objective, choice.objective)
+        self.tolerance = tie_tolerance(self.objective, choice.magnitude)
+        return True
+
+    def _prefers(self, new: Choice) -> bool:
+        old = self.choice
+        if old is None:
+            return True
+        if new.objective < self.objective - self.tolerance:
+            return True
+        if new.objective > self.objective + self.tolerance:
+            return False
+        slack = TIE * max(abs(old.cost), abs(new.cost))
+        if abs(new.cost - old.cost) > slack:
+            return new.cost < old.cost
+        if len(new.rows) != len(old.rows):
+            return len(new.rows) < len(old.rows)
+        if new.rows == old.rows:
+            return False
+        return _keys(self.problem, new.rows) < _keys(self.problem, old.rows)
+
+
+def _keys(problem: Problem, rows: Sequence[int]) -> list[tuple[object, ...]]:
+    return sorted(problem.key(row) for row in rows)
+
+
+def evaluate(problem: Problem, rows: Sequence[int]) -> Choice | None:
+    """The choice of exactly these candidates, or None where it is not feasible."""
+    chosen = sorted(set(rows))
+    value_TG = problem.value_TC[:, chosen]
+    if not chosen or (problem.cost_DC[:, chosen].sum(axis=1) > problem.limit_D).any():
+        return None
+    if problem.partition and (np.isfinite(value_TG).sum(axis=1) != 1).any():
+        return None
+    served_T = value_TG.min(axis=1)
+    if np.isinf(served_T).any():
+        return None
+    objective = float(served_T.sum() + problem.open_C[chosen].sum())
+    magnitude = float(np.abs(served_T).sum() + problem.open_C[chosen].sum())
+    return Choice(tuple(chosen), objective, float(problem.charge_C[chosen].sum()), magnitude)
+
+
+def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], worst: float) -> Choice | None:
+    """The best choice of all fixed and any free candidates: all subsets at once, built by doubling.
+
+    Args:
+        problem: The problem.
+        fixed: Candidates every subset contains.
+        free: At most about a dozen candidates: ``2^free`` subsets are looked at.
+        worst: Choices with a larger objective are of no interest.
+    """
+    finite_TC = np.isfinite(problem.value_TC)
+    if problem.partition:
+        base_T = np.where(finite_TC[:, fixed], problem.value_TC[:, fixed], 0.0).sum(axis=1)
+        met_TN = _doubled(finite_TC[:, fixed].sum(axis=1, dtype=float), finite_TC[:, free].astype(float), np.add)
+        value_TN = _doubled(base_T, np.where(finite_TC[:, free], problem.value_TC[:, free], 0.0), np.add)
+        feasible_N = (met_TN == 1).all(axis=0)
+    else:
+        base_T = problem.value_TC[:, fixed].min(axis=1, initial=np.inf)
+        value_TN = _doubled(base_T, problem.value_TC[:, free], np.minimum)
+        feasible_N = np.isfinite(value_TN).all(axis=0)
+    linear_LC = np.vstack([problem.open_C, problem.charge_C, np.ones(len(problem.open_C)), problem.cost_DC])
+    open_N, charge_N, count_N, *use_DN = _doubled(linear_LC[:, fixed].sum(axis=1), linear_LC[:, free], np.add)
+    for use_N, limit in zip(use_DN, problem.limit_D, strict=True):
+        feasible_N &= use_N <= limit
+    objective_N = np.where(feasible_N, value_TN.sum(axis=0) + open_N, np.inf)
+    smallest = float(objective_N.min())
+    if not smallest <= worst:
+        return None
+    magnitude = float(np.abs(value_TN[:, int(objective_N.argmin())]).sum())
+    tied_N = np.flatnonzero(objective_N <= smallest + tie_tolerance(smallest, magnitude))
+    if len(tied_N) > 1:
+        charge_N = charge_N[tied_N]
+        cheapest = float(charge_N.min())
+        tied_N = tied_N[charge_N <= cheapest + TIE * abs(cheapest)]
+        tied_N = tied_N[count_N[tied_N] == count_N[tied_N].min()]
+    options = [(*fixed, *(row for i, row in enumerate(free) if subset >> i & 1)) for subset in tied_N.tolist()]
+    best = min(options, key=lambda rows: _keys(problem, rows)) if len(options) > 1 else options[0]
+    return evaluate(problem, best)
+
+
+def _doubled(base_L: FloatArray, free_LF: FloatArray, combine: np.ufunc) -> FloatArray:
+    """``base`` combined with every subset of the columns: [L, 2^F], subset i holding column f iff bit f of i is set."""
+    table_LN = np.empty((len(base_L), 1 << free_LF.shape[1]))
+    table_LN[:, 0] = base_L
+    for f in range(free_LF.shape[1]):
+        half = 1 << f
+        combine(table_LN[:, :half], free_LF[:, f : f + 1], out=table_LN[:, half : 2 * half])
+    return table_LN
+
+
+def greedy(problem: Problem, penalty_T: FloatArray) -> list[int]:
+    """A first grouping: repeatedly the candidate that lowers the objective most per cost. It may leave tasks unmet."""
+    current_T = penalty_T.copy()
+    left_D = problem.limit_D.copy()
+    free_T = np.ones(problem.n_rows, dtype=bool)
+    chosen: list[int] = []
+    weight_C = problem.cost_DC.max(axis=0, initial=0.0) + 1e-6
+    while len(chosen) < problem.n_rows:
+        if problem.partition:
+            margin_TC = np.where(np.isfinite(problem.value_TC), current_T[:, None] - problem.value_TC, 0.0)
+            gain_C = margin_TC.sum(axis=0) - problem.open_C
+            gain_C[(np.isfinite(problem.value_TC) & ~free_T[:, None]).any(axis=0)] = 0.0
+        else:
+            gain_C = np.maximum(current_T[:, None] - problem.value_TC, 0.0).sum(axis=0) - problem.open_C
+        gain_C[(problem.cost_DC > left_D[:, None]).any(axis=0)] = 0.0
+        best = int((gain_C / weight_C).argmax())
+        if gain_C[best] <= 0:
+            break
+        chosen.append(best)
+        left_D -= problem.cost_DC[:, best]
+        free_T &= ~np.isfinite(problem.value_TC[:, best])
+        current_T = np.minimum(current_T, problem.value_TC[:, best])
+    return chosen
