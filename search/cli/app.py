@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
+from search.cli.init import init
 from search.cli.runs import runs
 
 app = typer.Typer(
@@ -85,4 +86,5 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     return exit_code
 
 
+app.command()(init)
 app.command()(runs)

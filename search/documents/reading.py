@@ -15,7 +15,7 @@ from search.documents.parsing import Document, parse_json, parse_yaml, plain_sca
 from search.errors import SpecError
 from search.spec import Spec
 
-__all__ = ["dump_spec", "read_spec", "spec_from"]
+__all__ = ["dump_spec", "on_one_line", "read_spec", "spec_from"]
 
 _LARGEST = 1_000_000
 _FIRST_KEYS = "name, data and budget"
@@ -48,6 +48,12 @@ def dump_spec(spec: Spec) -> str:
     if not spec.tasks:  # an empty list would be refused: the key is left out to take what the data names
         del data["tasks"]
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+
+
+def on_one_line(value: object) -> str:
+    """A value as it is written inside a spec, quoted where an unquoted reading would take it for something else."""
+    text = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**6, default_flow_style=True, sort_keys=False)
+    return text.removesuffix("...\n").strip()
 
 
 def _validated(document: Document) -> Spec:
