@@ -16,7 +16,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def _call(command: list[str | Path], folder: Path, **environment: str) -> str:
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, "TASKGROUP_HOME": "", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -42,7 +42,8 @@ def open_database(path: Path, *, create: bool) -> Engine:
         DiskError: no space for it.
     """
     _check_place(path, create=create)
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+    # Connections are made when needed, wherever the process has moved to by then.
+    engine = create_engine(URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     try:

@@ -69,6 +69,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert "TASKGROUP_HOME" in caught.value.fix
 
 
+def test_a_process_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Store.open(Path("home")) as store:
+        run = _new_run(store)
+        monkeypatch.chdir("elsewhere")
+        store._engine.dispose()  # the next connection is a new one
+        assert store.run(run).state == "running"
+
+
 @pytest.mark.parametrize("damage", [b"\x00" * 100, b"not a database at all"], ids=["zeros", "text"])
 def test_a_damaged_header_is_refused_and_left_alone(tmp_path: Path, damage: bytes) -> None:
     Store.open(tmp_path).close()
