@@ -90,7 +90,19 @@ def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int) 
 
     Whatever the verdict, every alternative that beats the choice beyond the interval is named.
 
-    Measured on planted tables (CHARACTERISTICS)
+    Measured on planted tables (``tests/grouping/evidence/planted.py``: 2 to 8 tasks, 10 to 400 clusters of rows, 10
+    random groupings, noise of seeds, clusters and rows in several mixtures, the skewed ones with unequal clusters and
+    missing labels; 1,000 experiments a design):
+
+    - Pure noise: 0.9 to 4.4 % of the verdicts are not "noise" (3, 5 and 10 seeds; worst: 10 skewed clusters that carry
+      all of the noise; 3 seeds that carry all of it: 3.2 %), of them at most 0.6 % "grouping".
+    - The 95 % intervals of ``relative_loss``, ``compare`` and ``compare_with_random`` cover the truth in 93 to 98 %
+      (conservative where seeds and rows both matter; 93 % for 3 seeds that carry all of the noise).
+    - Planted effects of 2 / 3 / 5 % of the loss, where an interval is some 3.5 % wide (5 seeds): "grouping" is found in
+      51 / 91 / 100 %, "capacity" in 50 / 85 / 99 %, "separation" in 53 / 90 / 99 %. Skewed rows: 5 % effects are
+      found in 91 to 94 %. Three seeds: 5 % effects in 88 to 91 %.
+    - What is not found is called noise, rarely another effect: a planted grouping is called separation in at most
+      10 % (2 %, 3 seeds), a planted separation or capacity is called grouping in at most 1.3 %.
 
     Args:
         comparisons: Intervals on fresh seeds and test rows.
@@ -164,7 +176,7 @@ def _numbers(found: dict[str, Interval], seeds: int) -> str:
     text = f"{lead}{', '.join(shown)}"
     return (
         f" {text[0].upper()}{text[1:]}; percent of the single-task loss, negative is better,"
-        f" {VERDICT_CONFIDENCE:.0%} intervals over {seeds} fresh seeds and the test rows."
+        f" {100 * VERDICT_CONFIDENCE:g} % intervals over {seeds} fresh seeds and the test rows."
     )
 
 
