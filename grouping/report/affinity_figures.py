@@ -8,17 +8,15 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from grouping.affinity import Affinity, task_graph
 from grouping.candidates import FloatArray
 from grouping.recommendation import AffinityEntry, Recommendation
-from grouping.report.affinity_view import AffinityView, affinity_view, task_graph
+from grouping.report.affinity_view import read_affinity
 from grouping.report.labels import Figure, figure, label
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import MISSING, difference, interval, signed
 
-__all__ = ["EDGES_PER_TASK", "heat_map", "strongest_edges", "task_graph_figure"]
-
-EDGES_PER_TASK = 2.5
-"""The graph shows that many of the strongest edges a task: more is a ball of wool."""
+__all__ = ["heat_map", "strongest_edges", "task_graph_figure"]
 
 _WRITTEN_UP_TO = 12
 """Numbers fit into the cells of a map of that many tasks; beyond, only the marks do."""
@@ -27,10 +25,11 @@ _SCALE = [[0.0, "@harm"], [0.5, "@middle"], [1.0, "@help"]]
 
 
 def heat_map(recommendation: Recommendation) -> Figure:
-    """Effect on the row of training with the column; a dot marks intervals that exclude zero."""
-    view = affinity_view(recommendation.affinity, [task.name for task in recommendation.tasks])
+    """Effect on the row of training with the column; a dot marks significant effects."""
+    view = read_affinity(recommendation, clustered=True)
     n = len(view.tasks)
-    limit = float(np.nanmax(np.abs(view.gain_TT))) or 1.0
+    gain_TT = np.where(np.eye(n, dtype=bool), np.nan, view.gain_TT)
+    limit = float(np.nanmax(np.abs(gain_TT))) or 1.0
     written = n <= _WRITTEN_UP_TO
     ticks = {
         "tickvals": list(range(n)),
@@ -43,7 +42,7 @@ def heat_map(recommendation: Recommendation) -> Figure:
     }
     cells: dict[str, Any] = {
         "type": "heatmap",
-        "z": [[None if np.isnan(g) else 100 * float(g) for g in row] for row in view.gain_TT],
+        "z": [[None if np.isnan(g) else 100 * float(g) for g in row] for row in gain_TT],
         "zmin": -100 * limit,
         "zmax": 100 * limit,
         "colorscale": _SCALE,
@@ -63,14 +62,14 @@ def heat_map(recommendation: Recommendation) -> Figure:
             "ticksuffix": " %",
             "tickfont": {"color": "@muted", "size": 11},
             "title": {
-                "text": "hurts \N{LEFTWARDS ARROW}  effect on the row task  \N{RIGHTWARDS ARROW} helps",
+                "text": "hurts \N{LEFTWARDS ARROW}   \N{RIGHTWARDS ARROW} helps",
                 "side": "bottom",
                 "font": {"color": "@muted", "size": 11.5},
             },
         },
     }
     if written:
-        cells["text"] = [["" if np.isnan(g) else signed(100 * float(g), 1) for g in row] for row in view.gain_TT]
+        cells["text"] = [["" if np.isnan(g) else signed(100 * float(g), 1) for g in row] for row in gain_TT]
         cells["texttemplate"] = "%{text}"
         cells["textfont"] = {"color": "@ink", "size": 11}
     rows, columns = np.nonzero(view.significant_TT)
@@ -84,17 +83,23 @@ def heat_map(recommendation: Recommendation) -> Figure:
         "showlegend": False,
     }
     layout = {
-        "xaxis": {**ticks, "side": "top", "tickangle": -45 if n > 6 else 0, "range": [-0.5, n - 0.5]},
-        "yaxis": {**ticks, "range": [n - 0.5, -0.5]},
+        "xaxis": {
+            **ticks,
+            "title": {"text": "trained with (column)"},
+            "side": "top",
+            "tickangle": -45 if n > 6 else 0,
+            "range": [-0.5, n - 0.5],
+        },
+        "yaxis": {**ticks, "title": {"text": "effect on (row)"}, "range": [n - 0.5, -0.5]},
     }
-    return figure([cells, marks], layout, 190 + max(220, min(38, 760 // max(n, 1)) * n))
+    return figure([cells, marks], layout, 215 + max(220, min(38, 760 // max(n, 1)) * n))
 
 
-def _hover(view: AffinityView) -> list[list[str]]:
+def _hover(view: Affinity) -> list[list[str]]:
     def cell(t: int, u: int) -> str:
         ends = interval(float(view.low_TT[t, u]), float(view.high_TT[t, u]))
         spread = "" if ends == MISSING else f"<br>95 % interval {ends}"
-        verdict = "excludes zero" if view.significant_TT[t, u] else "not distinguishable from zero"
+        verdict = "significant" if view.significant_TT[t, u] else "not distinguishable from zero"
         gain = difference(float(view.gain_TT[t, u]))
         return f"{label(view.tasks[t], 40)} with {label(view.tasks[u], 40)}: {gain}{spread}<br>{verdict}"
 
@@ -102,17 +107,20 @@ def _hover(view: AffinityView) -> list[list[str]]:
 
 
 def strongest_edges(entries: Sequence[AffinityEntry]) -> tuple[AffinityEntry, ...]:
-    """The edges worth drawing: significant ones first, then the strongest, ``EDGES_PER_TASK`` a task at most."""
+    """The edges worth drawing: of each sign at most three quarters as many as tasks; more is a ball of wool.
+
+    Significant ones come first, then the strongest; both signs are shown, or a sea of harm would hide who helps.
+    """
     tasks = {e.task for e in entries} | {e.partner for e in entries}
     ranked = sorted(entries, key=lambda e: (not e.significant, -abs(e.gain)))
-    return tuple(ranked[: round(EDGES_PER_TASK * len(tasks))])
+    most = max(4, round(0.75 * len(tasks)))
+    return (*[e for e in ranked if e.gain > 0][:most], *[e for e in ranked if e.gain < 0][:most])
 
 
 def task_graph_figure(recommendation: Recommendation) -> Figure:
     """An arrow from partner to task: solid blue helps, dashed vermilion hurts, thicker is stronger."""
-    names = [task.name for task in recommendation.tasks]
-    view = affinity_view(recommendation.affinity, names)
-    at = _layout(recommendation.affinity, view.tasks)
+    view = read_affinity(recommendation, clustered=True)
+    at = _layout(view)
     edges = strongest_edges(recommendation.affinity)
     strongest = max((abs(e.gain) for e in edges), default=1.0) or 1.0
     data = [_edge(e, at, strongest) for e in edges]
@@ -126,31 +134,22 @@ def task_graph_figure(recommendation: Recommendation) -> Figure:
         "hovermode": "closest",
         "legend": {"x": 0.5, "xanchor": "center", "y": 0, "yanchor": "top"},
     }
-    return figure(data, layout, 430 if len(names) <= 12 else 620)
+    return figure(data, layout, 430 if len(view.tasks) <= 12 else 620)
 
 
-def _layout(entries: Sequence[AffinityEntry], tasks: Sequence[str]) -> dict[str, FloatArray]:
+def _layout(view: Affinity) -> dict[str, FloatArray]:
     """Positions in the unit square: tasks that help each other are drawn together (Kamada and Kawai, 1989).
 
     It starts from a circle in clustered order; distances are kept within a factor of two, so nodes never collide.
     """
+    tasks = list(view.tasks)
     if len(tasks) < 3:
         return {task: np.array([i - (len(tasks) - 1) / 2, 0.0]) for i, task in enumerate(tasks)}
-    graph = task_graph(entries, tasks)
-    gains = {
-        frozenset((a, b)): graph.get_edge_data(a, b, {}).get("gain", 0.0)
-        + graph.get_edge_data(b, a, {}).get("gain", 0.0)
-        for i, a in enumerate(tasks)
-        for b in tasks[i + 1 :]
-    }
-    low, high = min(gains.values()), max(gains.values())
-    reach = (high - low) or 1.0
-    distances: dict[str, dict[str, float]] = {task: {task: 0.0} for task in tasks}
-    for pair, gain in gains.items():
-        a, b = sorted(pair)
-        distances[a][b] = distances[b][a] = 2.0 - (gain - low) / reach
-    complete: nx.Graph[str] = nx.complete_graph(list(tasks))
-    placed = nx.kamada_kawai_layout(complete, dist=distances, pos=nx.circular_layout(complete))
+    graph = task_graph(view).to_undirected()
+    mutual_TT = np.nan_to_num(view.gain_TT) + np.nan_to_num(view.gain_TT).T
+    far_TT = 2.0 - (mutual_TT - mutual_TT.min()) / (np.ptp(mutual_TT) or 1.0)
+    distances = {a: {b: float(far_TT[i, j]) for j, b in enumerate(tasks)} for i, a in enumerate(tasks)}
+    placed = nx.kamada_kawai_layout(graph, dist=distances, pos=nx.circular_layout(graph))
     positions = np.array([placed[task] for task in tasks])
     positions -= (positions.max(axis=0) + positions.min(axis=0)) / 2
     positions /= np.abs(positions).max(axis=0) + 1e-12
@@ -181,6 +180,8 @@ def _edge(entry: AffinityEntry, at: dict[str, FloatArray], strongest: float) -> 
             "size": [0] * ends + [round(7 + 1.5 * width, 1)],
             "standoff": [0] * ends + [11],
             "color": colour,
+            "opacity": 1.0,
+            "line": {"width": 0},
         },
         "opacity": 1.0 if entry.significant else 0.45,
         "hoverinfo": "skip",

@@ -23,6 +23,7 @@ __all__ = [
     "Forest",
     "ForestRow",
     "Gallery",
+    "Measured",
     "Paragraph",
     "Picture",
     "Points",
@@ -100,8 +101,19 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A difference with its interval, as fractions of a single-task loss; lower is better, None: no interval."""
+
+    label: str
+    note: str
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class ForestRow:
-    """One estimate with its interval; positions are percentages of the axis, ``tone`` is set by the interval alone."""
+    """A difference as shown; positions are percentages of the axis, ``tone`` is set by the interval alone."""
 
     label: str
     note: str
@@ -192,14 +204,15 @@ class Fact:
     note: str
 
 
-def forest(title: str, caption: str, rows: Iterable[tuple[str, str, float, float, float]]) -> Forest:
+def forest(title: str, caption: str, rows: Iterable[Measured]) -> Forest:
     """Lay out estimates on an axis that holds zero and every interval, with round ticks.
 
     Args:
-        rows: label, note, mean, low, high; the numbers as fractions of a single-task loss, lower is better.
+        rows: What to show, from top to bottom.
     """
-    given = [(label, note, 100 * mean, 100 * low, 100 * high) for label, note, mean, low, high in rows]
-    values = [0.0, *(v for *_, mean, low, high in given for v in (mean, low, high) if math.isfinite(v))]
+    given = list(rows)
+    ends = [end for row in given for end in (row.mean, row.low, row.high) if end is not None and math.isfinite(end)]
+    values = [0.0, *(100 * end for end in ends)]
     step = _step(max(values) - min(values) or 1.0)
     first, last = math.floor(min(values) / step), math.ceil(max(values) / step)
     if first == last:
@@ -207,20 +220,20 @@ def forest(title: str, caption: str, rows: Iterable[tuple[str, str, float, float
     span = (last - first) * step
 
     def at(value: float) -> float:
-        return round(100 * (value - first * step) / span, 3) if math.isfinite(value) else 0.0
+        return round(100 * (value - first * step) / span, 3)
 
     placed = tuple(
         ForestRow(
-            label,
-            note,
-            difference(mean / 100),
-            interval(low / 100, high / 100),
-            at(mean),
-            at(low),
-            at(high),
-            _tone(low, high),
+            label=row.label,
+            note=row.note,
+            mean=difference(row.mean),
+            interval=interval(row.low, row.high),
+            at=at(100 * row.mean),
+            low=at(100 * (row.mean if row.low is None else row.low)),
+            high=at(100 * (row.mean if row.high is None else row.high)),
+            tone=_tone(row.low, row.high),
         )
-        for label, note, mean, low, high in given
+        for row in given
     )
     places = 0 if step >= 1 else math.ceil(-math.log10(step))
     ticks = tuple((at(i * step), _tick(i * step, places)) for i in range(first, last + 1))
@@ -237,7 +250,9 @@ def _tick(value: float, places: int) -> str:
     return "0" if abs(value) < 1e-12 else signed(value, places)
 
 
-def _tone(low: float, high: float) -> Tone:
+def _tone(low: float | None, high: float | None) -> Tone:
+    if low is None or high is None:
+        return "even"
     if high < 0:
         return "better"
     return "worse" if low > 0 else "even"

@@ -14,7 +14,7 @@ from grouping.recommendation import Baseline, Recommendation
 from grouping.report.affinity_figures import heat_map, task_graph_figure
 from grouping.report.content import Content
 from grouping.report.labels import Figure, figure, label
-from grouping.report.wording import change, chosen_score, cost, interval, share
+from grouping.report.wording import change, chosen_score, cost, interval, sentence, share
 
 __all__ = ["figures", "frontier", "pair_stability", "random_strip", "validation_curves"]
 
@@ -75,38 +75,65 @@ def frontier(recommendation: Recommendation) -> Figure:
     ]
     if score is not None:
         data.append(_confirmed("chosen (test, 95 % interval)", [score], "diamond", "@chosen"))
+    widest = max([p.cost for p in points] + [b.cost for b in recommendation.baselines] + [recommendation.budget])
     layout = {
-        "xaxis": {"title": {"text": f"Serving cost ({_unit_name(unit)})"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": _AXIS_LOSS}, "ticksuffix": " %", "zeroline": True},
+        "xaxis": {"title": {"text": f"Serving cost ({_unit_name(unit)})"}, "range": [0, 1.06 * widest]},
+        "yaxis": {"title": {"text": _AXIS_LOSS}, "ticksuffix": " %", "tickformat": "+", "zeroline": True},
         "hovermode": "closest",
-        "shapes": [
-            {
-                "type": "line",
-                "xref": "x",
-                "yref": "paper",
-                "x0": recommendation.budget,
-                "x1": recommendation.budget,
-                "y0": 0,
-                "y1": 1,
-                "line": {"color": "@muted", "width": 1, "dash": "dot"},
-            }
-        ],
-        "annotations": [
-            {
-                "text": "budget",
-                "x": recommendation.budget,
-                "y": 1,
-                "xref": "x",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "top",
-                "showarrow": False,
-                "xshift": 4,
-                "font": {"color": "@muted", "size": 11},
-            }
-        ],
+        "shapes": [_beyond_budget(recommendation.budget, 1.06 * widest)],
+        "annotations": [*_names(recommendation.baselines, 1.06 * widest), _budget_label(recommendation.budget)],
     }
-    return figure([trace for trace in data if trace["x"]], layout, 460)
+    return figure([trace for trace in data if trace["x"]], layout, 500)
+
+
+def _beyond_budget(budget: float, end: float) -> dict[str, Any]:
+    corners = {"x0": budget, "x1": end, "y0": 0, "y1": 1}
+    return {
+        "type": "rect",
+        "xref": "x",
+        "yref": "paper",
+        "layer": "below",
+        **corners,
+        "fillcolor": "@middle",
+        "line": {"width": 0},
+    }
+
+
+def _budget_label(budget: float) -> dict[str, Any]:
+    return {
+        "text": "beyond the budget",
+        "x": budget,
+        "y": 1,
+        "xref": "x",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "top",
+        "xshift": 6,
+        "showarrow": False,
+        "font": {"color": "@muted", "size": 11},
+    }
+
+
+def _names(baselines: Sequence[Baseline], end: float) -> list[dict[str, Any]]:
+    """Names beside the measured marks; where marks crowd, the choice and the lowest loss keep theirs."""
+    means = [b.mean for b in baselines]
+    room = 0.055 * ((max(means) - min(means)) if means else 0.0)
+    placed: list[Baseline] = []
+    for b in sorted(baselines, key=lambda b: (b.name != "chosen", b.mean)):
+        if all(abs(b.mean - other.mean) >= room or abs(b.cost - other.cost) > 0.25 * end for other in placed):
+            placed.append(b)
+    return [
+        {
+            "text": f"<b>{label(b.label, 26)}</b>" if b.name == "chosen" else label(b.label, 26),
+            "x": b.cost,
+            "y": _percent(b.mean),
+            "xanchor": "right" if b.cost > 0.6 * end else "left",
+            "xshift": -9 if b.cost > 0.6 * end else 9,
+            "showarrow": False,
+            "font": {"color": "@ink" if b.name == "chosen" else "@muted", "size": 11},
+        }
+        for b in placed
+    ]
 
 
 def _unit_name(unit: str) -> str:
@@ -137,15 +164,16 @@ def _confirmed(name: str, baselines: Sequence[Baseline], symbol: str, colour: st
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [100 * (b.high - b.mean) for b in baselines],
-            "arrayminus": [100 * (b.mean - b.low) for b in baselines],
+            "array": [None if b.high is None else 100 * (b.high - b.mean) for b in baselines],
+            "arrayminus": [None if b.low is None else 100 * (b.mean - b.low) for b in baselines],
             "thickness": 1.5,
             "width": 0,
             "color": colour,
         },
         "marker": {"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5, "color": colour}},
         "text": [
-            f"{label(b.label)}<br>{change(b.mean)} {interval(b.low, b.high, of='change')} on test" for b in baselines
+            f"{label(sentence(b.label))}<br>{change(b.mean)} {interval(b.low, b.high, of='change')} on test"
+            for b in baselines
         ],
         "hovertemplate": "%{text}<extra></extra>",
     }
@@ -184,7 +212,7 @@ def random_strip(recommendation: Recommendation) -> Figure:
         chosen |= {"x": chosen["y"], "y": [1], "error_x": error, "showlegend": False}
         data.append(chosen)
     layout = {
-        "xaxis": {"title": {"text": "Mean test loss against single-task (%)"}, "ticksuffix": " %", "zeroline": True},
+        "xaxis": {"title": {"text": "Mean test loss against single-task (%)"}, "ticksuffix": " %", "tickformat": "+"},
         "yaxis": {
             "range": [-0.7, 1.6],
             "tickvals": [0, 1] if score else [0],
@@ -249,9 +277,10 @@ def validation_curves(content: Content, task: str) -> Figure | None:
     shared = rows[
         (rows["network"] == network.network) & (rows["candidate"] == network.candidate) & (rows["cost"] == network.cost)
     ]
-    alone = rows[(rows["network"] == task) & (rows["candidate"] == "") & (rows["cost"] == 1.0)]
+    standard = _single_task_cost(content.recommendation, task)
+    alone = rows[(rows["network"] == task) & (rows["candidate"] == "") & (rows["cost"] == standard)]
     data: list[dict[str, Any]] = []
-    if network.network != task or network.cost != 1.0:
+    if network.network != task or network.cost != standard:
         data += _band(alone, "alone", "@other", "@otherband", "dash")
     data += _band(shared, "in its network", "@chosen", "@band", "solid")
     if not data:
@@ -263,6 +292,12 @@ def validation_curves(content: Content, task: str) -> Figure | None:
         "showlegend": False,
     }
     return figure(data, layout, 190)
+
+
+def _single_task_cost(recommendation: Recommendation, task: str) -> float:
+    """Cost of the task's own standard network in the budget's unit; 1 SNT where it was not confirmed."""
+    single = [n for b in recommendation.baselines if b.name == "single-task" for n in b.networks if task in n.serves]
+    return single[0].cost if single else 1.0
 
 
 def _band(rows: pd.DataFrame, name: str, colour: str, fill: str, dash: str) -> list[dict[str, Any]]:

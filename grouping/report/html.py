@@ -14,7 +14,7 @@ from grouping.report.content import Content
 from grouping.report.figures import figures
 from grouping.report.palette import DARK, GROUP_ROLES, LIGHT, TEMPLATE
 from grouping.report.sections import facts, sections
-from grouping.report.wording import VERDICT_LABELS, headline, lede
+from grouping.report.wording import VERDICT_LABELS, headline, lede, verdict_sentences
 
 __all__ = ["html"]
 
@@ -27,11 +27,14 @@ def html(content: Content) -> str:
     """
     recommendation = content.recommendation
     drawn = figures(content)
+    sentence, basis = verdict_sentences(recommendation)
     page = {
         "recommendation": recommendation,
         "headline": headline(recommendation),
         "lede": lede(recommendation),
         "verdict": VERDICT_LABELS[recommendation.verdict],
+        "verdict_sentence": sentence,
+        "basis": basis,
         "facts": facts(recommendation),
         "sections": sections(recommendation, drawn),
         "figures": drawn,

@@ -13,6 +13,7 @@ from grouping.report.blocks import (
     Folded,
     Forest,
     Gallery,
+    Measured,
     Paragraph,
     Picture,
     Points,
@@ -23,7 +24,6 @@ from grouping.report.labels import Figure
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import (
     MISSING,
-    VERDICT_LABELS,
     change,
     chosen_score,
     cost,
@@ -33,6 +33,8 @@ from grouping.report.wording import (
     interval,
     loss,
     number,
+    plain,
+    sentence,
     share,
 )
 
@@ -69,11 +71,11 @@ def facts(recommendation: Recommendation) -> tuple[Fact, ...]:
     if score:
         ends = interval(score.low, score.high, of="change")
         seeds = count(score.seeds, "fresh seed")
-        shown.append(Fact("Loss against single-task", change(score.mean), f"95 % interval {ends}, {seeds}"))
+        shown.append(Fact("Loss vs single-task", change(score.mean), f"95 % interval {ends}, {seeds}"))
     random = next((p for p in recommendation.paired if p.against == "random"), None)
     if random:
         ends = interval(random.low, random.high)
-        shown.append(Fact("Against random groupings", difference(random.difference), f"95 % interval {ends}"))
+        shown.append(Fact("Loss vs random groups", difference(random.difference), f"95 % interval {ends}"))
     if recommendation.stability:
         draws = count(recommendation.stability.draws, "re-solve")
         shown.append(Fact("Selection frequency", share(recommendation.stability.frequency, 1), f"of {draws}"))
@@ -93,6 +95,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("search", "What it cost to find out", _search(recommendation)),
         Section("next", "What to do next", (Points(recommendation.next_steps),)),
         Section("reproduce", "Reproduce it", _reproduce(recommendation)),
+        Section("reading", "How to read the numbers", (Points(GLOSSARY),)),
     )
     kept = (Section(s.key, s.title, tuple(b for b in s.blocks if b)) for s in story)
     return tuple(section for section in kept if section.blocks)
@@ -137,11 +140,15 @@ def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
         "Test loss of each task against its own network",
         "Change of the test loss against the task's own standard network, in percent; left of zero is better. "
         "Lines are 95 % intervals over fresh seeds and test rows.",
-        ((c.task, c.network, c.mean - 1, c.low - 1, c.high - 1) for c in rows),
+        (Measured(c.task, c.network, c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
     )
     if not rows:
         return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)
     return (panel, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
+
+
+def _less_one(end: float | None) -> float | None:
+    return None if end is None else end - 1
 
 
 def _alternatives(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
@@ -151,6 +158,7 @@ def _alternatives(recommendation: Recommendation, figures: dict[str, Figure]) ->
         _paired_forest(recommendation),
         Folded(tables.paired(recommendation)),
         tables.alternatives(recommendation),
+        Folded(tables.alternative_networks(recommendation)),
     ]
     if recommendation.random:
         random = recommendation.random
@@ -184,9 +192,9 @@ def _paired_forest(recommendation: Recommendation) -> Forest:
         "Paired differences of the mean relative test loss, in percent of a single-task loss; left of zero the choice "
         "is better. Lines are 95 % intervals; where one holds zero, nothing is called better.",
         (
-            (
-                p.label,
-                "" if comparable.get(p.against, True) else "outside the budget",
+            Measured(
+                sentence(p.label),
+                "" if comparable.get(p.against, True) else "not comparable",
                 p.difference,
                 p.low,
                 p.high,
@@ -199,7 +207,7 @@ def _paired_forest(recommendation: Recommendation) -> Forest:
 def _budget(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
     caption = (
         "The line is what the choice was made on (selection losses); filled marks were measured on fresh seeds and "
-        "test data, with 95 % intervals, so the two sets lie on different data. The dotted line is the budget."
+        "test data, with 95 % intervals, so the two sets lie on different data. The tinted part lies beyond the budget."
     )
     return (
         *_picture(figures, "frontier", "Mean loss against serving cost", caption),
@@ -213,35 +221,34 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
     significant = sum(e.significant for e in recommendation.affinity)
     text = (
         f"Affinity is directed: the effect on one task of training with another. Of {len(recommendation.affinity)} "
-        f"directed pairs, {significant} have an interval that excludes zero; with so many pairs some do by chance."
+        f"directed pairs, {significant} differ from zero at a false discovery rate of 5 %."
     )
+    measured_at = ", ".join(f"{key} {plain(value)}" for key, value in recommendation.affinity_measured_at.items())
     return (
         Paragraph(text),
         *_picture(
             figures, "affinity", "Effect on ROW of training with COLUMN",
             "Relative gain of the row's task, in percent, from training with the column's task; blue helps, vermilion "
-            "hurts. A dot marks intervals that exclude zero. Tasks are ordered by clustering.",
+            "hurts. A dot marks effects that are significant at that rate. Tasks are ordered by clustering.",
         ),
         *_picture(
             figures, "graph", "The strongest effects as a graph",
             "An arrow runs from the partner to the task it affects; solid blue helps, dashed vermilion hurts, thicker "
             "is stronger, pale is not distinguishable from zero. Numbers name the network that serves the task.",
         ),
-        tables.settings(recommendation),
+        *((Paragraph(f"Measured at {measured_at}."),) if measured_at else ()),
         Folded(tables.affinity(recommendation)),
     )  # fmt: skip
 
 
 def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
     solution, stability, audit = recommendation.solution, recommendation.stability, recommendation.audit
-    verdict = VERDICT_LABELS[recommendation.verdict]
     proof = (
         "Proven: no grouping within the budget has a lower objective"
         if solution.proven_optimal
         else "Not proven to be the best: a better grouping may exist, down to the bound"
     )
     blocks: list[Block] = [
-        Paragraph(f"Verdict: {verdict}. {recommendation.verdict_text}"),
         Paragraph(
             f"{proof}. This holds for the {solution.optimal_for}: objective {loss(solution.objective)}, bound "
             f"{loss(solution.bound)}, gap {share(solution.gap, 3)}, cost {cost(solution.cost, recommendation.unit)} of "
@@ -321,5 +328,4 @@ def _reproduce(recommendation: Recommendation) -> tuple[Block, ...]:
         Code(recommendation.command),
         Paragraph(f"Run {recommendation.run}, made {recommendation.created}."),
         Folded(tables.environment(recommendation)),
-        Points(GLOSSARY),
     )

@@ -17,15 +17,18 @@ from grouping.report.wording import (
     duration,
     interval,
     loss,
+    metric,
     number,
     plain,
     reading,
+    sentence,
     share,
     signed,
 )
 
 __all__ = [
     "affinity",
+    "alternative_networks",
     "alternatives",
     "confirmed_elsewhere",
     "environment",
@@ -42,7 +45,6 @@ __all__ = [
     "routing",
     "runner_up",
     "search_cost",
-    "settings",
     "sharing_cost",
 ]
 
@@ -77,14 +79,16 @@ def networks(recommendation: Recommendation, chosen: Sequence[Network], caption:
                 network_title(n),
                 ", ".join(n.tasks),
                 ", ".join(n.serves) or MISSING,
-                cost(n.cost, recommendation.unit),
-                number(n.flops, 6),
-                number(n.parameters, 6),
-                number(n.latency_ms),
+                *_costs(recommendation, n),
             )
             for n in chosen
         ),
     )
+
+
+def _costs(recommendation: Recommendation, network: Network) -> tuple[str, str, str, str]:
+    measured = number(network.flops, 6), number(network.parameters, 6), number(network.latency_ms)
+    return (cost(network.cost, recommendation.unit), *measured)
 
 
 def routing(recommendation: Recommendation, selection: Selection) -> Table:
@@ -92,15 +96,15 @@ def routing(recommendation: Recommendation, selection: Selection) -> Table:
     serving = {task: network_title(n) for n in selection.networks for task in n.serves}
     return _table(
         "Each task's network, and the validation loss the choice was made on (against single-task)",
-        ("Task", "Type", "Role", "Weight#", "Served by", "Selection loss#"),
+        ("Task", "Served by", "Selection loss#", "Weight#", "Type", "Role"),
         (
             (
                 t.name,
-                t.type,
-                t.role,
-                number(t.weight),
                 serving.get(t.name, "not served"),
                 change(selection.losses.get(t.name)),
+                number(t.weight),
+                t.type,
+                t.role,
             )
             for t in recommendation.tasks
         ),
@@ -126,9 +130,9 @@ def metrics(recommendation: Recommendation) -> Table:
             (
                 c.task,
                 f"{c.metric} ({'higher' if c.higher_is_better else 'lower'} is better)",
-                number(c.mean),
+                metric(c.mean),
                 interval(c.low, c.high, of="number"),
-                number(alone.mean) if alone else MISSING,
+                metric(alone.mean) if alone else MISSING,
                 interval(alone.low, alone.high, of="number") if alone else MISSING,
                 str(c.seeds),
             )
@@ -151,7 +155,7 @@ def confirmed_elsewhere(recommendation: Recommendation) -> Table:
                 c.network,
                 c.task,
                 c.metric,
-                change(c.mean) if c.metric == RELATIVE else number(c.mean),
+                change(c.mean) if c.metric == RELATIVE else metric(c.mean),
                 interval(c.low, c.high, of="change" if c.metric == RELATIVE else "number"),
                 str(c.seeds),
             )
@@ -164,19 +168,31 @@ def alternatives(recommendation: Recommendation) -> Table:
     """The choice and every honest alternative: cost, mean test loss, whether the budget allows it."""
     return _table(
         "The choice and its alternatives: same fresh seeds, same test rows",
-        ("Alternative", "Cost#", "Mean loss#", "95 % interval#", "Seeds#", "Within budget", "Networks", "Note"),
+        ("Alternative", "Cost#", "Mean loss#", "95 % interval#", "Seeds#", "Budget", "Note"),
         (
             (
-                b.label,
+                sentence(b.label),
                 cost(b.cost, recommendation.unit),
                 change(b.mean),
                 interval(b.low, b.high, of="change"),
                 str(b.seeds),
-                "comparable" if b.comparable else "reference only",
-                listing(b.networks) or MISSING,
+                "comparable" if b.comparable else "not comparable",
                 b.note or MISSING,
             )
             for b in recommendation.baselines
+        ),
+    )
+
+
+def alternative_networks(recommendation: Recommendation) -> Table:
+    """What the alternatives consist of, network by network."""
+    return _table(
+        "The networks of every alternative",
+        ("Alternative", "Network", "Serves", "Cost#", "FLOPs per row#", "Parameters#", "Latency (ms)#"),
+        (
+            (sentence(b.label), network_title(n), ", ".join(n.serves) or MISSING, *_costs(recommendation, n))
+            for b in recommendation.baselines
+            for n in b.networks
         ),
     )
 
@@ -187,7 +203,7 @@ def paired(recommendation: Recommendation) -> Table:
         "Chosen minus alternative, paired over seeds and test rows (negative: the choice is better)",
         ("Against", "Difference#", "95 % interval#", "Pairs#", "Reading"),
         (
-            (p.label, difference(p.difference), interval(p.low, p.high), str(p.n), reading(p))
+            (sentence(p.label), difference(p.difference), interval(p.low, p.high), str(p.n), reading(p))
             for p in recommendation.paired
         ),
     )
@@ -238,7 +254,7 @@ def affinity(recommendation: Recommendation) -> Table:
     """Who helps whom, pair by pair."""
     return _table(
         "Effect on the task of training with the partner: relative gain against alone, higher is better",
-        ("Task (row)", "Partner (column)", "Gain#", "95 % interval#", "Interval excludes zero"),
+        ("Task (row)", "Partner (column)", "Gain#", "95 % interval#", "Significant"),
         (
             (e.task, e.partner, difference(e.gain), interval(e.low, e.high), "yes" if e.significant else "no")
             for e in recommendation.affinity
@@ -315,14 +331,6 @@ def repeated_splits(recommendation: Recommendation) -> Table:
         "The whole job repeated on redrawn splits",
         columns,
         ([plain(split.get(column)) for column in columns] for split in splits),
-    )
-
-
-def settings(recommendation: Recommendation) -> Table:
-    """What the affinity was measured at."""
-    measured = recommendation.affinity_measured_at
-    return _table(
-        "What it was measured at", ("Setting", "Value"), ((key, plain(value)) for key, value in measured.items())
     )
 
 

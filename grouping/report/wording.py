@@ -26,11 +26,14 @@ __all__ = [
     "interval",
     "lede",
     "loss",
+    "metric",
     "number",
     "plain",
     "reading",
+    "sentence",
     "share",
     "signed",
+    "verdict_sentences",
 ]
 
 MISSING = "\N{EN DASH}"
@@ -38,11 +41,11 @@ _GAP = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 VERDICT_LABELS: Mapping[Verdict, str] = {
-    "grouping": "Which tasks share matters",
+    "grouping": "Grouping matters",
     "capacity": "Only capacity matters",
     "separation": "Only separation matters",
-    "noise": "No grouping is distinguishable",
-    "unsure": "Too little evidence",
+    "noise": "Within noise",
+    "unsure": "Unsure",
 }
 
 
@@ -77,7 +80,7 @@ def interval(low: float | None, high: float | None, *, of: str = "difference") -
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return MISSING
     if of == "number":
-        return f"[{number(low)}, {number(high)}]"
+        return f"[{metric(low)}, {metric(high)}]"
     shift = 1 if of == "change" else 0
     return f"[{signed(100 * (low - shift))}, {signed(100 * (high - shift))}]"
 
@@ -142,6 +145,8 @@ def plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def reading(pair: Paired) -> str:
     """What a paired difference allows to say: only an interval that excludes zero names a winner."""
+    if pair.low is None or pair.high is None:
+        return "no interval"
     if pair.high < 0:
         return "the choice is better"
     if pair.low > 0:
@@ -159,17 +164,37 @@ def headline(recommendation: Recommendation) -> str:
     networks = len(recommendation.solution.networks)
     tasks = sum(task.role == "main" for task in recommendation.tasks)
     split = f"{networks} networks" if networks != 1 else "one network"
+    if tasks == 1:
+        return "One task: there is nothing to group"
     if recommendation.verdict == "capacity":
-        return "One network of the same total cost does as well as separate groups"
+        return "One network as wide as the budget is enough"
     if recommendation.verdict == "separation":
-        return f"Any split into {split} does as well as the best one"
+        return f"Split into {split}, in any way that suits you"
     if recommendation.verdict == "noise":
-        return "No grouping is distinguishable here"
+        return "No grouping stands out here"
     if recommendation.verdict == "unsure":
-        return f"Not enough evidence yet to recommend {split} for {count(tasks, 'task')}"
-    if networks >= tasks:
-        return "Keep one network per task" if networks == tasks else f"Serve {split} for {count(tasks, 'task')}"
-    return f"Serve {split} instead of {tasks}"
+        return "Not enough evidence yet to recommend a grouping"
+    if networks == tasks:
+        return "Keep one network per task"
+    return f"Serve {split} instead of {tasks}" if networks < tasks else f"Serve {split} for {count(tasks, 'task')}"
+
+
+def verdict_sentences(recommendation: Recommendation) -> tuple[str, str]:
+    """The verdict's first sentence, and the numbers it rests on."""
+    first, stop, rest = recommendation.verdict_text.partition(". ")
+    return first + stop.strip(), rest
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def metric(value: float | None) -> str:
+    """A metric to four significant digits, zeros included, so that columns compare."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:#.4g}".rstrip(".").replace("-", _MINUS) if 1e-3 <= abs(value) < 1e5 else number(value)
 
 
 def lede(recommendation: Recommendation) -> str:
@@ -183,8 +208,9 @@ def lede(recommendation: Recommendation) -> str:
     )
     score = chosen_score(recommendation)
     if score is not None:
+        ends = interval(score.low, score.high, of="change")
         text += (
             f" On fresh seeds and test data its mean loss is {change(score.mean)} against one standard network per task"
-            f" (95{_GAP}% interval {interval(score.low, score.high, of='change')})."
+            + (f" (95{_GAP}% interval {ends})." if ends != MISSING else ", with no interval (one seed).")
         )
     return text
