@@ -75,14 +75,14 @@ def pair_affinity(table: LossTable, cost: float = 1.0) -> Affinity:
         partners = np.flatnonzero(pair_TT[t] >= 0)
         losses_RK = relative_RCT[:, np.concatenate([single_T[t : t + 1], pair_TT[t, partners]]), t]
         variance, df = _residual_variance(losses_RK)
-        for u, pair_R in zip(partners, losses_RK[:, 1:].T, strict=True):
-            shared_R = ~np.isnan(losses_RK[:, 0]) & ~np.isnan(pair_R)
-            seeds = int(shared_R.sum())
-            if seeds:
-                ratio = float(pair_R[shared_R].mean() / losses_RK[shared_R, 0].mean())
-                gain_TT[t, u] = 1 - ratio
-                error_TT[t, u] = np.sqrt(variance / seeds * (1 + ratio**2))
-                df_TT[t, u] = max(df, 1)
+        alone_RK = np.where(np.isnan(losses_RK[:, 1:]), np.nan, losses_RK[:, :1])
+        seeds_K = (~np.isnan(alone_RK)).sum(axis=0)
+        shared_K = seeds_K > 0
+        pair_RK = np.where(np.isnan(alone_RK), 0.0, losses_RK[:, 1:])[:, shared_K]
+        ratio_K = pair_RK.sum(axis=0) / np.nansum(alone_RK[:, shared_K], axis=0)
+        gain_TT[t, partners[shared_K]] = 1 - ratio_K
+        error_TT[t, partners[shared_K]] = np.sqrt(variance / seeds_K[shared_K] * (1 + ratio_K**2))
+        df_TT[t] = max(df, 1)
     half_TT = stdtrit(df_TT, (1 + _CONFIDENCE) / 2) * error_TT
     with np.errstate(divide="ignore", invalid="ignore"):  # no spread: 0/0 on the diagonal, infinite t elsewhere
         p_TT = 2 * stdtr(df_TT, -np.abs(gain_TT / error_TT))
@@ -149,19 +149,25 @@ def _networks(table: LossTable, cost: float) -> tuple[IntArray, IntArray]:
 def _residual_variance(losses_RK: FloatArray) -> tuple[float, int]:
     """Variance left once every network and every seed has its own mean, and its degrees of freedom; NaN and 0 if none.
 
-    By least squares, because some seeds may be missing for some of the K networks.
+    By least squares, because some seeds may be missing for some of the K networks; the networks' means are taken out
+    beforehand from both sides (Frisch & Waugh 1933), which leaves as many unknowns as there are seeds.
     """
-    seed_N, network_N = np.nonzero(~np.isnan(losses_RK))
-    seeds, networks = losses_RK.shape
-    design = np.hstack([np.eye(seeds)[seed_N], np.eye(networks)[network_N]])
-    values_N = losses_RK[seed_N, network_N]
+    known_RK = ~np.isnan(losses_RK)
+    count_K = known_RK.sum(axis=0)
+    network_K = count_K > 0
+    seed_N, owner_N = np.nonzero(known_RK)
+    seeds_RN = (np.arange(len(losses_RK))[:, None] == seed_N).astype(float)
+    share_RK = known_RK / np.maximum(count_K, 1)
+    mean_K = np.nansum(losses_RK, axis=0) / np.maximum(count_K, 1)
+    design = (seeds_RN - share_RK[:, owner_N]).T
+    values_N = losses_RK[seed_N, owner_N] - mean_K[owner_N]
     fit, _, rank, _ = np.linalg.lstsq(design, values_N, rcond=None)
-    df = len(values_N) - int(rank)
+    df = len(values_N) - int(network_K.sum()) - int(rank)
     if df < 1:
         return float("nan"), 0
     residual_N = values_N - design @ fit
     # Rounding of the fit must not pass for noise: equal losses have no spread at all.
-    residual_N[np.abs(residual_N) < 1e-12 * np.abs(values_N).max()] = 0.0
+    residual_N[np.abs(residual_N) < 1e-12 * np.abs(mean_K).max()] = 0.0
     return float(residual_N @ residual_N) / df, df
 
 

@@ -9,7 +9,7 @@ Axes: ``R`` replicates (seeds), ``C`` candidates, ``T`` tasks, ``G`` chosen netw
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from grouping.candidates import BoolArray, Candidates, FloatArray, network_name
 from grouping.errors import InputError
 from grouping.losses import LossTable
 from grouping.solver.solution import Solution
+from grouping.solver.solve import solve
 
 __all__ = ["SelectionFrequency", "bootstrap", "selection_frequency"]
 
@@ -96,7 +97,7 @@ def bootstrap(
     cost_C: FloatArray,
     *,
     budget: float,
-    weights_T: FloatArray | None = None,
+    weights_T: Sequence[float] | None = None,
     max_networks: int | None = None,
     partition: bool = False,
     draws: int = 200,
@@ -118,8 +119,6 @@ def bootstrap(
         InputError: as ``LossTable`` and ``selection_frequency``.
         InfeasibleError: no grouping fits the budget.
     """
-    from grouping.solver import solve
-
     losses_RCT = np.asarray(losses_RCT, dtype=float)
     if losses_RCT.ndim != 3:
         raise InputError(f"losses have shape {losses_RCT.shape}, expected (seeds, candidates, tasks)")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as t_distribution
 from scipy.stats import ttest_rel
 
 from grouping.affinity import Affinity, order_by_clustering, pair_affinity, task_graph
@@ -115,6 +116,21 @@ def test_seeds_that_a_pair_lacks_are_left_out_of_its_gain() -> None:
     losses_RCT[0, 2] = np.nan  # and the pair was not trained with it
     found = pair_affinity(LossTable(table.candidates, losses_RCT, table.seeds))
     assert found.gain_TT[0, 1] == pytest.approx(0.1, abs=0.01)
+
+
+def test_with_missing_seeds_the_error_is_that_of_the_two_way_least_squares_fit() -> None:
+    table = pairs_table(np.zeros((4, 4)), 0.05, 5)
+    losses_RCT = table.losses_RCT.copy()
+    losses_RCT[0, 4] = losses_RCT[1:3, 5] = losses_RCT[4, 0] = np.nan
+    found = pair_affinity(LossTable(table.candidates, losses_RCT, table.seeds))
+    mine_RK = losses_RCT[:, [0, 4, 5, 6], 0] / np.nanmean(losses_RCT[:, 0, 0])  # task 0 alone and with each other one
+    seed_N, network_N = np.nonzero(~np.isnan(mine_RK))
+    design = np.hstack([np.eye(5)[seed_N], np.eye(4)[network_N]])
+    values_N = mine_RK[seed_N, network_N]
+    residual_N = values_N - design @ np.linalg.lstsq(design, values_N)[0]
+    df = len(values_N) - (5 + 4 - 1)
+    error = np.sqrt(residual_N @ residual_N / df / 3 * (1 + (1 - found.gain_TT[0, 1]) ** 2))  # 3 seeds have both
+    assert found.high_TT[0, 1] - found.gain_TT[0, 1] == pytest.approx(t_distribution.ppf(0.975, df) * error)
 
 
 def test_a_pair_that_was_not_trained_is_unknown_and_has_no_edge() -> None:
