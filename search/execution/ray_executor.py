@@ -1,0 +1,314 @@
+"""The executor on Ray: long-lived actors with one thread each, on this machine or on an existing cluster.
+
+The only file of this package that imports Ray. Ray starts processes and moves data; which job runs where, retries and
+time limits are decided here, one job at a time per worker, so that a death or a delay always has one job to blame.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import ray
+from ray import exceptions
+
+from search.errors import ClusterError
+from search.execution.cluster_environment import (
+    check_address,
+    driver_environment,
+    environment,
+    worker_environment,
+)
+from search.execution.executor import Outcome, failed, one_line, this_worker
+
+__all__ = ["RayExecutor"]
+
+S = TypeVar("S")
+J = TypeVar("J")
+R = TypeVar("R")
+
+_START_SECONDS = 90.0  # a worker starts in 1 to 4 s; long after that there is no room for it
+_ATTEMPTS = 2  # of a job whose worker dies, and of starting workers
+_POLL_SECONDS = 1.0
+_SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
+_STARTING = -1
+
+_DEATHS = (exceptions.RayActorError, exceptions.OutOfMemoryError, exceptions.NodeDiedError)
+_BREAKDOWNS = (exceptions.RaySystemError, exceptions.ObjectStoreFullError, exceptions.OutOfDiskError)
+
+
+@dataclass(eq=False)
+class _Worker:
+    """An actor; ``name`` is ``host:pid`` once it has answered."""
+
+    handle: Any
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class _Assignment:
+    """What a worker is busy with: a job's index, or ``_STARTING``."""
+
+    worker: _Worker
+    index: int
+    attempt: int
+    deadline: float
+
+
+class RayExecutor:
+    """Workers as Ray actors; ``Executor`` says what may be relied on.
+
+    Args:
+        address: ``local`` starts a private cluster on this machine, with as many workers as asked for even beyond its
+            cores; ``host:port``, ``ray://host:port`` or ``auto`` joins a running one.
+        workers: How many; default: one per core this process may use, or all that the cluster has room for.
+        gpus_per_worker: Share of a GPU each worker gets; 0.5 puts two workers on one.
+        store_bytes: Size of the local object store, about twice the shared data; what does not fit spills to disk.
+        state_folder: Where the local cluster's token is kept (mode 0600); default: with its temporary files.
+
+    Raises:
+        ClusterError: on entering, if Ray cannot be started or reached, or cannot have such workers.
+    """
+
+    def __init__(
+        self,
+        address: str = "local",
+        workers: int | None = None,
+        gpus_per_worker: float = 0.0,
+        *,
+        store_bytes: int = 200_000_000,
+        state_folder: Path | None = None,
+    ) -> None:
+        self._address = address
+        self._asked = workers
+        self._workers = workers or _cores()
+        self._gpus = gpus_per_worker
+        self._store_bytes = max(store_bytes, _SMALLEST_STORE)
+        self._state_folder = state_folder
+        self._idle: list[_Worker] = []
+        self._busy: dict[Any, _Assignment] = {}
+        self._failed_starts = 0
+        self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+        self._resources = ExitStack()
+
+    @property
+    def workers(self) -> int:
+        return self._workers
+
+    def __enter__(self) -> Self:
+        if ray.is_initialized():
+            raise ClusterError("Ray already runs in this process", fix="Leave the other executor first")
+        with ExitStack() as resources:
+            if self._address == "local":
+                self._start_local(resources)
+            else:
+                self._join(resources)
+            self._check_room()
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop_busy()
+        while self._idle:
+            self._stop(self._idle.pop())
+        self._resources.close()
+
+    def run(
+        self, function: Callable[[S, J], R], shared: S, jobs: Sequence[J], *, timeout_seconds: float | None = None
+    ) -> Iterator[Outcome[R]]:
+        limit = float("inf") if timeout_seconds is None else timeout_seconds
+        waiting = deque((index, 1) for index in range(len(jobs)))
+        finished: list[Outcome[R]] = []
+        self._failed_starts = 0
+        try:
+            call = (ray.put(function), ray.put(shared))
+            while True:
+                self._hire(len(waiting))
+                while waiting and self._idle:
+                    index, attempt = waiting.popleft()
+                    worker = self._idle.pop()
+                    answer = worker.handle.call.remote(*call, index, jobs[index])
+                    self._busy[answer] = _Assignment(worker, index, attempt, time.monotonic() + limit)
+                yield from finished  # only now: the workers are busy while the caller looks at these
+                if not waiting and not self._jobs_under_way():
+                    return
+                finished = [*self._answers(waiting), *self._overdue(limit)]
+        except _BREAKDOWNS as error:
+            raise ClusterError(
+                f"the Ray cluster broke down ({one_line(error)[:300]})",
+                where=self._address,
+                fix="Start again; what was finished is kept",
+            ) from error
+        finally:
+            self._stop_busy()
+
+    def _answers(self, waiting: deque[tuple[int, int]]) -> Iterator[Outcome[Any]]:
+        """Wait a moment; the outcome of the worker that answered. A job whose worker died goes back to ``waiting``."""
+        patience = min(assignment.deadline for assignment in self._busy.values()) - time.monotonic()
+        done, _ = ray.wait(list(self._busy), timeout=min(max(patience, 0.0), _POLL_SECONDS))
+        for answer in done:
+            assignment = self._busy.pop(answer)
+            worker, index = assignment.worker, assignment.index
+            try:
+                value = ray.get(answer)
+            except _DEATHS as death:
+                self._stop(worker)
+                if index == _STARTING:
+                    self._start_failed(death)
+                elif assignment.attempt < _ATTEMPTS:
+                    waiting.appendleft((index, assignment.attempt + 1))
+                else:
+                    reason = "out of memory" if isinstance(death, exceptions.OutOfMemoryError) else "worker died"
+                    yield Outcome(index, None, reason, str(death), worker.name)
+            except _BREAKDOWNS:
+                raise
+            except Exception as error:  # noqa: BLE001  (the result did not survive the way home)
+                self._idle.append(worker)
+                cause = error.cause if isinstance(error, exceptions.RayTaskError) else error
+                yield Outcome(
+                    index, None, f"the result cannot be sent back: {one_line(cause)}", str(error), worker.name
+                )
+            else:
+                self._idle.append(worker)
+                if index == _STARTING:
+                    worker.name, self._failed_starts = value, 0
+                else:
+                    yield value
+
+    def _overdue(self, limit: float) -> Iterator[Outcome[Any]]:
+        """Stop the workers whose time is over and did not answer at the last moment."""
+        now = time.monotonic()
+        for answer, assignment in list(self._busy.items()):
+            if assignment.deadline > now or ray.wait([answer], timeout=0)[0]:
+                continue
+            del self._busy[answer]
+            self._stop(assignment.worker)
+            if assignment.index == _STARTING:
+                self._start_failed(TimeoutError(f"nothing for {_START_SECONDS:g} s: the cluster has no room for it"))
+            else:
+                yield Outcome(assignment.index, None, f"timed out after {limit:g} s", "", assignment.worker.name)
+
+    def _hire(self, waiting: int) -> None:
+        """Start workers until there is one for every job, at most the agreed number."""
+        wanted = min(self._workers, waiting + self._jobs_under_way())
+        for _ in range(wanted - len(self._idle) - len(self._busy)):
+            handle = self._actor.options(num_gpus=self._gpus).remote()
+            deadline = time.monotonic() + _START_SECONDS
+            self._busy[handle.name.remote()] = _Assignment(_Worker(handle), _STARTING, 1, deadline)
+
+    def _jobs_under_way(self) -> int:
+        return sum(assignment.index != _STARTING for assignment in self._busy.values())
+
+    def _start_failed(self, error: BaseException) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _ATTEMPTS:
+            raise ClusterError(
+                f"no worker could be started ({one_line(error)[-300:]})",
+                where=self._address,
+                fix="Ask for fewer workers; on a cluster, install taskgrouping on every node",
+            ) from error
+
+    def _stop_busy(self) -> None:
+        for assignment in self._busy.values():
+            self._stop(assignment.worker)
+        self._busy.clear()
+
+    def _stop(self, worker: _Worker) -> None:
+        with suppress(Exception):  # it may be gone already, or the whole cluster
+            ray.kill(worker.handle, no_restart=True)
+        if self._address == "local" and worker.name:
+            with suppress(ProcessLookupError):  # one that hangs or is halted does not hear Ray
+                os.kill(int(worker.name.rpartition(":")[2]), signal.SIGKILL)
+
+    def _start_local(self, resources: ExitStack) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))  # short: socket paths end at 107 bytes
+        resources.callback(shutil.rmtree, folder, ignore_errors=True)
+        resources.enter_context(environment(driver_environment(self._state_folder or folder)))
+        start = partial(
+            ray.init,
+            address="local",
+            num_cpus=self._workers,
+            include_dashboard=False,
+            object_store_memory=self._store_bytes,
+            _temp_dir=str(folder),
+        )
+        self._init(resources, start)
+
+    def _join(self, resources: ExitStack) -> None:
+        check_address(self._address)
+        self._init(resources, partial(ray.init, address=self._address))
+
+    def _init(self, resources: ExitStack, start: Callable[..., object]) -> None:
+        resources.callback(ray.shutdown)
+        on_main_thread = threading.current_thread() is threading.main_thread()
+        on_terminate = signal.getsignal(signal.SIGTERM)
+        try:
+            start(
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": worker_environment(self._gpus)},
+            )
+        except (exceptions.RayError, OSError, RuntimeError, ValueError, SystemExit) as error:
+            raise ClusterError(
+                f"Ray cannot be started ({one_line(error)[:300]})",
+                where=self._address,
+                fix="Look for free memory and for free space under /tmp",
+            ) from error
+        finally:
+            if on_main_thread:
+                signal.signal(signal.SIGTERM, on_terminate)  # Ray takes it over; the run's own handler stays in charge
+        # Ray prints a paragraph on stdout for every worker that dies, whatever log_to_driver says; we report it.
+        ray._private.worker._worker_logs_enabled = False
+
+    def _check_room(self) -> None:
+        """Compare what is asked for with what the cluster has, before anything waits for it."""
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cpus, gpus = int(total.get("CPU", 0)), total.get("GPU", 0.0)
+        if self._gpus and gpus < self._gpus * (self._asked or 1):
+            raise ClusterError(
+                f"{self._asked or 1} worker(s) with {self._gpus:g} GPU each were asked for, but {self._address} has "
+                f"{gpus:g} GPUs",
+                where="cluster.gpus_per_worker",
+                fix="Set it to 0 to train on CPUs",
+            )
+        room = min(cpus, int(gpus / self._gpus)) if self._gpus else cpus
+        if self._address != "local" and room < (self._asked or 1):
+            raise ClusterError(
+                f"{self._asked or 1} workers were asked for, but {self._address} has room for {room}",
+                where="cluster.workers",
+                fix="Ask for fewer workers, or leave cluster.workers out",
+            )
+        self._workers = self._asked or max(1, room)
+
+
+def _cores() -> int:
+    """Cores this process may use, which containers and batch systems often limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Actor:
+    """The far end: calls a function and tells its outcome, whatever happens inside."""
+
+    def name(self) -> str:
+        return this_worker()
+
+    def call(self, function: Callable[[S, J], R], shared: S, index: int, job: J) -> Outcome[R]:
+        try:
+            return Outcome(index, function(shared, job), worker=this_worker())
+        except BaseException as error:  # noqa: BLE001  (SystemExit too: whatever a job raises is its own outcome)
+            return failed(index, error)
