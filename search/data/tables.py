@@ -50,7 +50,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     names = _check_csv(path)
-    options: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip", "low_memory": False}
+    options: dict[str, Any] = {"encoding": "utf-8-sig", "low_memory": False}
     table: pd.DataFrame = pd.read_csv(path, **options)
     table.columns = pd.Index(names)
     # In a column of texts 'NA' or 'null' is a value like any other; only an empty cell is missing.
@@ -78,6 +78,7 @@ def _check_csv(path: Path) -> list[str]:
             reader = csv.reader(text, strict=True)
             names = next(reader, [])
             _check_names(names, str(path))
+            line = reader.line_num + 1
             for row in reader:
                 if len(row) != len(names) and row:
                     raise _ragged(row, names, f"{path}:{reader.line_num}")
