@@ -92,7 +92,11 @@ def heat_map(recommendation: Recommendation) -> Figure:
         },
         "yaxis": {**ticks, "title": {"text": "effect on (row)"}, "range": [n - 0.5, -0.5]},
     }
-    return figure([cells, marks], layout, 215 + max(220, min(38, 760 // max(n, 1)) * n))
+    return figure([cells, marks], layout, 215 + max(220, min(38, 760 // max(n, 1)) * n), _least_width(n))
+
+
+def _least_width(n_tasks: int) -> int:
+    return 680 if n_tasks > 16 else 0
 
 
 def _hover(view: Affinity) -> list[list[str]]:
@@ -134,7 +138,7 @@ def task_graph_figure(recommendation: Recommendation) -> Figure:
         "hovermode": "closest",
         "legend": {"x": 0.5, "xanchor": "center", "y": 0, "yanchor": "top"},
     }
-    return figure(data, layout, 430 if len(view.tasks) <= 12 else 620)
+    return figure(data, layout, 430 if len(view.tasks) <= 12 else 620, _least_width(len(view.tasks)))
 
 
 def _layout(view: Affinity) -> dict[str, FloatArray]:
@@ -177,7 +181,7 @@ def _edge(entry: AffinityEntry, at: dict[str, FloatArray], strongest: float) -> 
         "marker": {
             "symbol": "arrow",
             "angleref": "previous",
-            "size": [0] * ends + [round(7 + 1.5 * width, 1)],
+            "size": [0] * ends + [round(9 + 1.6 * width, 1)],
             "standoff": [0] * ends + [11],
             "color": colour,
             "opacity": 1.0,
@@ -225,7 +229,7 @@ def _nodes(recommendation: Recommendation, tasks: Sequence[str], at: dict[str, F
         "text": [
             f"<b>{label(t, 12 if many else 16)}</b>" + (f" {serving[t] + 1}" if t in serving else "") for t in tasks
         ],
-        "textposition": ["top center" if at[t][1] >= 0 else "bottom center" for t in tasks],
+        "textposition": [_beside(at[t]) for t in tasks],
         "textfont": {"color": "@ink", "size": 9.5 if many else 12},
         "marker": {"size": 12 if many else 16, "color": colours, "line": {"width": 2, "color": "@surface"}},
         "hovertext": [
@@ -235,3 +239,11 @@ def _nodes(recommendation: Recommendation, tasks: Sequence[str], at: dict[str, F
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,
     }
+
+
+def _beside(position: FloatArray) -> str:
+    """Names stand outside, away from the edges."""
+    x, y = float(position[0]), float(position[1])
+    if abs(x) > 0.8 * abs(y):
+        return "middle right" if x > 0 else "middle left"
+    return "top center" if y > 0 else "bottom center"

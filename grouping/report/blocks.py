@@ -85,6 +85,7 @@ class Picture:
     title: str
     caption: str
     height: int
+    min_width: int = 0
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def frontier(recommendation: Recommendation) -> Figure:
         "yaxis": {"title": {"text": _AXIS_LOSS}, "ticksuffix": " %", "tickformat": "+", "zeroline": True},
         "hovermode": "closest",
         "shapes": [_beyond_budget(recommendation.budget, 1.06 * widest)],
-        "annotations": [*_names(recommendation.baselines, 1.06 * widest), _budget_label(recommendation.budget)],
+        "annotations": [
+            *_names(recommendation.baselines, 1.06 * widest),
+            _budget_label(recommendation.budget, 1.06 * widest),
+        ],
     }
     return figure([trace for trace in data if trace["x"]], layout, 500)
 
@@ -99,16 +102,17 @@ def _beyond_budget(budget: float, end: float) -> dict[str, Any]:
     }
 
 
-def _budget_label(budget: float) -> dict[str, Any]:
+def _budget_label(budget: float, end: float) -> dict[str, Any]:
+    narrow = budget > 0.7 * end
     return {
-        "text": "beyond the budget",
+        "text": "budget" if narrow else "beyond the budget",
         "x": budget,
         "y": 1,
         "xref": "x",
         "yref": "paper",
-        "xanchor": "left",
+        "xanchor": "right" if narrow else "left",
         "yanchor": "top",
-        "xshift": 6,
+        "xshift": -6 if narrow else 6,
         "showarrow": False,
         "font": {"color": "@muted", "size": 11},
     }
@@ -124,11 +128,12 @@ def _names(baselines: Sequence[Baseline], end: float) -> list[dict[str, Any]]:
             placed.append(b)
     return [
         {
-            "text": f"<b>{label(b.label, 26)}</b>" if b.name == "chosen" else label(b.label, 26),
+            "text": f"<b>{label(b.name, 26)}</b>" if b.name == "chosen" else label(b.name, 26),
             "x": b.cost,
             "y": _percent(b.mean),
             "xanchor": "right" if b.cost > 0.6 * end else "left",
             "xshift": -9 if b.cost > 0.6 * end else 9,
+            "yshift": 9 if b.cost > 0.6 * end else 0,
             "showarrow": False,
             "font": {"color": "@ink" if b.name == "chosen" else "@muted", "size": 11},
         }
@@ -264,7 +269,7 @@ def pair_stability(recommendation: Recommendation) -> Figure:
         "xaxis": {**ticks, "range": [-0.5, n - 1.5], "tickangle": -45 if n > 6 else 0},
         "yaxis": {**ticks, "range": [n - 0.5, 0.5]},
     }
-    return figure([cells], layout, 110 + max(160, min(30, 640 // n) * n))
+    return figure([cells], layout, 110 + max(160, min(30, 640 // n) * n), 680 if n > 16 else 0)
 
 
 def validation_curves(content: Content, task: str) -> Figure | None:

@@ -8,12 +8,12 @@ from typing import Any
 __all__ = ["Figure", "cut", "figure", "label"]
 
 Figure = dict[str, Any]
-"""Plotly JSON: data, layout and a height in pixels; colours are roles of ``palette``."""
+"""Plotly JSON: data, layout with a height in pixels, least width that keeps it legible; colours are ``palette`` roles."""
 
 
-def figure(data: list[dict[str, Any]], layout: dict[str, Any], height: int) -> Figure:
-    """Plotly JSON of one figure."""
-    return {"data": data, "layout": {**layout, "height": height}}
+def figure(data: list[dict[str, Any]], layout: dict[str, Any], height: int, min_width: int = 0) -> Figure:
+    """Plotly JSON of one figure; where the page is narrower than ``min_width`` pixels, the figure scrolls by itself."""
+    return {"data": data, "layout": {**layout, "height": height}, "min_width": min_width}
 
 
 def cut(name: str, longest: int) -> str:

@@ -1,12 +1,13 @@
 """The whole report as Markdown that reads well on a code host; pictures are left to the HTML report, numbers are not.
 
-Every text goes through ``escaped``: a task name can neither open a tag, a link or a table cell, nor be taken for markup.
+Every text goes through ``escaped``: a task name can neither open a tag, a link or a table cell, nor pass for markup.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from grouping.report.blocks import (
     Block,
@@ -27,10 +28,11 @@ from grouping.report.wording import MISSING, VERDICT_LABELS, headline, lede
 
 __all__ = ["escaped", "markdown"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+_SPECIAL = re.compile(r"[\\`*\[\]#|~$]")
+_UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
 _TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
 _LINK = re.compile(r"(?i)(https?|ftp|mailto|www)([:.])")
-_LISTLIKE = re.compile(r"^(\s*)([-=]|\d+\.)")
+_LIST_ITEM = re.compile(r"^\d*[-+.)](?=\s|-|$)")
 _LONG_TABLE = 20
 
 
@@ -54,10 +56,10 @@ def markdown(content: Content) -> str:
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, no link, no mention, one line."""
-    line = " ".join(text.split("\n")).translate(_TEXT)
-    line = _SPECIAL.sub(r"\\\1", line)
-    line = _LINK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", line)
-    return _LISTLIKE.sub(r"\1\\\2", line)
+    line = _SPECIAL.sub(r"\\\g<0>", " ".join(text.splitlines()))
+    line = _UNDERSCORES.sub(lambda found: "\\_" * len(found[0]), line)  # inside a word they are harmless
+    line = _LINK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", line.translate(_TEXT))
+    return _LIST_ITEM.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", line)
 
 
 def _block(block: Block) -> str:
@@ -92,7 +94,7 @@ def _folded(table: Table) -> str:
         return _captioned(table)
     heads = [column.title for column in table.columns]
     rows = _table(heads, table.rows, [column.numeric for column in table.columns])
-    return f"<details><summary>{escaped(table.caption)} ({len(table.rows)} rows)</summary>\n\n{rows}\n\n</details>"
+    return f"<details><summary>{escape(table.caption)} ({len(table.rows)} rows)</summary>\n\n{rows}\n\n</details>"
 
 
 def _forest(forest: Forest) -> str:

@@ -62,6 +62,7 @@ _AXIS: dict[str, Any] = {
     "zerolinecolor": "@other",
     "zerolinewidth": 1,
     "automargin": True,
+    "ticklabeloverflow": "allow",
     "fixedrange": True,
     "title": {"font": {"color": "@muted", "size": 12}, "standoff": 10},
     "tickfont": {"color": "@muted", "size": 11.5},

@@ -20,7 +20,7 @@ from grouping.report.blocks import (
     Section,
     forest,
 )
-from grouping.report.labels import Figure
+from grouping.report.labels import Figure, cut
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import (
     MISSING,
@@ -32,6 +32,7 @@ from grouping.report.wording import (
     duration,
     interval,
     loss,
+    metric,
     number,
     plain,
     sentence,
@@ -102,7 +103,10 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
 
 
 def _picture(figures: dict[str, Figure], key: str, title: str, caption: str) -> tuple[Picture, ...]:
-    return (Picture(key, title, caption, figures[key]["layout"]["height"]),) if key in figures else ()
+    if key not in figures:
+        return ()
+    drawn = figures[key]
+    return (Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]),)
 
 
 def _groups(recommendation: Recommendation) -> tuple[Block, ...]:
@@ -140,7 +144,7 @@ def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
         "Test loss of each task against its own network",
         "Change of the test loss against the task's own standard network, in percent; left of zero is better. "
         "Lines are 95 % intervals over fresh seeds and test rows.",
-        (Measured(c.task, c.network, c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
+        (Measured(c.task, cut(c.network, 48), c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
     )
     if not rows:
         return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)
@@ -223,7 +227,7 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
         f"Affinity is directed: the effect on one task of training with another. Of {len(recommendation.affinity)} "
         f"directed pairs, {significant} differ from zero at a false discovery rate of 5 %."
     )
-    measured_at = ", ".join(f"{key} {plain(value)}" for key, value in recommendation.affinity_measured_at.items())
+    measured_at = "; ".join(f"{key} {plain(value)}" for key, value in recommendation.affinity_measured_at.items())
     return (
         Paragraph(text),
         *_picture(
@@ -286,7 +290,7 @@ def _audit_text(recommendation: Recommendation) -> str:
     correlation = (
         "rank correlation not defined"
         if audit.spearman is None
-        else f"rank correlation (Spearman) {number(audit.spearman)}, 95 % interval "
+        else f"rank correlation (Spearman) {metric(audit.spearman)}, 95 % interval "
         f"{interval(audit.low, audit.high, of='number')}"
     )
     error = f", mean absolute error {difference(audit.mean_absolute_error).lstrip('+')}"

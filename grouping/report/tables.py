@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from grouping.recommendation import Confirmed, Network, Recommendation, Selection
 from grouping.report.blocks import Column, Table
+from grouping.report.labels import cut
 from grouping.report.wording import (
     MISSING,
     change,
@@ -93,7 +94,9 @@ def _costs(recommendation: Recommendation, network: Network) -> tuple[str, str, 
 
 def routing(recommendation: Recommendation, selection: Selection) -> Table:
     """Each task's network, weight and validation loss: what the choice was made on."""
-    serving = {task: network_title(n) for n in selection.networks for task in n.serves}
+    serving = {
+        task: f"{i}: {cut(network_title(n), 48)}" for i, n in enumerate(selection.networks, 1) for task in n.serves
+    }
     return _table(
         "Each task's network, and the validation loss the choice was made on (against single-task)",
         ("Task", "Served by", "Selection loss#", "Weight#", "Type", "Role"),

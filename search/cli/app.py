@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.init import init
+from search.cli.report import report
 from search.cli.runs import runs
 
 app = typer.Typer(
@@ -87,4 +88,5 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
 
 
 app.command()(init)
+app.command()(report)
 app.command()(runs)

@@ -48,7 +48,7 @@
       if (scrolls) {
         target.tabIndex = 0;
         target.setAttribute("role", "region");
-        target.setAttribute("aria-label", target.querySelector("caption").textContent);
+        target.setAttribute("aria-label", target.dataset.label ?? target.querySelector("caption").textContent);
       } else {
         target.removeAttribute("role");
         target.removeAttribute("aria-label");
