@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,22 @@ def test_three_formats_give_the_same_numbers(tmp_path_factory: pytest.TempPathFa
         read = read_table(folder / f"t.{ending}")
         np.testing.assert_array_equal(read["a"].to_numpy(dtype=float), np.array(values))
         assert list(read.columns) == ["a", "n"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    content=st.one_of(
+        st.binary(max_size=80),
+        st.text(st.sampled_from('ab1,;"\n\r\t .-\ufeff\0é'), max_size=60).map(lambda text: text.encode()),
+    ),
+    ending=st.sampled_from(["csv", "npz", "parquet"]),
+)
+def test_no_bytes_give_anything_but_a_table_or_a_complaint(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str
+) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / f"t.{ending}"
+    path.write_bytes(content)
+    with suppress(DataError):  # any other error fails the test
+        read = read_table(path)
+        assert len(read) > 0
+        assert read.columns.is_unique
