@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["Figure", "cut", "figure", "label"]
 
 Figure = dict[str, Any]
-"""Plotly JSON: data, layout with a height in pixels, least width that keeps it legible; colours are ``palette`` roles."""
+"""Plotly JSON: data, layout with a height in pixels, least legible width; colours are roles of ``palette``."""
 
 
 def figure(data: list[dict[str, Any]], layout: dict[str, Any], height: int, min_width: int = 0) -> Figure:

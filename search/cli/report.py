@@ -72,7 +72,7 @@ def find_run(run: str) -> Path:
     from search.store.home import runs_home
     from search.store.run_ids import LATEST
 
-    given = Path(run)
+    given = Path(run or "-")  # an empty path would mean the current folder
     if (given / "recommendation.json").is_file():
         return given
     home = runs_home()

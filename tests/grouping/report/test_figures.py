@@ -1,0 +1,139 @@
+"""Figures are valid plotly in both palettes, name every task safely, and draw what the recommendation says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import networkx as nx
+import plotly.graph_objects as go
+import pytest
+
+from grouping.recommendation import AffinityEntry
+from grouping.report.affinity_figures import heat_map, strongest_edges
+from grouping.report.affinity_view import affinity_csv, csv_safe, graphml, read_affinity
+from grouping.report.blocks import Measured, forest
+from grouping.report.content import Content
+from grouping.report.figures import figures
+from grouping.report.labels import cut, label
+from grouping.report.palette import DARK, LIGHT, TEMPLATE
+from tests.grouping.report.sample import NASTY_NAMES, WEATHER, nasty, weather
+
+
+def _resolved(node: Any, palette: dict[str, str], *, colour: bool = False) -> Any:
+    """The page's rule: only under keys that hold colours, ``@role`` is a role."""
+    if isinstance(node, str):
+        return palette[node[1:]] if colour and node.startswith("@") else node
+    if isinstance(node, list):
+        return [_resolved(item, palette, colour=colour) for item in node]
+    if isinstance(node, dict):
+        is_colour = re.compile(r"(color|colorscale|colorway)$").search
+        return {key: _resolved(value, palette, colour=bool(is_colour(key))) for key, value in node.items()}
+    return node
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+@pytest.mark.parametrize("sample", [weather, nasty])
+def test_every_figure_is_valid_plotly(sample: Callable[[], Content], palette: dict[str, str]) -> None:
+    for drawn in figures(sample()).values():
+        go.Figure(_resolved({"data": drawn["data"], "layout": drawn["layout"]}, palette))
+    go.layout.Template(_resolved(TEMPLATE, palette))
+
+
+def test_both_palettes_have_the_same_roles() -> None:
+    assert LIGHT.keys() == DARK.keys()
+
+
+def test_what_is_there_decides_which_figures_are_drawn() -> None:
+    curves = {f"curves-{i}" for i in range(8)}
+    assert figures(weather()).keys() == {"affinity", "graph", "frontier", "random", "pairs"} | curves
+    bare = replace(nasty().recommendation, affinity=(), frontier=())
+    empty = nasty().curves.iloc[:0]
+    assert figures(Content(bare, empty, nasty().losses)) == {}
+
+
+def _texts(node: Any) -> list[str]:
+    if isinstance(node, str):
+        return [node]
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [text for value in inner for text in _texts(value)]
+
+
+def test_no_name_opens_a_tag_inside_a_figure() -> None:
+    allowed = re.compile(r"</?b>|<br>|<extra></extra>")
+    for drawn in figures(nasty()).values():
+        for text in _texts(drawn):
+            assert "<" not in allowed.sub("", text), text
+
+
+@pytest.mark.parametrize("name", NASTY_NAMES)
+def test_labels_are_escaped_after_they_are_cut(name: str) -> None:
+    assert not re.search(r"[<>]", label(name, 14))
+    assert len(cut(name, 14)) <= 14
+
+
+def test_the_heat_map_has_recipients_as_rows() -> None:
+    entries = tuple(
+        AffinityEntry(a, b, 0.05 if (a, b) == ("rain", "temp") else 0.0, None, None, significant=False)
+        for a in WEATHER
+        for b in WEATHER
+        if a != b
+    )
+    recommendation = replace(weather().recommendation, affinity=entries)
+    cells = heat_map(recommendation)["data"][0]
+    order = read_affinity(recommendation, clustered=True).tasks
+    assert cells["z"][order.index("rain")][order.index("temp")] == pytest.approx(5.0)
+    assert cells["z"][order.index("temp")][order.index("rain")] == 0.0
+    assert cells["z"][0][0] is None
+
+
+def test_the_graph_shows_both_signs_and_significant_edges_first() -> None:
+    entries = weather().recommendation.affinity
+    shown = strongest_edges(entries)
+    assert {e.gain > 0 for e in shown} == {True, False}
+    for positive in (True, False):
+        left_out = [e for e in entries if (e.gain > 0) == positive and e not in shown]
+        kept = [e for e in shown if (e.gain > 0) == positive]
+        assert min((e.significant, abs(e.gain)) for e in kept) >= max((e.significant, abs(e.gain)) for e in left_out)
+
+
+@pytest.mark.parametrize("sample", [weather, nasty])
+def test_graphml_reads_back_with_its_direction(sample: Callable[[], Content]) -> None:
+    recommendation = sample().recommendation
+    text = graphml(recommendation)
+    ET.fromstring(text)  # noqa: S314 - our own text
+    graph = nx.parse_graphml(text)
+    assert set(graph.nodes) == {task.name for task in recommendation.tasks}
+    for entry in recommendation.affinity[:20]:
+        assert graph.edges[entry.partner, entry.task]["gain"] == pytest.approx(entry.gain)
+    served = recommendation.solution.networks[0]
+    assert graph.nodes[served.serves[0]]["served_by"] == served.network
+
+
+@pytest.mark.parametrize("sample", [weather, nasty])
+def test_the_affinity_table_keeps_every_digit_and_opens_no_formula(sample: Callable[[], Content]) -> None:
+    entries = sample().recommendation.affinity
+    rows = list(csv.DictReader(io.StringIO(affinity_csv(sample().recommendation))))
+    assert [float(row["gain"]) for row in rows] == [e.gain for e in entries]
+    assert [row["task"] for row in rows] == [csv_safe(e.task) for e in entries]
+    assert not [row for row in rows if row["task"][0] in "=+-@" or row["partner"][0] in "=+-@"]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [(-0.02, -0.01), (0.01, 0.05), (-1e-6, 1e-6), (0.0, 0.0), (-3.0, 250.0)],
+)
+def test_a_forest_keeps_every_interval_and_zero_on_its_axis(ends: tuple[float, float]) -> None:
+    low, high = ends
+    panel = forest("title", "caption", [Measured("a", "", (low + high) / 2, low, high)])
+    (row,) = panel.rows
+    assert 0 <= row.low <= row.at <= row.high <= 100
+    assert 0 <= panel.zero <= 100
+    assert 2 <= len(panel.ticks) <= 8
+    assert ("0" in [text for _, text in panel.ticks]) is True
+    assert row.tone == ("better" if high < 0 else "worse" if low > 0 else "even")
