@@ -255,7 +255,6 @@ class RayExecutor:
 
     def _init(self, resources: ExitStack, start: Callable[..., object]) -> None:
         resources.callback(ray.shutdown)
-        on_main_thread = threading.current_thread() is threading.main_thread()
         on_terminate = signal.getsignal(signal.SIGTERM)
         try:
             start(
@@ -270,8 +269,9 @@ class RayExecutor:
                 fix="Look for free memory and for free space under /tmp",
             ) from error
         finally:
-            if on_main_thread:
-                signal.signal(signal.SIGTERM, on_terminate)  # Ray takes it over; the run's own handler stays in charge
+            # Ray takes SIGTERM over. Its handler ends the program in good order, but not before the program's own.
+            if threading.current_thread() is threading.main_thread() and callable(on_terminate):
+                signal.signal(signal.SIGTERM, on_terminate)
         # Ray prints a paragraph on stdout for every worker that dies, whatever log_to_driver says; we report it.
         ray._private.worker._worker_logs_enabled = False
 

@@ -1,0 +1,32 @@
+"""What the whole suite shares: one local Ray cluster, and property tests that do not look at the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from search.execution.ray_executor import RayExecutor
+
+settings.register_profile("project", deadline=None)  # a busy machine is not a failure
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def ray_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayExecutor]:
+    """Two workers for the whole run: a cluster takes five seconds and most of a gigabyte.
+
+    Ray would write to the home directory; it gets one of its own.
+    """
+    from search.execution.ray_executor import RayExecutor
+
+    home: Path = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        with RayExecutor(workers=2, state_folder=home / "state") as executor:
+            yield executor
+    assert list(home.iterdir()) == [home / "state"], "Ray wrote to the home directory"
