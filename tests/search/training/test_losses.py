@@ -48,7 +48,9 @@ def test_a_tasks_losses_do_not_depend_on_its_neighbours(types: list[TaskType], s
     outputs = torch.from_numpy(rng.normal(size=(9, sum(sizes))).astype(np.float32))
     targets = targets_of(types, 9, rng)
     together = row_losses(task_blocks(types, sizes), outputs, targets)
-    for t, (kind, own) in enumerate(zip(types, torch.split(outputs, sizes, dim=1), strict=True)):
+    ends = np.cumsum(sizes)
+    for t, kind in enumerate(types):
+        own = outputs[:, ends[t] - sizes[t] : ends[t]]
         alone = row_losses(task_blocks([kind], [sizes[t]]), own, targets[:, t : t + 1])
         assert torch.equal(together[:, t : t + 1], alone)
 
