@@ -17,6 +17,7 @@ Sources: Dantzig and Wolfe 1960; strong facility location formulation, Cornuejol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy as np
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.solver.problem import Problem
 
-__all__ = ["Basis", "Relaxation", "penalties", "relax", "survivors"]
+__all__ = ["Basis", "Relaxation", "most_networks", "penalties", "relax", "survivors"]
 
 _HOT = 512
 _EVERY_ROW = 4096  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
@@ -186,7 +187,10 @@ class _Master:
             self.row_M[slot] = row
             self.cost_M[slot] = self.problem.open_C[row] + values_T.sum()
             self.column_MM[self.n :, slot] = self.problem.cost_DC[:, row]
-        self.factor()
+        try:
+            self.factor()
+        except np.linalg.LinAlgError:
+            return False
         return bool((self.level_M >= -1e-6).all())
 
     def solution(self) -> tuple[dict[int, float], tuple[tuple[int, int, float], ...]]:
@@ -214,6 +218,7 @@ def relax(
     *,
     basis: Basis | None = None,
     start: tuple[int, ...] = (),
+    expired: Callable[[], bool] = bool,
 ) -> Relaxation:
     """Solve the relaxation, or stop as soon as its bound exceeds the cutoff.
 
@@ -223,6 +228,7 @@ def relax(
         cutoff: A bound above it is as good as any other.
         basis: A related problem's last basis.
         start: Candidates of a good grouping, brought into the basis first.
+        expired: Asked before every pivot; True ends with the best bound so far.
     """
     master = _Master(problem, penalty_T)
     if basis is not None and not master.adopt(basis):
@@ -241,6 +247,8 @@ def relax(
     fresh = False
     for _ in range(200 + 60 * master.m):
         duals_T, prices_D = master.prices()
+        if np.isfinite(best[0]) and expired():
+            break
         entered = _enter_unit(master, duals_T, prices_D, tolerance)
         if not entered and hot is not None:
             row, reduced = hot.best(duals_T, prices_D)

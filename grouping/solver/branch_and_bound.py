@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -23,13 +24,22 @@ from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate, gre
 from grouping.solver.problem import Problem
 from grouping.solver.ties import break_ties
 
-__all__ = ["Outcome", "minimise"]
+__all__ = ["Clock", "Outcome", "minimise"]
 
 _FREE = 12
 """Up to that many undecided candidates are settled by trying all subsets."""
 
-StopAsked = Callable[[float | None, float, int], bool]
-"""Called at every node with objective (None before the first), bound, nodes; True ends the search."""
+class Clock(Protocol):
+    """Decides when a search has to end."""
+
+    def expired(self) -> bool:
+        """Whether the time is up; asked often."""
+
+    def report(self, objective: float | None, bound: float, nodes: int) -> bool:
+        """Told at every node; True ends the search."""
+
+    def interrupt(self) -> None:
+        """Told that the user pressed Ctrl-C; the best found so far is returned."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class _Open:
     parent: int = field(compare=False, default=-1)
 
 
-def minimise(problem: Problem, stop: StopAsked) -> Outcome:
+def minimise(problem: Problem, clock: Clock) -> Outcome:
     """Find the best grouping of a problem, and prove it."""
     if not len(problem.index_C) or np.isinf(problem.value_TC).all(axis=1).any():
         return Outcome(None, np.inf, complete=True, nodes=0)
@@ -70,21 +80,22 @@ def minimise(problem: Problem, stop: StopAsked) -> Outcome:
     finite_TC = np.isfinite(problem.value_TC)
     dearest = float(np.where(finite_TC, problem.value_TC, -np.inf).max(axis=1).sum())
     ceiling = dearest + most_networks(problem) * float(problem.open_C.max(initial=0.0))
-    return _Search(problem, penalty_T, ceiling, stop).run()
+    return _Search(problem, penalty_T, ceiling, clock).run()
 
 
 class _Search:
-    def __init__(self, problem: Problem, penalty_T: FloatArray, ceiling: float, stop: StopAsked) -> None:
+    def __init__(self, problem: Problem, penalty_T: FloatArray, ceiling: float, clock: Clock) -> None:
         self.problem = problem
         self.core = problem  # what reduced costs at the root leave of it
         self.penalty_T = penalty_T
-        self.stop = stop
+        self.clock = clock
         self.incumbent = Incumbent(problem, ceiling)
         self.position = {int(index): row for row, index in enumerate(problem.index_C.tolist())}
         self.proof: list[ProofNode] = []
         self.age = itertools.count()
         self.heap: list[_Open] = []
         self.start: tuple[int, ...] = ()
+        self.unfinished = False
 
     def run(self) -> Outcome:
         first = greedy(self.problem, self.penalty_T)
@@ -92,14 +103,23 @@ class _Search:
         self.start = tuple(first)
         self.heap = [_Open(-np.inf, next(self.age), ())]
         closed = np.inf  # smallest bound among closed nodes
-        while self.heap:
-            node = heapq.heappop(self.heap)
-            if node.bound > self._cutoff():
-                closed = min(closed, node.bound)
-                continue
-            if self.proof and self.stop(self._objective(), min(closed, node.bound), len(self.proof)):
-                return self._outcome(min(closed, node.bound), complete=False)
-            closed = min(closed, self._visit(node))
+        current = -np.inf
+        try:
+            while self.heap:
+                node = heapq.heappop(self.heap)
+                current = node.bound
+                if node.bound > self._cutoff():
+                    closed = min(closed, node.bound)
+                    continue
+                reached = min(closed, node.bound)
+                if self.proof and (self.clock.report(self._objective(), reached, len(self.proof)) or self.clock.expired()):
+                    return self._outcome(reached, complete=False)
+                closed = min(closed, self._visit(node))
+                if self.unfinished:
+                    return self._outcome(min(closed, *(waiting.bound for waiting in self.heap)), complete=False)
+        except KeyboardInterrupt:
+            self.clock.interrupt()
+            return self._outcome(min(closed, current), complete=False)
         return self._outcome(closed, complete=True)
 
     def _outcome(self, bound: float, *, complete: bool) -> Outcome:
@@ -122,12 +142,15 @@ class _Search:
         if not len(local.index_C) or np.isinf(local.value_TC).all(axis=1).any() or (local.limit_D < 0).any():
             self._record(node, None)
             return np.inf
-        relaxation = relax(local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start)
+        relaxation = relax(local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start, expired=self.clock.expired)
         self.start = ()
         number = self._record(node, relaxation)
         if relaxation.bound > self._cutoff():
             return relaxation.bound
         self._round(local, relaxation)
+        if self.clock.expired():
+            self.unfinished = True
+            return max(relaxation.bound, node.bound)
         room = self._cutoff() - relaxation.bound
         kept_C, kept_TC = survivors(local, relaxation, room)
         left, kept_TC = local.keep(kept_C), kept_TC[:, kept_C]
@@ -197,8 +220,9 @@ def _split(local: Problem, relaxation: Relaxation, branches: Sequence[Branch]) -
         return Branch("at most", task, theta), Branch("above", task, theta)
     decided = {branch.which for branch in branches if branch.kind == "with"}
     open_rows = [row for row, index in enumerate(local.index_C.tolist()) if index not in decided]
-    # The most fractional one; where the relaxation is integral, any undecided candidate makes progress.
-    row = min(open_rows, key=lambda row: (abs(relaxation.share.get(row, 0.0) - 0.5), row))
+    # The most fractional one. Where none is, the relaxation uses what the limits do not quite allow: its first candidate.
+    share_of = {row: relaxation.share.get(row, 0.0) for row in open_rows}
+    row = min(open_rows, key=lambda row: (not 1e-6 < share_of[row] < 1 - 1e-6, abs(share_of[row] - 0.5), -share_of[row]))
     index = int(local.index_C[row])
     return Branch("without", index), Branch("with", index)
 

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grouping.candidates import BoolArray, FloatArray, IntArray
+from typing import Literal
 
-__all__ = ["Solution"]
+from grouping.candidates import BoolArray, FloatArray, IntArray
+from grouping.solver.certificate import Certificate
+
+__all__ = ["Progress", "Solution", "Stopped"]
+
+Stopped = Literal["", "time limit", "interrupted", "callback"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told: the best objective so far (None before the first), its bound, nodes and seconds."""
+
+    objective: float | None
+    bound: float
+    nodes: int
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +38,8 @@ class Solution:
         members_GT: Who is trained in each chosen network, [G, T].
         losses_T: Loss of each task in the network that serves it, unweighted; NaN for auxiliary tasks.
         seconds: Time the solver took.
+        stopped: What ended the search early; empty where it ran to its end.
+        certificate: The proof, for ``verify``; None where the objective is the maximum or was refined afterwards.
         alternatives: Further solutions with other routings, best first, where more than one was asked for.
     """
 
@@ -35,6 +52,8 @@ class Solution:
     members_GT: BoolArray
     losses_T: FloatArray
     seconds: float
+    stopped: Stopped = ""
+    certificate: Certificate | None = None
     alternatives: tuple[Solution, ...] = ()
 
     @property
