@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def outputs_of(types: Sequence[TaskType]) -> list[int]:
 
 
 def targets_of(types: Sequence[TaskType], rows: int, rng: np.random.Generator) -> torch.Tensor:
-    draw = {
+    draw: dict[TaskType, Callable[[], np.ndarray[Any, Any]]] = {
         "regression": lambda: rng.normal(size=rows),
         "binary": lambda: rng.integers(0, 2, rows),
         "multiclass": lambda: rng.integers(0, 3, rows),
