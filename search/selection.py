@@ -16,7 +16,8 @@ from grouping.curves import CurveTable
 from grouping.errors import NoResultError
 from grouping.estimators.higher_order import higher_order
 from grouping.losses import LossTable
-from grouping.solver import solve, solve_frontier
+from grouping.solver.frontier import solve_frontier
+from grouping.solver.solve import solve
 from grouping.solver.solution import Solution
 from search.plan import STANDARD, Plan
 from search.trials import Trial, TrialResult
@@ -100,10 +101,11 @@ def choose(plan: Plan, table: LossTable, *, top: int = 1, estimate: bool = True)
         losses_CT[usable],
         plan.charged_C[usable],
         budget=plan.spec.budget.inference,
-        weights_T=plan.weights_T,
+        weights_T=_weights(plan),
         max_networks=plan.spec.budget.max_networks,
         auxiliary=plan.auxiliary,
         top=top,
+        members_CT=plan.candidates.members_CT[usable],
     )
     return _in_plan(solution, usable)
 
@@ -113,9 +115,18 @@ def frontier(plan: Plan, table: LossTable) -> tuple[Solution, ...]:
     losses_CT = completed(plan, table).mean_CT
     usable = np.flatnonzero(~np.isnan(losses_CT).all(axis=1))
     points = solve_frontier(
-        losses_CT[usable], plan.charged_C[usable], weights_T=plan.weights_T, auxiliary=plan.auxiliary
+        losses_CT[usable],
+        plan.charged_C[usable],
+        weights_T=_weights(plan),
+        auxiliary=plan.auxiliary,
+        members_CT=plan.candidates.members_CT[usable],
     )
     return tuple(_in_plan(point, usable) for point in points)
+
+
+def _weights(plan: Plan) -> list[float]:
+    """Weights that sum to 1 over the served tasks; what auxiliary tasks would weigh does not matter."""
+    return [float(weight) or 1.0 for weight in plan.weights_T]
 
 
 def _in_plan(solution: Solution, usable: IntArray) -> Solution:

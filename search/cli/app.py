@@ -15,6 +15,8 @@ from typer.exceptions import TyperException
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.init import init
 from search.cli.report import report
+from search.cli.plan import plan
+from search.cli.recommend import recommend, resume
 from search.cli.runs import runs
 
 app = typer.Typer(
@@ -90,3 +92,6 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
 app.command()(init)
 app.command()(report)
 app.command()(runs)
+app.command()(plan)
+app.command()(recommend)
+app.command()(resume)
