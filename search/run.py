@@ -12,27 +12,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grouping.recommendation import Recommendation
-from search import assembly
-from search.contenders import CostOf
 from search.data.dataset import load_dataset
-from search.decision import Decision, decide
+from search.decision import assembly
+from search.decision.contenders import CostOf
+from search.decision.decide import Decision, decide
+from search.decision.measurement import Measurement, Progress, TrialFunction
+from search.decision.plan import Latency, Plan, make_plan
+from search.decision.probe import Speed, measure_speed
+from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
-from search.environment import describe_environment
 from search.errors import SpecError
 from search.execution.executor import Executor
-from search.measurement import Measurement, Progress, TrialFunction
 from search.networks.cost import network_cost, scaled_widths
 from search.networks.hard_sharing import hard_sharing
 from search.networks.latency import measured_latency_ms
-from search.plan import Latency, Plan, make_plan
-from search.probe import Speed, measure_speed
-from search.run_folder import RunFolder
-from search.run_output import write_run
+from search.output.environment import describe_environment
+from search.output.files import write_run
+from search.output.folder import RunFolder
 from search.spec import Spec
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.trainer import train
-from search.wording import next_steps, repeated_split
 
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
 

@@ -14,9 +14,9 @@ from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.init import init
-from search.cli.report import report
 from search.cli.plan import plan
 from search.cli.recommend import recommend, resume
+from search.cli.report import report
 from search.cli.runs import runs
 
 app = typer.Typer(

@@ -10,8 +10,8 @@ import typer
 from search.cli.console import JsonFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
-    from search.plan import Plan
-    from search.probe import Speed
+    from search.decision.plan import Plan
+    from search.decision.probe import Speed
 
 __all__ = ["plan"]
 
@@ -24,8 +24,8 @@ def plan(
     """Validate everything, then print candidates, trainings and their cost."""
     from search.data.dataset import load_dataset
     from search.data.resolution import resolve
+    from search.decision.plan import make_plan
     from search.documents import read_spec
-    from search.plan import make_plan
 
     resolved = resolve(read_spec(spec), spec.parent)
     dataset = load_dataset(resolved, spec.parent)
@@ -45,8 +45,8 @@ def plan(
 
 
 def _probe(made: Plan, dataset: Any) -> Speed:  # noqa: ANN401
+    from search.decision.probe import measure_speed
     from search.execution.ray_executor import RayExecutor
-    from search.probe import measure_speed
     from search.training.experiment import Experiment
     from search.training.trainer import train
 

@@ -72,8 +72,8 @@ def _work(store: Store, run: str, spec: Spec, base: Path, *, as_json: bool, quie
     """Bring one run to its end, or leave it resumable."""
     from search.cli.progress import progress_for
     from search.execution.ray_executor import RayExecutor
+    from search.output.folder import RunFolder
     from search.run import prepare, run_recommendation
-    from search.run_folder import RunFolder
     from search.store.home import runs_home
 
     folder = RunFolder(runs_home() / run)

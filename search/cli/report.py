@@ -42,7 +42,7 @@ def report(
 ) -> None:
     """Render a run's report again: HTML into its folder, other formats to stdout, unless FILE says otherwise."""
     from grouping.report.content import read_content
-    from search.run_folder import RunFolder
+    from search.output.folder import RunFolder
 
     folder = find_run(run)
     text = _render(read_content(folder), output_format)

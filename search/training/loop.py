@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from grouping.candidates import IntArray
 from search.errors import TrialError
 from search.spec import TrainingSpec
+from search.training.adam import Adam
 from search.training.losses import TaskBlock, batch_losses, row_losses
 from search.training.scoring import ResidentPart
 from search.training.weighting import WEIGHTINGS
@@ -62,9 +63,7 @@ class Fit:
         self._blocks = blocks
         self._weigh = WEIGHTINGS[training.weighting]
         self._batches = _batches(part, training.batch_size, order_seed)
-        self._optimizer = torch.optim.Adam(
-            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
+        self._optimizer = Adam(network.parameters(), training.learning_rate, training.weight_decay)
         self._done = 0
         self._limit = math.nan
 
@@ -79,11 +78,9 @@ class Fit:
         """
         losses = []
         for inputs_NF, targets_NT, labelled_NT in islice(self._batches, step - self._done):
-            self._optimizer.zero_grad()
             rows_NT = row_losses(self._blocks, self._network(inputs_NF), targets_NT)
             loss = self._weigh(batch_losses(rows_NT, labelled_NT))
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
+            self._optimizer.step(loss)
             losses.append(loss.detach())
         self._check(torch.stack(losses).double().cpu())
         self._done = step

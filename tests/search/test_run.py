@@ -16,14 +16,14 @@ import grouping as g
 from grouping.errors import NoResultError
 from grouping.losses import LossTable
 from grouping.recommendation import Recommendation
-from search import selection
 from search.data.resolution import resolve
+from search.decision import selection
+from search.decision.measurement import TrialFunction
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
-from search.measurement import TrialFunction
+from search.output.folder import RunFolder
 from search.run import Job, prepare, run_recommendation
-from search.run_folder import RunFolder
 from search.spec import Spec
 from search.store.store import Store
 from search.training.experiment import Experiment

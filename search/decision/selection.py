@@ -17,9 +17,9 @@ from grouping.errors import NoResultError
 from grouping.estimators.higher_order import higher_order
 from grouping.losses import LossTable
 from grouping.solver.frontier import solve_frontier
-from grouping.solver.solve import solve
 from grouping.solver.solution import Solution
-from search.plan import STANDARD, Plan
+from grouping.solver.solve import solve
+from search.decision.plan import STANDARD, Plan
 from search.trials import Trial, TrialResult
 
 __all__ = ["choose", "completed", "curves_of", "finished", "frontier", "measured", "reference_losses", "unmeasured"]

@@ -17,11 +17,11 @@ from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
-from search.confirmation import Confirmation, confirmation_trials, read_confirmation
-from search.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
-from search.measurement import Measurement
-from search.plan import ROUNDS, Plan
-from search.selection import choose, completed, curves_of, finished, measured, reference_losses, unmeasured
+from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
+from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
+from search.decision.measurement import Measurement
+from search.decision.plan import ROUNDS, Plan
+from search.decision.selection import choose, completed, curves_of, finished, measured, reference_losses, unmeasured
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 

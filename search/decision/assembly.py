@@ -41,11 +41,11 @@ from grouping.recommendation import (
 )
 from grouping.solver.baselines import partition_count
 from grouping.solver.solution import Solution
-from search.confirmation import confirmation_trials
-from search.contenders import Contender, CostOf
-from search.decision import Decision
-from search.plan import Plan
-from search.selection import frontier
+from search.decision.confirmation import confirmation_trials
+from search.decision.contenders import Contender, CostOf
+from search.decision.decide import Decision
+from search.decision.plan import STANDARD, Plan
+from search.decision.selection import frontier
 from search.trials import stream_seed
 
 __all__ = [
@@ -231,7 +231,7 @@ def compare_contenders(decision: Decision) -> Comparison:
     judgement = verdict(
         Comparisons(
             random=against_random,
-            wide=differences.get("wide"),
+            wide=differences.get("wide", differences.get("all-in-one") if _is_budget(plan) else None),
             widening=widening,
             all_in_one=differences.get("all-in-one"),
             independent=differences.get("independent"),
@@ -248,6 +248,12 @@ def compare_contenders(decision: Decision) -> Comparison:
     values = tuple(levels[name].mean for name in levels if name.startswith("random-"))
     random = RandomGroupings(values, float(np.mean(values)), len(decision.confirmation.seeds)) if values else None
     return Comparison(levels, tuple(paired), random, judgement)
+
+
+def _is_budget(plan: Plan) -> bool:
+    """Whether one standard network for all tasks is as wide as the budget."""
+    whole = plan.index([task.name for task in plan.tasks], STANDARD)
+    return whole is not None and bool(plan.charged_C[whole] >= plan.spec.budget.inference * (1 - 1e-9))
 
 
 def _paired(name: str, label: str, interval: Interval) -> Paired:

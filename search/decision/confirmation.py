@@ -13,8 +13,8 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.errors import NoResultError
 from grouping.evidence import TestLosses
-from search.contenders import Contender
-from search.plan import Plan
+from search.decision.contenders import Contender
+from search.decision.plan import Plan
 from search.trials import Trial, TrialResult
 
 __all__ = ["Confirmation", "confirmation_trials", "read_confirmation"]

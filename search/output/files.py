@@ -13,9 +13,9 @@ from grouping.recommendation import Recommendation
 from grouping.report.content import CURVE_COLUMNS, Content
 from grouping.report.html import html
 from grouping.report.markdown import markdown
-from search.confirmation import confirmation_trials
-from search.decision import Decision
-from search.run_folder import RunFolder
+from search.decision.confirmation import confirmation_trials
+from search.decision.decide import Decision
+from search.output.folder import RunFolder
 from search.store.records import TrialRecord
 
 __all__ = ["write_run"]

@@ -15,7 +15,7 @@ from grouping.errors import InputError
 from grouping.solver.baselines import clustering, random_groupings
 from grouping.solver.solution import Solution
 from grouping.tasks import SEPARATOR
-from search.plan import STANDARD, Plan
+from search.decision.plan import STANDARD, Plan
 
 __all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders"]
 

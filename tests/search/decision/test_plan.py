@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from grouping.errors import InfeasibleError
 from grouping.tasks import Task
+from search.decision.plan import Plan, make_plan
 from search.errors import SpecError
-from search.plan import Plan, make_plan
 from search.spec import Spec
 
 
@@ -90,7 +90,7 @@ def test_early_stopping_trains_a_fraction_of_everything_and_references_to_the_en
 
 
 def test_a_fraction_before_the_first_reading_is_refused_before_anything_is_trained() -> None:
-    with pytest.raises(SpecError, match="no loss is read within the first 0.25 of 3 epochs"):
+    with pytest.raises(SpecError, match=r"no loss is read within the first 0\.25 of 3 epochs"):
         plan_of(3, affinity={"estimator": "early-stopping", "fraction": 0.25}, training={"epochs": 3})
 
 

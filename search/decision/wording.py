@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from grouping.recommendation import Audit, Stability
-from search.assembly import Comparison
-from search.decision import Decision
+from search.decision.assembly import Comparison
+from search.decision.decide import Decision
 
 __all__ = ["next_steps", "repeated_split"]
 
