@@ -99,6 +99,11 @@ def _least_width(n_tasks: int) -> int:
     return 680 if n_tasks > 16 else 0
 
 
+def _room(tasks: Sequence[str]) -> int:
+    """Names stand beside their nodes, so long ones need width."""
+    return 520 if max(map(len, tasks)) > 8 else 0
+
+
 def _hover(view: Affinity) -> list[list[str]]:
     def cell(t: int, u: int) -> str:
         ends = interval(float(view.low_TT[t, u]), float(view.high_TT[t, u]))
@@ -131,14 +136,16 @@ def task_graph_figure(recommendation: Recommendation) -> Figure:
     data += [_legend("helps", "@help", "solid"), _legend("hurts", "@harm", "dash")]
     data.append(_edge_hover(edges, at))
     data.append(_nodes(recommendation, view.tasks, at))
-    hidden = {"visible": False, "fixedrange": True, "range": [-1.32, 1.32]}
+    hidden = {"visible": False, "fixedrange": True, "range": [-1.62, 1.62]}
     layout = {
         "xaxis": hidden,
         "yaxis": {**hidden, "range": [-1.2, 1.2]},
         "hovermode": "closest",
         "legend": {"x": 0.5, "xanchor": "center", "y": 0, "yanchor": "top"},
     }
-    return figure(data, layout, 430 if len(view.tasks) <= 12 else 620, _least_width(len(view.tasks)))
+    return figure(
+        data, layout, 430 if len(view.tasks) <= 12 else 620, max(_least_width(len(view.tasks)), _room(view.tasks))
+    )
 
 
 def _layout(view: Affinity) -> dict[str, FloatArray]:
@@ -224,6 +231,7 @@ def _nodes(recommendation: Recommendation, tasks: Sequence[str], at: dict[str, F
     return {
         "type": "scatter",
         "mode": "markers+text",
+        "cliponaxis": False,
         "x": [float(at[t][0]) for t in tasks],
         "y": [float(at[t][1]) for t in tasks],
         "text": [

@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 RELATIVE = "relative loss"
+_UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 
 def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -132,7 +133,7 @@ def metrics(recommendation: Recommendation) -> Table:
         rows.append(
             (
                 c.task,
-                f"{c.metric} ({'higher' if c.higher_is_better else 'lower'} is better)",
+                f"{c.metric} {_UP if c.higher_is_better else _DOWN}",
                 metric(c.mean),
                 interval(c.low, c.high, of="number"),
                 metric(alone.mean) if alone else MISSING,
@@ -141,7 +142,7 @@ def metrics(recommendation: Recommendation) -> Table:
             )
         )
     return _table(
-        "Natural metrics on test data, mean over fresh seeds with 95 % intervals",
+        f"Natural metrics on test data, mean over fresh seeds ({_UP} higher is better, {_DOWN} lower is better)",
         ("Task", "Metric", "Chosen#", "95 % interval#", "Single-task#", "95 % interval#", "Seeds#"),
         rows,
     )

@@ -118,6 +118,20 @@ def test_the_colour_scheme_changes_while_the_page_is_open(browser: Browser, page
     visit.page.close()
 
 
+def test_paper_is_light_and_every_table_is_on_it(browser: Browser, pages: dict[str, Path]) -> None:
+    visit = Visit(browser, pages["weather"], "dark")
+    visit.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    visit.page.emulate_media(media="print", color_scheme="dark")
+    visit.drawn(LIGHT["paper"])
+    assert visit.colour("body", "backgroundColor") == "#ffffff"
+    assert visit.colour("body", "color") == LIGHT["ink"]
+    assert visit.colour("[data-figure='frontier'] .main-svg", "backgroundColor") == LIGHT["surface"]
+    assert visit.page.locator("details:not([open])").count() == 0
+    visit.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert visit.page.locator("details[open]").count() == 0
+    visit.page.close()
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("width", [320, 360])
 def test_a_narrow_page_does_not_scroll_sideways(
