@@ -50,7 +50,7 @@ def resume(
     quiet: QuietFlag = False,
 ) -> None:
     """Go on with a run that was interrupted or failed; nothing that finished is trained again."""
-    from search.documents import spec_from
+    from search.documents import parse_spec
     from search.errors import SpecError
     from search.store.home import runs_home
     from search.store.store import Store
@@ -64,7 +64,7 @@ def resume(
                 fix=f"See it with: taskgroup report {record.id}",
             )
         base = Path(str(record.plan.get("base", ".")))
-        spec = spec_from(record.spec)
+        spec = parse_spec(record.spec, f"run {record.id}")
         _work(store, record.id, spec, base, as_json=as_json, quiet=quiet)
 
 

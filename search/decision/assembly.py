@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from grouping.affinity import pair_affinity
 from grouping.evidence import (
@@ -346,5 +346,5 @@ def _ends_over_seeds(values: Sequence[float]) -> tuple[float | None, float | Non
     if len(values) < 2:
         return None, None
     mean = float(np.mean(values))
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return mean - half, mean + half

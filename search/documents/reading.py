@@ -15,7 +15,7 @@ from search.documents.parsing import Document, parse_json, parse_yaml, plain_sca
 from search.errors import SpecError
 from search.spec import Spec
 
-__all__ = ["dump_spec", "on_one_line", "read_spec", "spec_from"]
+__all__ = ["dump_spec", "on_one_line", "parse_spec", "read_spec", "spec_from"]
 
 _LARGEST = 1_000_000
 _FIRST_KEYS = "name, data and budget"
@@ -31,6 +31,15 @@ def read_spec(path: Path) -> Spec:
     text = decode_utf8(path.read_bytes(), str(path), SpecError)
     document = parse_json(text, str(path)) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
     return _validated(document)
+
+
+def parse_spec(text: str, where: str = "") -> Spec:
+    """A spec from YAML text, as ``dump_spec`` writes it.
+
+    Raises:
+        SpecError: the text does not hold a spec; ``where`` names its origin, line and field.
+    """
+    return _validated(parse_yaml(text, where))
 
 
 def spec_from(data: object) -> Spec:

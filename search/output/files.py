@@ -10,6 +10,7 @@ import pandas as pd
 from grouping.estimators.higher_order import higher_order
 from grouping.files import write_losses
 from grouping.recommendation import Recommendation
+from grouping.report.affinity_view import affinity_csv
 from grouping.report.content import CURVE_COLUMNS, Content
 from grouping.report.html import html
 from grouping.report.markdown import markdown
@@ -31,8 +32,7 @@ def write_run(
     curves = _curves_frame(decision)
     folder.write_table("curves.parquet", curves)
     folder.write_table("trials.parquet", _trials_frame(trials))
-    affinity = pd.DataFrame([vars(entry) for entry in recommendation.affinity])
-    folder.write_text("affinity.csv", affinity.to_csv(index=False))
+    folder.write_text("affinity.csv", affinity_csv(recommendation))
     _write_networks(folder, decision)
     folder.write_json("environment.json", recommendation.environment)
     folder.write_json("recommendation.json", recommendation.to_json())

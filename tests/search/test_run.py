@@ -49,7 +49,7 @@ def job_of(**sections: Any) -> Job:
     document: dict[str, Any] = {
         "name": "planted",
         "data": {"source": "synthetic"},
-        "network": {"widths": [16, 16], "capacities": [1.0, 2.0]},
+        "network": {"widths": [32, 32], "capacities": [1.0, 2.0]},
         "training": {"epochs": 8, "seeds": 3},
         "affinity": {"estimator": "higher-order", "audit": 5},
         "budget": {"inference": 2, "max_networks": 2},
@@ -336,7 +336,7 @@ def test_a_search_longer_than_the_allowed_minutes_is_refused_before_it_starts(ru
 def test_curves_and_trials_are_written_as_tables(finished: Finished) -> None:
     _, folder = finished
     curves = pd.read_parquet(folder / "curves.parquet")
-    assert set(curves["seed"]) == {"0", "1", "2"}
+    assert set(curves["seed"]) == {0, 1, 2}
     trials = pd.read_parquet(folder / "trials.parquet")
     assert set(trials["phase"]) == {"search", "audit", "check", "compare", "confirm"}
     assert (trials["state"] == "finished").all()
