@@ -1,57 +1,126 @@
-"""HOA: losses of groups of three or more tasks from the losses of pairs.
+"""HOA: the loss of a task in a larger group, from the pairs it forms with the other members.
 
-Standley et al., "Which Tasks Should Be Learned Together in Multi-task Learning?", ICML 2020, section 3.4.
-Axes: ``R`` replicates, ``C`` candidates, ``T`` tasks.
+Higher-order approximation, Standley et al., *Which Tasks Should Be Learned Together in Multi-task Learning?*, ICML
+2020: for a group S of three or more and t in S::
+
+    loss_t(S) = 1 / (|S| - 1) * sum over u in S, u != t of loss_t({t, u})
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import BoolArray, FloatArray, IntArray
+from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray, groups_up_to
+from grouping.errors import InputError
 from grouping.losses import LossTable
 
-__all__ = ["higher_order"]
+__all__ = ["complete", "higher_order"]
+
+_MOST_TASKS = 14
 
 
-def higher_order(table: LossTable) -> LossTable:
-    """Fill the unmeasured cells of groups of three or more with the mean of the member's pair losses.
-
-    ``L_t(S) = 1/(|S|-1) * sum_{u in S, u != t} L_t({t, u})``, replicate by replicate, with pairs of the same cost and
-    candidate label. Measured cells stay as they are; a cell whose pairs are not all measured stays empty.
+def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep_measured: bool = True) -> LossTable:
+    """Estimate groups of three or more from pairs of the same cost and candidate label, seed by seed.
 
     Args:
-        table: Losses; groups to estimate are candidates without a loss.
+        table: Losses; candidates without a loss are groups to estimate.
+        groups: Further groups (task indices) to estimate, at every cost and label of which their pairs are there.
+        keep_measured: Whether measured losses of groups of three or more stay; the paper replaces them.
 
     Returns:
-        The same table with more cells, marked as estimated.
+        The table's candidates in their order, then the added ones. A cell whose pairs are not all measured with a seed
+        stays as it was; singles and pairs are never touched.
     """
+    n_own = len(table.candidates)
+    table = _extended(table, groups)
     candidates = table.candidates
     losses_RCT = table.losses_RCT.copy()
     assert table.estimated_CT is not None
     estimated_CT = table.estimated_CT.copy()
-    empty_CT = candidates.members_CT & np.isnan(table.losses_RCT).all(axis=0)
-    for cost, label in {(float(c), name) for c, name in zip(candidates.cost_C, candidates.label_C, strict=True)}:
-        same_C = (candidates.cost_C == cost) & np.array([name == label for name in candidates.label_C])
-        groups = np.flatnonzero(same_C & (candidates.size_C >= 3) & empty_CT.any(axis=1))
+    open_CT = candidates.members_CT.copy()
+    if keep_measured:
+        open_CT &= np.isnan(table.losses_RCT).all(axis=0)
+    for same_C in _classes(candidates):
+        chosen_G = np.flatnonzero(same_C & (candidates.size_C >= 3) & open_CT.any(axis=1))
         pairs = np.flatnonzero(same_C & (candidates.size_C == 2))
-        if not len(groups) or not len(pairs):
+        if not len(chosen_G) or not len(pairs):
             continue
-        pair_RTT = _pair_losses(table, pairs)
-        estimate_RGT = _mean_over_partners(pair_RTT, candidates.members_CT[groups])
-        fill_GT = empty_CT[groups] & ~np.isnan(estimate_RGT).all(axis=0)
-        losses_RCT[:, groups] = np.where(fill_GT, estimate_RGT, losses_RCT[:, groups])
-        estimated_CT[groups] |= fill_GT
-    return replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
+        estimate_RGT = _mean_over_partners(_pair_losses(table, pairs), candidates.members_CT[chosen_G])
+        fill_GT = open_CT[chosen_G] & ~np.isnan(estimate_RGT).all(axis=0)
+        losses_RCT[:, chosen_G] = np.where(fill_GT, estimate_RGT, losses_RCT[:, chosen_G])
+        estimated_CT[chosen_G] |= fill_GT
+    full = replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
+    empty_C: BoolArray = np.logical_and.reduce(np.isnan(losses_RCT), axis=(0, 2))
+    empty_C[:n_own] = False
+    return full.select(~empty_C) if empty_C.any() else full
+
+
+def complete(table: LossTable, *, keep_measured: bool = True, max_size: int | None = None) -> LossTable:
+    """The table with every group, up to a size, whose pairs it holds.
+
+    Raises:
+        InputError: no pair to estimate from, or more groups than can be listed.
+    """
+    n_tasks = table.candidates.n_tasks
+    if n_tasks >= 3 and not (table.candidates.size_C == 2).any():
+        raise InputError(
+            "the table has no network of two tasks, and higher-order estimates are means over pairs",
+            where="estimator",
+            fix="Add the pairs, or use the measured losses",
+        )
+    if n_tasks > _MOST_TASKS and max_size is None:
+        raise InputError(
+            f"{n_tasks} tasks form 2^{n_tasks} groups, too many to list",
+            where="estimator",
+            fix="Limit the size of a network with --max-size",
+        )
+    return higher_order(table, groups_up_to(n_tasks, max_size or n_tasks), keep_measured=keep_measured)
+
+
+def _classes(candidates: Candidates) -> list[BoolArray]:
+    """Masks of the candidates that share cost and label."""
+    label_C = np.array(candidates.label_C)
+    kinds = dict.fromkeys(zip(candidates.cost_C.tolist(), candidates.label_C, strict=True))
+    return [(candidates.cost_C == cost) & (label_C == label) for cost, label in kinds]
+
+
+def _extended(table: LossTable, groups: Iterable[Sequence[int]]) -> LossTable:
+    """The table with an empty candidate for every further group, at every cost and label that has pairs."""
+    candidates = table.candidates
+    wanted = [tuple(group) for group in groups if len(group) >= 3]
+    if not wanted:
+        return table
+    asked_GT = np.zeros((len(wanted), candidates.n_tasks), dtype=bool)
+    for g, group in enumerate(wanted):
+        asked_GT[g, list(group)] = True
+    members, cost, labels = [candidates.members_CT], [candidates.cost_C], list(candidates.label_C)
+    for same_C in _classes(candidates):
+        pairs = np.flatnonzero(same_C & (candidates.size_C == 2))
+        if not len(pairs):
+            continue
+        known = {bytes(members_T) for members_T in candidates.members_CT[same_C]}
+        new_GT = asked_GT[[bytes(members_T) not in known for members_T in asked_GT]]
+        members.append(new_GT)
+        cost.append(np.full(len(new_GT), candidates.cost_C[pairs[0]]))
+        labels += [candidates.label_C[pairs[0]]] * len(new_GT)
+    added = sum(map(len, members)) - len(candidates)
+    if not added:
+        return table
+    assert table.estimated_CT is not None
+    losses_RCT = np.pad(table.losses_RCT, ((0, 0), (0, added), (0, 0)), constant_values=np.nan)
+    # What an added group costs in other units is not known, so only the cost it was estimated at stands.
+    extended = Candidates(candidates.tasks, np.vstack(members), np.concatenate(cost), tuple(labels))
+    return LossTable(extended, losses_RCT, table.seeds, np.pad(table.estimated_CT, ((0, added), (0, 0))))
 
 
 def _pair_losses(table: LossTable, pairs: IntArray) -> FloatArray:
     """Loss of the first task when trained with the second, [R, T, T]; NaN where the pair was not measured."""
-    replicates, n_tasks = len(table.seeds), table.candidates.n_tasks
-    pair_RTT = np.full((replicates, n_tasks, n_tasks), np.nan)
-    for c in pairs:
+    n_tasks = table.candidates.n_tasks
+    pair_RTT = np.full((len(table.seeds), n_tasks, n_tasks), np.nan)
+    for c in pairs.tolist():
         t, u = np.flatnonzero(table.candidates.members_CT[c])
         pair_RTT[:, t, u] = table.losses_RCT[:, c, t]
         pair_RTT[:, u, t] = table.losses_RCT[:, c, u]
@@ -60,12 +129,12 @@ def _pair_losses(table: LossTable, pairs: IntArray) -> FloatArray:
 
 def _mean_over_partners(pair_RTT: FloatArray, members_GT: BoolArray) -> FloatArray:
     """Mean pair loss over each group's partners, [R, G, T]; NaN off the members and where a pair is missing."""
-    weights_GT = members_GT.astype(float)
+    partners_GT = members_GT.astype(float)
     known_RTT = ~np.isnan(pair_RTT)
-    total_RGT = np.einsum("rtu,gu->rgt", np.where(known_RTT, pair_RTT, 0.0), weights_GT)
-    count_RGT = np.einsum("rtu,gu->rgt", known_RTT.astype(float), weights_GT)
-    partners_G1 = weights_GT.sum(axis=1)[:, None] - 1
-    whole_RGT = (count_RGT == partners_G1) & members_GT
-    mean_RGT = np.full(total_RGT.shape, np.nan)
-    np.divide(total_RGT, partners_G1, out=mean_RGT, where=whole_RGT)
+    total_RGT = np.einsum("rtu,gu->rgt", np.where(known_RTT, pair_RTT, 0.0), partners_GT)
+    count_RGT = np.einsum("rtu,gu->rgt", known_RTT.astype(float), partners_GT)
+    needed_G1 = partners_GT.sum(axis=1)[:, None] - 1
+    whole_RGT = (count_RGT == needed_G1) & members_GT
+    mean_RGT: FloatArray = np.full(total_RGT.shape, np.nan)
+    np.divide(total_RGT, needed_G1, out=mean_RGT, where=whole_RGT)
     return mean_RGT

@@ -102,9 +102,7 @@ def reduced_costs(problem: Problem, duals_T: FloatArray, prices_D: FloatArray) -
     return reduced_C
 
 
-def lower_bound(
-    problem: Problem, duals_T: FloatArray, prices_D: FloatArray, reduced_C: FloatArray, most: int
-) -> float:
+def lower_bound(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, reduced_C: FloatArray, most: int) -> float:
     """The bound that prices prove, given the reduced costs at those prices and the largest number of networks."""
     worst = float(reduced_C.min(initial=0.0))
     return float(problem.constant + duals_T.sum() - prices_D @ problem.limit_D + most * min(0.0, worst))
@@ -315,8 +313,8 @@ def survivors(problem: Problem, relaxation: Relaxation, room: float) -> tuple[Bo
     reduced_C = reduced_costs(problem, relaxation.duals_T, relaxation.prices_D)
     excess_C = reduced_C - min(0.0, float(reduced_C.min(initial=0.0)))
     if problem.partition:
-        kept_C = excess_C <= room
+        kept_C: BoolArray = np.less_equal(excess_C, room)
         return kept_C, np.isfinite(problem.value_TC) & kept_C
     margin_TC = np.maximum(problem.value_TC - relaxation.duals_T[:, None], 0.0)
-    kept_TC = excess_C + margin_TC <= room
-    return kept_TC.any(axis=0), kept_TC
+    kept_TC: BoolArray = np.less_equal(excess_C + margin_TC, room)
+    return np.logical_or.reduce(kept_TC, axis=0), kept_TC

@@ -13,7 +13,6 @@ import heapq
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -21,25 +20,14 @@ from grouping.candidates import FloatArray
 from grouping.solver.bound import Basis, Relaxation, most_networks, penalties, relax, survivors
 from grouping.solver.certificate import Branch, ProofNode
 from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate, greedy
+from grouping.solver.clock import Clock
 from grouping.solver.problem import Problem
 from grouping.solver.ties import break_ties
 
-__all__ = ["Clock", "Outcome", "minimise"]
+__all__ = ["Outcome", "minimise"]
 
 _FREE = 12
 """Up to that many undecided candidates are settled by trying all subsets."""
-
-class Clock(Protocol):
-    """Decides when a search has to end."""
-
-    def expired(self) -> bool:
-        """Whether the time is up; asked often."""
-
-    def report(self, objective: float | None, bound: float, nodes: int) -> bool:
-        """Told at every node; True ends the search."""
-
-    def interrupt(self) -> None:
-        """Told that the user pressed Ctrl-C; the best found so far is returned."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +100,7 @@ class _Search:
                     closed = min(closed, node.bound)
                     continue
                 reached = min(closed, node.bound)
-                if self.proof and (self.clock.report(self._objective(), reached, len(self.proof)) or self.clock.expired()):
+                if self.proof and self.clock.report(self._objective(), reached, len(self.proof)):
                     return self._outcome(reached, complete=False)
                 closed = min(closed, self._visit(node))
                 if self.unfinished:
@@ -142,7 +130,9 @@ class _Search:
         if not len(local.index_C) or np.isinf(local.value_TC).all(axis=1).any() or (local.limit_D < 0).any():
             self._record(node, None)
             return np.inf
-        relaxation = relax(local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start, expired=self.clock.expired)
+        relaxation = relax(
+            local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start, expired=self.clock.expired
+        )
         self.start = ()
         number = self._record(node, relaxation)
         if relaxation.bound > self._cutoff():
@@ -220,9 +210,11 @@ def _split(local: Problem, relaxation: Relaxation, branches: Sequence[Branch]) -
         return Branch("at most", task, theta), Branch("above", task, theta)
     decided = {branch.which for branch in branches if branch.kind == "with"}
     open_rows = [row for row, index in enumerate(local.index_C.tolist()) if index not in decided]
-    # The most fractional one. Where none is, the relaxation uses what the limits do not quite allow: its first candidate.
+    # The most fractional one. Where none is, the relaxation uses what the limits do not quite allow: its first.
     share_of = {row: relaxation.share.get(row, 0.0) for row in open_rows}
-    row = min(open_rows, key=lambda row: (not 1e-6 < share_of[row] < 1 - 1e-6, abs(share_of[row] - 0.5), -share_of[row]))
+    row = min(
+        open_rows, key=lambda row: (not 1e-6 < share_of[row] < 1 - 1e-6, abs(share_of[row] - 0.5), -share_of[row])
+    )
     index = int(local.index_C[row])
     return Branch("without", index), Branch("with", index)
 

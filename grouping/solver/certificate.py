@@ -1,7 +1,7 @@
 """What proves that a grouping is optimal, and a check of it that shares no code with the solver.
 
-The proof is the search tree. Each node carries prices ``u_t`` of the requirements and ``p_d >= 0`` of the limits; whatever
-the prices are, no grouping of the node is better than::
+The proof is the search tree. Each node carries prices ``u_t`` of the requirements and ``p_d >= 0`` of the limits;
+whatever the prices are, no grouping of the node is better than::
 
     sum_t u_t - sum_d p_d limit_d + m * min(0, min_c r_c),   r_c = sum_d p_d cost_dc + sum_t min(0, value_tc - u_t)
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -31,8 +31,8 @@ _MOST_TRIED = 16
 class Branch:
     """One side of a split.
 
-    ``at most`` / ``above``: the weighted loss of requirement ``which`` is at most / above theta; ``without`` / ``with``:
-    candidate ``which`` is left out / paid for in advance.
+    ``at most`` / ``above``: the weighted loss of requirement ``which`` is at most / above theta.
+    ``without`` / ``with``: candidate ``which`` is left out / paid for in advance.
     """
 
     kind: Literal["at most", "above", "without", "with"]
@@ -129,9 +129,7 @@ class _Table:
     partition: bool
 
     def only(self, kept_C: BoolArray) -> _Table:
-        return _Table(
-            self.value_CT[kept_C], self.cost_CD[kept_C], self.limit_D, self.name_C[kept_C], self.partition
-        )
+        return _Table(self.value_CT[kept_C], self.cost_CD[kept_C], self.limit_D, self.name_C[kept_C], self.partition)
 
 
 def verify(
@@ -219,9 +217,7 @@ def _excess(table: _Table, node: ProofNode, paid_D: FloatArray) -> tuple[float, 
     return bound, excess_C, excess_C[:, None] + np.maximum(gap_CT, 0.0)
 
 
-def _proven(
-    certificate: Certificate, table: _Table, objective: float, slack: float, complaints: list[str]
-) -> float:
+def _proven(certificate: Certificate, table: _Table, objective: float, slack: float, complaints: list[str]) -> float:
     """The smallest bound over the leaves of the tree; complains about splits that leave something out."""
     nodes = certificate.nodes
     if not nodes or nodes[0].parent != -1 or not nodes[0].duals_T:
@@ -230,14 +226,14 @@ def _proven(
     free_D = np.zeros(len(table.limit_D))
     root_bound, _, excess_CT = _excess(table, nodes[0], free_D)
     # What a better grouping could use, seen from the root: the leaves speak about no more than this.
-    kept_CT = excess_CT <= objective + slack - root_bound
+    kept_CT: BoolArray = np.less_equal(excess_CT, objective + slack - root_bound)
     core = _Table(
         np.where(kept_CT, table.value_CT, np.inf) if not table.partition else table.value_CT,
         table.cost_CD,
         table.limit_D,
         table.name_C,
         table.partition,
-    ).only(kept_CT.any(axis=1))
+    ).only(np.logical_or.reduce(kept_CT, axis=1))
     children: dict[int, list[int]] = {}
     for number, node in enumerate(nodes[1:], start=1):
         children.setdefault(node.parent, []).append(number)
@@ -277,7 +273,7 @@ def _leaf_bound(core: _Table, node: ProofNode, path: tuple[Branch, ...], target:
             else:
                 value_CT = value_CT.copy()
                 value_CT[beyond_C, branch.which] = np.inf
-                table = _Table(value_CT, table.cost_CD, table.limit_D, table.name_C, False)
+                table = replace(table, value_CT=value_CT)
         elif branch.kind == "above":
             table = table.only(~(value_CT[:, branch.which] <= branch.theta))
         elif branch.kind == "without":

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from grouping.errors import InfeasibleError
+from grouping.solver.clock import Callback, Clock
 from grouping.solver.problem import COST_SLACK, Question
 from grouping.solver.solution import Solution
-from grouping.solver.solve import Callback, Objective, Run, arrays, ask
+from grouping.solver.solve import Objective, arrays, ask
 
 __all__ = ["solve_frontier"]
 
@@ -33,6 +34,7 @@ def solve_frontier(
     auxiliary: Sequence[int] = (),
     objective: Objective = "sum",
     members_CT: ArrayLike | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> list[Solution]:
     """Every non-dominated (cost, objective), ascending in cost; each solution's budget is its own cost.
 
@@ -57,18 +59,19 @@ def solve_frontier(
         at_most=dict(at_most or {}),
         deployed=tuple(deployed),
         auxiliary=tuple(auxiliary),
+        tasks=tuple(map(str, range(losses.shape[1]))) if tasks is None else tuple(tasks),
     )
     question.check_against(*losses.shape)
-    run = Run(time_limit, callback)
+    clock = Clock(time_limit, callback)
     points: list[Solution] = []
     while True:
         try:
-            point = ask(table, replace(question, budget_D=(budget,)), objective, run)
+            point = ask(table, replace(question, budget_D=(budget,)), objective, clock)
         except InfeasibleError as error:
             if not points:
                 raise InfeasibleError(error.what, where=error.where, fix=error.fix) from None
             return points[::-1]
-        points.append(replace(point, budget=point.cost, seconds=run.seconds))
-        if run.stopped or point.cost <= 0:
+        points.append(replace(point, budget=point.cost, seconds=clock.seconds))
+        if clock.stopped or point.cost <= 0:
             return points[::-1]
         budget = point.cost * (1 - 3 * COST_SLACK)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
-from grouping.errors import InfeasibleError, InputError
+from grouping.errors import GroupingError, InfeasibleError, InputError
 
 __all__ = ["COST_SLACK", "Problem", "Question", "formulate", "readable"]
 
@@ -31,7 +31,7 @@ _SOME, _FEW_PRICES, _FEW_SUMS = 4096, 8, 4096
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about a table. Tasks and candidates are named by index; see ``solve`` for the meaning."""
+    """What is asked about a table; see ``solve``. Everything is by index; ``tasks`` are names for messages."""
 
     budget_D: tuple[float, ...] = ()
     weights_T: tuple[float, ...] = ()
@@ -43,6 +43,7 @@ class Question:
     at_most: Mapping[int, float] = field(default_factory=dict)
     deployed: tuple[int, ...] = ()
     auxiliary: tuple[int, ...] = ()
+    tasks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for limit in self.budget_D:
@@ -58,12 +59,14 @@ class Question:
         Raises:
             InputError: naming the offending value.
         """
+        if len(self.tasks) != n_tasks:
+            raise InputError(f"{len(self.tasks)} task names for {n_tasks} tasks", where="tasks")
         if len(self.weights_T) != n_tasks:
             raise InputError(f"{len(self.weights_T)} weights for {n_tasks} tasks", where="weights")
         for t, weight in enumerate(self.weights_T):
             if t not in self.auxiliary and not (math.isfinite(weight) and weight > 0):
                 raise InputError(
-                    f"the weight {weight} of task {t} is not a positive finite number",
+                    f"the weight {weight} of task '{self.tasks[t]}' is not a positive finite number",
                     where="weights",
                     fix="A task that need not be served is auxiliary",
                 )
@@ -76,10 +79,10 @@ class Question:
                 raise InputError(f"there is no candidate {c}; the table has 0 to {n_candidates - 1}", where="deployed")
         for a, b in (*self.together, *self.apart):
             if a == b:
-                raise InputError(f"task {a} cannot be constrained against itself")
+                raise InputError(f"task '{self.tasks[a]}' cannot be constrained against itself")
         for t, limit in self.at_most.items():
             if math.isnan(limit):
-                raise InputError(f"the largest loss of task {t} is not a number", where="at_most")
+                raise InputError(f"the largest loss of task '{self.tasks[t]}' is not a number", where="at_most")
         if len(set(self.auxiliary)) >= n_tasks:
             raise InputError("every task is auxiliary, so nothing is left to serve", where="auxiliary")
 
@@ -130,17 +133,23 @@ class Problem:
     def between(self, above_T: FloatArray, up_to_T: FloatArray) -> Problem:
         """Only solutions in which the value of every requirement lies in ``(above, up_to]``.
 
-        A candidate with a value at or below ``above`` would serve that requirement, so it goes altogether; a value beyond
-        ``up_to`` only forbids that one service.
+        A candidate with a value at or below ``above`` would serve that requirement, so it goes altogether; a value
+        beyond ``up_to`` only forbids that one service.
         """
         value_TC = self.value_TC
-        kept_C = ~(value_TC <= above_T[:, None]).any(axis=0)
+        kept_C: BoolArray = np.logical_not((value_TC <= above_T[:, None]).any(axis=0))
         beyond_TC = value_TC > up_to_T[:, None]
         if self.partition:
             kept_C &= ~(beyond_TC & np.isfinite(value_TC)).any(axis=0)
             return self.keep(kept_C)
         narrowed = replace(self, value_TC=np.where(beyond_TC, np.inf, value_TC))
         return narrowed.keep(kept_C & ~beyond_TC.all(axis=0))
+
+    def flat(self, price_C: FloatArray) -> Problem:
+        """The covering problem: the same services at no loss, every candidate at a price."""
+        return replace(
+            self, value_TC=np.where(np.isfinite(self.value_TC), 0.0, np.inf), open_C=price_C, charge_C=price_C
+        )
 
     def paid(self, row: int) -> Problem:
         """The same problem where one candidate is paid for, whether it is used or not."""
@@ -149,7 +158,7 @@ class Problem:
         limit_D = self.limit_D - cost_DC[:, row]
         cost_DC[:, row] = open_C[row] = 0.0
         paid = replace(self, cost_DC=cost_DC, open_C=open_C, limit_D=limit_D, constant=constant)
-        return paid.keep((cost_DC <= limit_D[:, None]).all(axis=0))
+        return paid.keep(np.logical_and.reduce(cost_DC <= limit_D[:, None], axis=0))
 
     def key(self, row: int) -> tuple[object, ...]:
         """What orders equally good candidates: sorted members, then cost, then the values themselves."""
@@ -167,6 +176,7 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
         question: Checked against the table.
 
     Raises:
+        InputError: a task that nobody serves.
         InfeasibleError: a task that nobody can serve, or a pair that nobody shares, under these constraints.
     """
     served = [t for t in range(losses_CT.shape[1]) if t not in question.auxiliary]
@@ -192,13 +202,15 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
         if not np.isfinite(value_C).any():
             raise _nobody_serves(t, losses_CT, allowed_C, question)
     if question.together:
-        shared_C = [members_CT[:, a] & members_CT[:, b] & np.isfinite(value_TC).any(axis=0) for a, b in question.together]
+        shared_C = [
+            members_CT[:, a] & members_CT[:, b] & np.isfinite(value_TC).any(axis=0) for a, b in question.together
+        ]
         for (a, b), sharing_C in zip(question.together, shared_C, strict=True):
             if not sharing_C.any():
                 raise InfeasibleError(
-                    f"no candidate that the other constraints allow trains task {a} together with task {b}",
+                    f"no allowed network trains '{question.tasks[a]}' together with '{question.tasks[b]}'",
                     where="together",
-                    fix="Drop this constraint or add such a candidate",
+                    fix="Drop this constraint or add such a network",
                 )
         value_TC = np.vstack([value_TC, *(np.where(sharing_C, 0.0, np.inf) for sharing_C in shared_C)])
     charge_CD = cost_CD.copy()
@@ -236,7 +248,7 @@ def _spendable(limit: float, cost_C: FloatArray, most: int) -> float:
     if len(price_P) > _FEW_PRICES or len(np.setdiff1d(cost_C[(cost_C > 0) & (cost_C <= ceiling)], price_P)):
         return limit
     if not len(price_P):
-        return limit if limit <= 0 else min(limit, 1.0)
+        return limit
     sum_S = np.zeros(1)
     for _ in range(most):
         sum_S = np.unique(np.round(np.add.outer(sum_S, [0.0, *price_P]).ravel() / limit, 13)) * limit
@@ -246,19 +258,20 @@ def _spendable(limit: float, cost_C: FloatArray, most: int) -> float:
     return float(sum_S[-1])
 
 
-def _nobody_serves(task: int, losses_CT: FloatArray, allowed_C: BoolArray, question: Question) -> InfeasibleError:
+def _nobody_serves(task: int, losses_CT: FloatArray, allowed_C: BoolArray, question: Question) -> GroupingError:
     """Name the constraint that leaves a task without any network."""
+    name = question.tasks[task]
     if np.isnan(losses_CT[:, task]).all():
-        return InfeasibleError(f"no candidate serves task {task}", fix="Add a network with that task, or make it auxiliary")
+        return InputError(f"no network has a loss for task '{name}'", fix="Add one, or make the task auxiliary")
     if task in question.at_most and not (losses_CT[allowed_C, task] <= question.at_most[task]).any():
         best = np.nanmin(losses_CT[:, task])
         return InfeasibleError(
-            f"no allowed candidate reaches a loss of {question.at_most[task]:g} on task {task}",
+            f"no allowed network reaches a loss of {question.at_most[task]:g} on task '{name}'",
             where="at_most",
             fix=f"The smallest loss in the table is {best:g}",
         )
     return InfeasibleError(
-        f"max_size, apart and partition leave no candidate that serves task {task}",
+        f"max_size, apart and partition leave no network that serves task '{name}'",
         fix="Relax one of them or add a smaller network",
     )
 
