@@ -18,6 +18,7 @@ from search.cli.plan import plan
 from search.cli.recommend import recommend, resume
 from search.cli.report import report
 from search.cli.runs import runs
+from search.cli.solve import solve
 
 app = typer.Typer(
     name="taskgroup",
@@ -95,3 +96,4 @@ app.command()(runs)
 app.command()(plan)
 app.command()(recommend)
 app.command()(resume)
+app.command()(solve)

@@ -1,0 +1,149 @@
+"""An answer of the solver for scripts (JSON) and for people (text)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grouping.solver.solution import Solution
+from search.cli.table_question import InfeasibleBudget, TableQuestion
+
+__all__ = ["frontier_text", "solution_json", "solution_text"]
+
+
+def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]:
+    """The answer with all its digits, in the user's names and sign."""
+    sign, tasks = question.sign, question.table.tasks
+    answer: dict[str, Any] = {
+        "budget": solution.budget,
+        "cost": solution.cost,
+        "objective": sign * solution.objective,
+        "bound": sign * solution.bound,
+        "gap": solution.gap,
+        "proven_optimal": solution.proven_optimal,
+        "optimal_for": question.optimal_for,
+        "networks": [_network(question, solution, g) for g in range(len(solution.chosen))],
+        "losses": {
+            task: sign * float(loss)
+            for task, loss in zip(tasks, solution.losses_T, strict=True)
+            if not math.isnan(loss)
+        },
+        "seconds": solution.seconds,
+        "estimator": question.estimator,
+    }
+    score = question.score(solution)
+    if score is not None:
+        routed, best, losses = score
+        answer["scored"] = {"routed": routed, "best_of_chosen": best, "losses": losses}
+    if solution.stopped:
+        answer["stopped"] = solution.stopped
+    if solution.alternatives:
+        answer["alternatives"] = [solution_json(question, other) for other in solution.alternatives]
+    return answer
+
+
+def _network(question: TableQuestion, solution: Solution, g: int) -> dict[str, Any]:
+    candidates, c = question.table.candidates, int(solution.chosen[g])
+    network: dict[str, Any] = {
+        "network": candidates.name(c),
+        "cost": float(candidates.cost_C[c]),
+        "candidate": candidates.label_C[c],
+        "tasks": [candidates.tasks[t] for t in np.flatnonzero(solution.members_GT[g])],
+        "serves": [candidates.tasks[t] for t in np.flatnonzero(solution.serves_T == g)],
+    }
+    if c in question.options["deployed"]:
+        network["deployed"] = True
+    return network
+
+
+def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = False) -> str:
+    """The answer as a small table: who is trained together, who is served by whom, and how sure it is."""
+    answers = [solution, *solution.alternatives]
+    parts = []
+    for rank, answer in enumerate(answers, start=1):
+        head = _headline(question, answer) if rank == 1 else f"{rank}. {_figures(question, answer)}"
+        lines = [] if brief and rank == 1 else [head, ""]
+        parts.append("\n".join([*lines, *_networks(question, answer)]))
+    return "\n\n".join(parts)
+
+
+def _headline(question: TableQuestion, solution: Solution) -> str:
+    limit = "" if math.isinf(solution.budget) else f" within a budget of {solution.budget:g}"
+    n_candidates, n_tasks = question.table.candidates.members_CT.shape
+    return "\n".join(
+        [
+            f"{n_tasks} tasks, {n_candidates} candidate networks{limit}",
+            _proof(question, solution),
+            _figures(question, solution),
+        ]
+    )
+
+
+def _proof(question: TableQuestion, solution: Solution) -> str:
+    if solution.proven_optimal:
+        return f"Proven optimal for the {question.optimal_for}."
+    why = f"stopped: {solution.stopped}; " if solution.stopped else ""
+    return f"NOT proven optimal ({why}gap {solution.gap:.2%}) for the {question.optimal_for}."
+
+
+def _figures(question: TableQuestion, solution: Solution) -> str:
+    name = {"sum": "total", "max": "worst"}[question.options["objective"]]
+    kind = "gain" if question.sign < 0 else "relative loss" if question.relative else "loss"
+    text = f"{name} {kind} {question.sign * solution.objective:.6g}, cost {solution.cost:g}"
+    if not solution.proven_optimal:
+        text += f", bound {question.sign * solution.bound:.6g}"
+    score = question.score(solution)
+    if score is not None:
+        text += f"; scored: {score[0]:.6g} as routed, {score[1]:.6g} by the best chosen network"
+    return text
+
+
+def _networks(question: TableQuestion, solution: Solution) -> list[str]:
+    rows = [("network", "cost", "serves", "trained to help")]
+    for g in range(len(solution.chosen)):
+        network = _network(question, solution, g)
+        loss_of = dict(zip(question.table.tasks, solution.losses_T.tolist(), strict=True))
+        served = [f"{task} {question.sign * loss_of[task]:.4g}" for task in network["serves"]]
+        helping = [task for task in network["tasks"] if task not in network["serves"]]
+        name = network["network"] + (f" [{network['candidate']}]" if network["candidate"] else "")
+        cost = "deployed" if network.get("deployed") else f"{network['cost']:g}"
+        rows.append((name, cost, ", ".join(served), ", ".join(helping) or "-"))
+    return _aligned(rows)
+
+
+def frontier_text(question: TableQuestion, points: Sequence[Solution | InfeasibleBudget]) -> str:
+    """One line a budget."""
+    n_candidates, n_tasks = question.table.candidates.members_CT.shape
+    rows = [("budget", "cost", "objective", "proven", "networks")]
+    for point in points:
+        if isinstance(point, InfeasibleBudget):
+            least = "" if point.minimum_budget is None else f"; {point.minimum_budget:g} would do"
+            rows.append((f"{point.budget:g}", "-", "-", "-", f"infeasible{least}"))
+            continue
+        names = [_network(question, point, g) for g in range(len(point.chosen))]
+        rows.append(
+            (
+                f"{point.budget:g}",
+                f"{point.cost:g}",
+                f"{question.sign * point.objective:.6g}",
+                "yes" if point.proven_optimal else f"gap {point.gap:.2%}",
+                "  ".join(f"{network['network']}@{network['cost']:g}" for network in names),
+            )
+        )
+    return "\n".join(
+        [
+            f"{n_tasks} tasks, {n_candidates} candidate networks; optimal for the {question.optimal_for}",
+            "",
+            *_aligned(rows),
+        ]
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns of text, two blanks apart."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [f"  {line}" for line in [lines[0], *lines[1:]]]

@@ -1,0 +1,196 @@
+"""``taskgroup solve``: the exact best grouping of a table of losses, without any training."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result
+
+if TYPE_CHECKING:
+    from grouping.solver.solution import Solution
+    from search.cli.table_question import InfeasibleBudget, TableQuestion
+
+__all__ = ["solve"]
+
+_MOST_BUDGETS = 10_000
+_NO_RESULT, _INTERRUPTED = 3, 130
+
+
+class EstimatorName(StrEnum):
+    """What supplies the losses of groups; the names of ``grouping.estimators.ESTIMATORS``."""
+
+    measured = "measured"
+    higher_order = "higher-order"
+    early_stopping = "early-stopping"
+
+
+class ObjectiveName(StrEnum):
+    """What is minimised over the tasks."""
+
+    sum = "sum"
+    max = "max"
+
+
+Repeated = list[str] | None
+
+
+def solve(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or Parquet: one row a (network, task).")],
+    budget: Annotated[
+        Repeated, typer.Option(metavar="B", help="Largest sum of costs; UNIT=B reads the column cost_UNIT. Repeatable.")
+    ] = None,
+    max_networks: Annotated[int | None, typer.Option(min=1, help="At most that many networks.")] = None,
+    max_size: Annotated[int | None, typer.Option(min=1, help="At most that many tasks in a network.")] = None,
+    partition: Annotated[bool, typer.Option("--partition", help="Each task in exactly one network.")] = False,
+    loss_column: Annotated[str, typer.Option(help="The column with the losses.")] = "loss",
+    group_column: Annotated[str, typer.Option(help="The column with the networks.")] = "network",
+    higher_is_better: Annotated[
+        bool, typer.Option("--higher-is-better", help="The column holds gains or accuracies.")
+    ] = False,
+    where: Annotated[Repeated, typer.Option(metavar="COLUMN=VALUE", help="Use these rows. Repeatable.")] = None,
+    score_where: Annotated[
+        Repeated, typer.Option(metavar="COLUMN=VALUE", help="Report the choice on these rows too. Repeatable.")
+    ] = None,
+    estimator: Annotated[
+        EstimatorName,
+        typer.Option(help="higher-order: groups of three or more from pairs, also those the table holds."),
+    ] = EstimatorName.measured,
+    estimate_where: Annotated[
+        Repeated, typer.Option(metavar="COLUMN=VALUE", help="early-stopping: the rows of early losses.")
+    ] = None,
+    fraction: Annotated[
+        float | None, typer.Option(help="early-stopping: the share of training, where there is a column 'step'.")
+    ] = None,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Losses relative to the task's own network of cost 1.")
+    ] = False,
+    weights: Annotated[str | None, typer.Option(metavar="TASK=W,...", help="Weights of tasks; default 1.")] = None,
+    objective: Annotated[ObjectiveName, typer.Option(help="Over tasks.")] = ObjectiveName.sum,
+    at_most: Annotated[Repeated, typer.Option(metavar="TASK=LOSS", help="Worst loss accepted. Repeatable.")] = None,
+    together: Annotated[Repeated, typer.Option(metavar="A+B", help="Some network trains both. Repeatable.")] = None,
+    apart: Annotated[Repeated, typer.Option(metavar="A+B", help="No network trains both. Repeatable.")] = None,
+    deployed: Annotated[
+        Repeated, typer.Option(metavar="NETWORK", help="Paid for already, NETWORK or NETWORK@COST. Repeatable.")
+    ] = None,
+    auxiliary: Annotated[Repeated, typer.Option(metavar="TASK", help="Need not be served. Repeatable.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many solutions, best first.")] = 1,
+    frontier: Annotated[bool, typer.Option("--frontier", help="The best grouping for every budget.")] = False,
+    budgets: Annotated[
+        str | None, typer.Option(metavar="FROM:TO:STEP", help="--frontier: these budgets only, both ends included.")
+    ] = None,
+    time_limit: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Then the best so far.")] = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Find the best grouping of a table of losses under a budget, and prove it."""
+    from grouping.errors import InputError
+    from search.cli.solution_view import solution_json, solution_text
+    from search.cli.table_question import LossColumns, TableQuestion, conditions, numbers
+
+    if frontier and budget:
+        raise InputError("--frontier takes no --budget", where="--budget", fix="Name the budgets: --budgets 1:5:0.5")
+    if frontier and top > 1 and budgets is None:
+        raise InputError("--frontier gives one solution a point", where="--top", fix="Name --budgets, or leave it out")
+    if budgets and not frontier:
+        raise InputError("--budgets needs --frontier", where="--budgets", fix="Add --frontier, or give one --budget")
+    if not (frontier or budget or max_networks):
+        raise InputError(
+            "nothing limits the networks", where="--budget", fix="Give --budget B, --max-networks K or --frontier"
+        )
+    question = TableQuestion.read(
+        LossColumns(table, loss_column, group_column, higher_is_better),
+        where=conditions(where, "--where"),
+        score_where=conditions(score_where, "--score-where"),
+        estimator=estimator.value,
+        estimate_where=conditions(estimate_where, "--estimate-where"),
+        fraction=fraction,
+        relative=relative,
+        max_size=max_size,
+        auxiliary=auxiliary or [],
+    ).constrained(
+        weights=numbers(weights.split(",") if weights else [], "--weights"),
+        at_most=numbers(at_most, "--at-most"),
+        together=together or [],
+        apart=apart or [],
+        deployed=deployed or [],
+        max_networks=max_networks,
+        max_size=max_size,
+        partition=partition,
+        objective=objective.value,
+    )
+    if frontier:
+        _frontier(question, budgets, top, time_limit, as_json=as_json)
+        return
+    solution = question.solve(budget or [], top=top, time_limit=time_limit)
+    if as_json:
+        emit_json(solution_json(question, solution))
+    else:
+        print_result(escape_controls(solution_text(question, solution, brief=quiet)))
+    if solution.stopped == "interrupted":
+        raise typer.Exit(_INTERRUPTED)
+
+
+def _frontier(
+    question: TableQuestion, budgets: str | None, top: int, time_limit: float | None, *, as_json: bool
+) -> None:
+    """Answer for many budgets.
+
+    Raises:
+        NoResultError: none of them is feasible, or it was stopped before the first answer.
+    """
+    from grouping.errors import InfeasibleError, NoResultError
+    from search.cli.solution_view import frontier_text, solution_json
+    from search.cli.table_question import InfeasibleBudget
+
+    if budgets is None:
+        points: list[Solution | InfeasibleBudget] = [*question.frontier(time_limit)]
+    else:
+        points = question.sweep(_steps(budgets), top=top, time_limit=time_limit)
+    solutions = [point for point in points if not isinstance(point, InfeasibleBudget)]
+    if not points:
+        raise NoResultError("stopped before any grouping was found", fix="Allow more time")
+    if as_json:
+        emit_json(
+            {
+                "solutions": [
+                    point.as_json() if isinstance(point, InfeasibleBudget) else solution_json(question, point)
+                    for point in points
+                ]
+            }
+        )
+    elif solutions:
+        print_result(escape_controls(frontier_text(question, points)))
+    else:
+        least = max(point.minimum_budget or 0.0 for point in points if isinstance(point, InfeasibleBudget))
+        raise InfeasibleError(
+            "no grouping fits any of these budgets",
+            where="--budgets",
+            fix=f"The smallest feasible budget is {least:.12g}",
+            minimum_budget=least,
+        )
+    if any(point.stopped == "interrupted" for point in solutions):
+        raise typer.Exit(_INTERRUPTED)
+    if not solutions:
+        raise typer.Exit(_NO_RESULT)
+
+
+def _steps(text: str) -> list[float]:
+    """``FROM:TO:STEP`` as budgets, both ends included; in decimals, so that 1:2:0.1 ends at 2."""
+    from grouping.errors import InputError
+
+    fix = "Write FROM:TO:STEP, 1:5:0.5 for example"
+    try:
+        first, last, step = (Decimal(part) for part in text.split(":"))
+    except (InvalidOperation, ValueError):
+        raise InputError(f"'{text}' is no range of budgets", where="--budgets", fix=fix) from None
+    if not (first.is_finite() and last.is_finite() and step.is_finite() and step > 0 and 0 <= first <= last):
+        raise InputError(f"'{text}' is no ascending range of budgets", where="--budgets", fix=fix)
+    count = int((last - first) / step) + 1
+    if count > _MOST_BUDGETS:
+        raise InputError(f"'{text}' are {count} budgets", where="--budgets", fix=f"At most {_MOST_BUDGETS} at once")
+    return [float(first + i * step) for i in range(count)]

@@ -1,0 +1,395 @@
+"""A question about a table in the user's own terms: names, signs and options, put to the solver.
+
+Inside, lower is better and tasks are numbers; the table's sign, its single-task references and the estimator are
+remembered here so that every answer goes back in the user's terms.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grouping.budget import BudgetUnit
+from grouping.candidates import FloatArray
+from grouping.errors import InfeasibleError, InputError, NoResultError
+from grouping.estimators.early_stopping import early_stopping
+from grouping.estimators.higher_order import complete
+from grouping.files import read_curves, read_losses
+from grouping.losses import LossTable, single_task_losses
+from grouping.solver.frontier import solve_frontier
+from grouping.solver.solution import Solution
+from grouping.solver.solve import solve
+from grouping.tasks import SEPARATOR, nearest_name
+
+__all__ = ["InfeasibleBudget", "LossColumns", "TableQuestion", "conditions", "numbers"]
+
+
+@dataclass(frozen=True)
+class LossColumns:
+    """Where the losses stand in a file."""
+
+    path: Path
+    loss: str
+    group: str
+    higher_is_better: bool
+
+    def table(self, where: Mapping[str, str]) -> LossTable:
+        """The losses of some rows."""
+        return read_losses(
+            self.path,
+            loss_column=self.loss,
+            group_column=self.group,
+            higher_is_better=self.higher_is_better,
+            where=where,
+        )
+
+    def early(self, where: Mapping[str, str], fraction: float) -> LossTable:
+        """The losses of some rows at a fraction of training."""
+        curves = read_curves(
+            self.path,
+            loss_column=self.loss,
+            group_column=self.group,
+            higher_is_better=self.higher_is_better,
+            where=where,
+        )
+        return curves.at_fraction(fraction)
+
+
+@dataclass(frozen=True)
+class InfeasibleBudget:
+    """A budget of a sweep that no grouping fits."""
+
+    budget: float
+    minimum_budget: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands among the solutions of a frontier."""
+        return {"budget": self.budget, "infeasible": True, "minimum_budget": self.minimum_budget}
+
+
+@dataclass(frozen=True, eq=False)
+class TableQuestion:
+    """A table, its constraints, and where answers are scored.
+
+    Args:
+        table: What is chosen by; lower is better, relative if asked for.
+        scored: The same networks on another part, or None.
+        sign: -1 where the user's numbers are better when higher.
+        reference_T: What losses were divided by; ones where they are raw.
+        estimator: Its name.
+        relative: Whether losses are relative.
+        auxiliary: Indices of tasks that need not be served.
+        options: Constraints as ``solve`` takes them.
+    """
+
+    table: LossTable
+    scored: LossTable | None
+    sign: float
+    reference_T: FloatArray
+    estimator: str
+    relative: bool
+    auxiliary: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        columns: LossColumns,
+        *,
+        where: Mapping[str, str],
+        score_where: Mapping[str, str],
+        estimator: str,
+        estimate_where: Mapping[str, str],
+        fraction: float | None,
+        relative: bool,
+        max_size: int | None,
+        auxiliary: Sequence[str],
+    ) -> TableQuestion:
+        """Read, estimate and scale as the options say.
+
+        Raises:
+            TableError: the table.
+            InputError: options that do not go together.
+        """
+        if estimator != "early-stopping" and (estimate_where or fraction is not None):
+            raise InputError(
+                "--estimate-where and --fraction belong to --estimator early-stopping",
+                where="--estimator",
+                fix="Add it, or leave them out",
+            )
+        if relative and columns.higher_is_better:
+            raise InputError(
+                "--relative divides losses by single-task losses, which gains are no use for",
+                where="--relative",
+                fix="Gains are relative already: leave it out",
+            )
+        if estimator == "early-stopping":
+            table = early_stopping(_early(columns, where, estimate_where, fraction))
+        else:
+            table = columns.table(where)
+        reference_T = np.ones(len(table.tasks))
+        helpers = tuple(_position(table, name, "--auxiliary") for name in auxiliary)
+        if relative:
+            reference_T = _reference(table, helpers)
+            table = table.scaled(reference_T)
+        if estimator == "higher-order":
+            table = complete(table, keep_measured=False, max_size=max_size)
+        scored = columns.table({**where, **score_where}) if score_where else None
+        if scored is not None and relative:
+            scored = scored.scaled(_reference(scored, [_position(scored, name, "--auxiliary") for name in auxiliary]))
+        return cls(
+            table=table.select(~np.isnan(table.losses_RCT).all(axis=(0, 2))),
+            scored=scored,
+            sign=-1.0 if columns.higher_is_better else 1.0,
+            reference_T=reference_T,
+            estimator=estimator,
+            relative=relative,
+            auxiliary=helpers,
+        )
+
+    def constrained(
+        self,
+        *,
+        weights: Mapping[str, float],
+        at_most: Mapping[str, float],
+        together: Sequence[str],
+        apart: Sequence[str],
+        deployed: Sequence[str],
+        **others: Any,  # noqa: ANN401 - what ``solve`` takes by the same names
+    ) -> TableQuestion:
+        """The same question under constraints that name tasks and networks.
+
+        Raises:
+            InputError: an unknown task or network, or one that several networks match.
+        """
+        weight_T = [1.0] * len(self.table.tasks)
+        for name, weight in weights.items():
+            weight_T[_position(self.table, name, "--weights")] = weight
+        limits = {_position(self.table, name, "--at-most"): limit for name, limit in at_most.items()}
+        options = {
+            **others,
+            "weights_T": weight_T,
+            "at_most": {t: self.sign * limit / float(self.reference_T[t]) for t, limit in limits.items()},
+            "together": [self._pair(text, "--together") for text in together],
+            "apart": [self._pair(text, "--apart") for text in apart],
+            "deployed": [self._network(text) for text in deployed],
+            "auxiliary": self.auxiliary,
+            "members_CT": self.table.candidates.members_CT,
+            "tasks": self.table.tasks,
+        }
+        return replace(self, options=options)
+
+    @property
+    def optimal_for(self) -> str:
+        """Of what an answer is optimal."""
+        what = "measured losses" if self.estimator == "measured" else f"{self.estimator} estimates"
+        return f"{what} relative to single-task networks" if self.relative else what
+
+    def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:
+        """The answer under budgets written as ``B`` or ``UNIT=B``."""
+        limits = dict(_budget(text) for text in budgets)
+        if len(limits) < len(budgets):
+            raise InputError("two budgets have the same unit", where="--budget", fix="Give one for each unit")
+        cost_CD = np.stack([self._cost(unit) for unit in limits or {"snt": 0.0}], axis=1)
+        limit_D = list(limits.values()) if limits else None
+        return solve(self.table.mean_CT, cost_CD, limit_D, top=top, time_limit=time_limit, **self.options)
+
+    def frontier(self, time_limit: float | None) -> list[Solution]:
+        """The answer for every budget that buys a better one."""
+        return solve_frontier(self.table.mean_CT, self.table.candidates.cost_C, time_limit=time_limit, **self.options)
+
+    def sweep(
+        self, budgets: Sequence[float], *, top: int, time_limit: float | None
+    ) -> list[Solution | InfeasibleBudget]:
+        """The answers for the given budgets, until one is stopped."""
+        started = time.monotonic()
+        points: list[Solution | InfeasibleBudget] = []
+        for budget in budgets:
+            left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - started))
+            try:
+                point = solve(
+                    self.table.mean_CT,
+                    self.table.candidates.cost_C,
+                    budget,
+                    top=top,
+                    time_limit=left,
+                    **self.options,
+                )
+            except InfeasibleError as error:
+                if error.minimum_budget is None:
+                    raise
+                points.append(InfeasibleBudget(budget, error.minimum_budget))
+                continue
+            except NoResultError:
+                break
+            points.append(point)
+            if point.stopped == "interrupted":
+                break
+        return points
+
+    def score(self, solution: Solution) -> tuple[float, float, dict[str, float]] | None:
+        """The answer on the other part: routed as chosen, by the best chosen network, and each task routed as chosen.
+
+        Raises:
+            InputError: the other part lacks a chosen network.
+        """
+        if self.scored is None:
+            return None
+        candidates, scored_CT = self.table.candidates, self.scored.mean_CT
+        order = [_position(self.scored, task, "--score-where") for task in self.table.tasks]
+        rows = []
+        for c in solution.chosen.tolist():
+            members = [task for task, member in zip(self.table.tasks, candidates.members_CT[c], strict=True) if member]
+            found = self.scored.candidates.index(members, float(candidates.cost_C[c]), candidates.label_C[c])
+            if found is None or np.isnan(scored_CT[found, order][self._served(solution, c)]).any():
+                raise InputError(
+                    f"the rows of --score-where do not hold network '{candidates.name(c)}' with cost "
+                    f"{candidates.cost_C[c]:g}",
+                    where="--score-where",
+                    fix="Score on a part that holds every network chosen",
+                )
+            rows.append(scored_CT[found, order])
+        loss_GT = np.array(rows)
+        served = np.flatnonzero(solution.serves_T >= 0)
+        routed_T = loss_GT[solution.serves_T[served], served]
+        best_T = np.nanmin(loss_GT[:, served], axis=0)
+        weight_T = np.array(self.options["weights_T"])[served]
+        add = np.max if self.options["objective"] == "max" else np.sum
+        losses = {self.table.tasks[t]: self.sign * float(loss) for t, loss in zip(served, routed_T, strict=True)}
+        return self.sign * float(add(weight_T * routed_T)), self.sign * float(add(weight_T * best_T)), losses
+
+    def _served(self, solution: Solution, candidate: int) -> FloatArray:
+        position = int(np.searchsorted(solution.chosen, candidate))
+        return np.flatnonzero(solution.serves_T == position)
+
+    def _cost(self, unit: str) -> FloatArray:
+        candidates = self.table.candidates
+        if unit == "snt":
+            return candidates.cost_C
+        if unit not in candidates.other_costs_C:
+            known = ", ".join(["snt", *candidates.other_costs_C])
+            raise InputError(
+                f"there is no budget in {unit}: the table has no column 'cost_{unit}'",
+                where="--budget",
+                fix=f"Units of this table: {known}",
+            )
+        other: FloatArray = candidates.other_costs_C[_unit(unit)]
+        return other
+
+    def _pair(self, text: str, option: str) -> tuple[int, int]:
+        names = text.split(SEPARATOR)
+        if len(names) != 2:
+            raise InputError(f"'{text}' is not a pair of tasks", where=option, fix="Write A+B")
+        return _position(self.table, names[0], option), _position(self.table, names[1], option)
+
+    def _network(self, text: str) -> int:
+        name, _, cost = text.rpartition("@")
+        if not name or _number(cost) is None:
+            name, cost = text, ""
+        candidates = self.table.candidates
+        members = {_position(self.table, task, "--deployed") for task in name.split(SEPARATOR)}
+        member_T = np.isin(np.arange(len(self.table.tasks)), list(members))
+        match_C = (candidates.members_CT == member_T).all(axis=1)
+        if cost:
+            match_C &= candidates.cost_C == float(cost)
+        found = np.flatnonzero(match_C).tolist()
+        if len(found) != 1:
+            costs = ", ".join(f"{name}@{candidates.cost_C[c]:g}" for c in found)
+            raise InputError(
+                f"{'several networks are' if found else 'no network is'} called '{text}'",
+                where="--deployed",
+                fix=f"Say which: {costs}" if found else "Name the tasks of a network in the table, joined by '+'",
+            )
+        return int(found[0])
+
+
+def conditions(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """``COLUMN=VALUE`` texts as a mapping.
+
+    Raises:
+        InputError: a text without ``=``, or one column twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or []:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise InputError(f"'{text}' is not COLUMN=VALUE", where=option, fix="Write split=val, for example")
+        if column in found:
+            raise InputError(f"column '{column}' is given twice", where=option, fix="One value for each column")
+        found[column] = value
+    return found
+
+
+def numbers(texts: Sequence[str] | None, option: str) -> dict[str, float]:
+    """``NAME=NUMBER`` texts as a mapping.
+
+    Raises:
+        InputError: a text that is none.
+    """
+    found: dict[str, float] = {}
+    for text in texts or []:
+        name, _, number = text.rpartition("=")
+        value = _number(number)
+        if not name or value is None:
+            raise InputError(f"'{text}' is not TASK=NUMBER", where=option, fix="Write rain=2, for example")
+        if name in found:
+            raise InputError(f"task '{name}' is given twice", where=option)
+        found[name] = value
+    return found
+
+
+def _early(
+    columns: LossColumns, where: Mapping[str, str], estimate_where: Mapping[str, str], fraction: float | None
+) -> LossTable:
+    if (fraction is None) == (not estimate_where):
+        raise InputError(
+            "early stopping needs to know which losses are early",
+            where="--estimator",
+            fix="Give --estimate-where COLUMN=VALUE, or --fraction F for a table with a column 'step'",
+        )
+    if fraction is None:
+        return columns.table({**where, **estimate_where})
+    return columns.early(where, fraction)
+
+
+def _reference(table: LossTable, helpers: Sequence[int]) -> FloatArray:
+    """Single-task losses at cost 1, [T]; one for tasks that are never served."""
+    main = [task for t, task in enumerate(table.tasks) if t not in helpers]
+    reference_T = single_task_losses(table, tasks=main)
+    return np.where(np.isin(np.arange(len(table.tasks)), list(helpers)), 1.0, reference_T)
+
+
+def _position(table: LossTable, name: str, option: str) -> int:
+    if name not in table.tasks:
+        raise InputError(f"there is no task '{name}'", where=option, fix=nearest_name(name, table.tasks))
+    return table.tasks.index(name)
+
+
+def _budget(text: str) -> tuple[str, float]:
+    unit, _, number = text.rpartition("=")
+    value = _number(number)
+    if value is None:
+        raise InputError(f"the budget '{text}' is no number", where="--budget", fix="Write 3, or flops=2e9")
+    return unit or "snt", value
+
+
+def _unit(name: str) -> BudgetUnit:
+    units: dict[str, BudgetUnit] = {
+        "snt": "snt",
+        "flops": "flops",
+        "parameters": "parameters",
+        "latency_ms": "latency_ms",
+    }
+    return units[name]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
