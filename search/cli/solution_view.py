@@ -26,11 +26,7 @@ def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]
         "proven_optimal": solution.proven_optimal,
         "optimal_for": question.optimal_for,
         "networks": [_network(question, solution, g) for g in range(len(solution.chosen))],
-        "losses": {
-            task: sign * float(loss)
-            for task, loss in zip(tasks, solution.losses_T, strict=True)
-            if not math.isnan(loss)
-        },
+        "losses": {tasks[t]: sign * float(solution.losses_T[t]) for t in np.flatnonzero(solution.serves_T >= 0)},
         "seconds": solution.seconds,
         "estimator": question.estimator,
     }

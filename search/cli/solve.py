@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["solve"]
 
-_MOST_BUDGETS = 10_000
 _NO_RESULT, _INTERRUPTED = 3, 130
 
 
@@ -89,8 +87,9 @@ def solve(
 ) -> None:
     """Find the best grouping of a table of losses under a budget, and prove it."""
     from grouping.errors import InputError
+    from search.cli.option_values import conditions, numbers
     from search.cli.solution_view import solution_json, solution_text
-    from search.cli.table_question import LossColumns, TableQuestion, conditions, numbers
+    from search.cli.table_question import LossColumns, TableQuestion
 
     if frontier and budget:
         raise InputError("--frontier takes no --budget", where="--budget", fix="Name the budgets: --budgets 1:5:0.5")
@@ -144,13 +143,14 @@ def _frontier(
         NoResultError: none of them is feasible, or it was stopped before the first answer.
     """
     from grouping.errors import InfeasibleError, NoResultError
+    from search.cli.option_values import steps
     from search.cli.solution_view import frontier_text, solution_json
     from search.cli.table_question import InfeasibleBudget
 
     if budgets is None:
         points: list[Solution | InfeasibleBudget] = [*question.frontier(time_limit)]
     else:
-        points = question.sweep(_steps(budgets), top=top, time_limit=time_limit)
+        points = question.sweep(steps(budgets, "--budgets"), top=top, time_limit=time_limit)
     solutions = [point for point in points if not isinstance(point, InfeasibleBudget)]
     if not points:
         raise NoResultError("stopped before any grouping was found", fix="Allow more time")
@@ -177,20 +177,3 @@ def _frontier(
         raise typer.Exit(_INTERRUPTED)
     if not solutions:
         raise typer.Exit(_NO_RESULT)
-
-
-def _steps(text: str) -> list[float]:
-    """``FROM:TO:STEP`` as budgets, both ends included; in decimals, so that 1:2:0.1 ends at 2."""
-    from grouping.errors import InputError
-
-    fix = "Write FROM:TO:STEP, 1:5:0.5 for example"
-    try:
-        first, last, step = (Decimal(part) for part in text.split(":"))
-    except (InvalidOperation, ValueError):
-        raise InputError(f"'{text}' is no range of budgets", where="--budgets", fix=fix) from None
-    if not (first.is_finite() and last.is_finite() and step.is_finite() and step > 0 and 0 <= first <= last):
-        raise InputError(f"'{text}' is no ascending range of budgets", where="--budgets", fix=fix)
-    count = int((last - first) / step) + 1
-    if count > _MOST_BUDGETS:
-        raise InputError(f"'{text}' are {count} budgets", where="--budgets", fix=f"At most {_MOST_BUDGETS} at once")
-    return [float(first + i * step) for i in range(count)]

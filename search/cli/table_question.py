@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from grouping.budget import BudgetUnit
-from grouping.candidates import FloatArray
+from grouping.candidates import FloatArray, IntArray
 from grouping.errors import InfeasibleError, InputError, NoResultError
 from grouping.estimators.early_stopping import early_stopping
 from grouping.estimators.higher_order import complete
@@ -25,8 +24,9 @@ from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 from grouping.tasks import SEPARATOR, nearest_name
+from search.cli.option_values import budget, number
 
-__all__ = ["InfeasibleBudget", "LossColumns", "TableQuestion", "conditions", "numbers"]
+__all__ = ["InfeasibleBudget", "LossColumns", "TableQuestion"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class TableQuestion:
         if scored is not None and relative:
             scored = scored.scaled(_reference(scored, [_position(scored, name, "--auxiliary") for name in auxiliary]))
         return cls(
-            table=table.select(~np.isnan(table.losses_RCT).all(axis=(0, 2))),
+            table=table.select(np.logical_or.reduce(~np.isnan(table.losses_RCT), axis=(0, 2))),
             scored=scored,
             sign=-1.0 if columns.higher_is_better else 1.0,
             reference_T=reference_T,
@@ -192,7 +192,7 @@ class TableQuestion:
 
     def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:
         """The answer under budgets written as ``B`` or ``UNIT=B``."""
-        limits = dict(_budget(text) for text in budgets)
+        limits = dict(budget(text) for text in budgets)
         if len(limits) < len(budgets):
             raise InputError("two budgets have the same unit", where="--budget", fix="Give one for each unit")
         cost_CD = np.stack([self._cost(unit) for unit in limits or {"snt": 0.0}], axis=1)
@@ -209,13 +209,13 @@ class TableQuestion:
         """The answers for the given budgets, until one is stopped."""
         started = time.monotonic()
         points: list[Solution | InfeasibleBudget] = []
-        for budget in budgets:
+        for limit in budgets:
             left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - started))
             try:
                 point = solve(
                     self.table.mean_CT,
                     self.table.candidates.cost_C,
-                    budget,
+                    limit,
                     top=top,
                     time_limit=left,
                     **self.options,
@@ -223,7 +223,7 @@ class TableQuestion:
             except InfeasibleError as error:
                 if error.minimum_budget is None:
                     raise
-                points.append(InfeasibleBudget(budget, error.minimum_budget))
+                points.append(InfeasibleBudget(limit, error.minimum_budget))
                 continue
             except NoResultError:
                 break
@@ -263,9 +263,10 @@ class TableQuestion:
         losses = {self.table.tasks[t]: self.sign * float(loss) for t, loss in zip(served, routed_T, strict=True)}
         return self.sign * float(add(weight_T * routed_T)), self.sign * float(add(weight_T * best_T)), losses
 
-    def _served(self, solution: Solution, candidate: int) -> FloatArray:
+    def _served(self, solution: Solution, candidate: int) -> IntArray:
         position = int(np.searchsorted(solution.chosen, candidate))
-        return np.flatnonzero(solution.serves_T == position)
+        served: IntArray = np.flatnonzero(solution.serves_T == position)
+        return served
 
     def _cost(self, unit: str) -> FloatArray:
         candidates = self.table.candidates
@@ -278,8 +279,7 @@ class TableQuestion:
                 where="--budget",
                 fix=f"Units of this table: {known}",
             )
-        other: FloatArray = candidates.other_costs_C[_unit(unit)]
-        return other
+        return {str(name): cost_C for name, cost_C in candidates.other_costs_C.items()}[unit]
 
     def _pair(self, text: str, option: str) -> tuple[int, int]:
         names = text.split(SEPARATOR)
@@ -289,7 +289,7 @@ class TableQuestion:
 
     def _network(self, text: str) -> int:
         name, _, cost = text.rpartition("@")
-        if not name or _number(cost) is None:
+        if not name or number(cost) is None:
             name, cost = text, ""
         candidates = self.table.candidates
         members = {_position(self.table, task, "--deployed") for task in name.split(SEPARATOR)}
@@ -306,41 +306,6 @@ class TableQuestion:
                 fix=f"Say which: {costs}" if found else "Name the tasks of a network in the table, joined by '+'",
             )
         return int(found[0])
-
-
-def conditions(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """``COLUMN=VALUE`` texts as a mapping.
-
-    Raises:
-        InputError: a text without ``=``, or one column twice.
-    """
-    found: dict[str, str] = {}
-    for text in texts or []:
-        column, equals, value = text.partition("=")
-        if not equals or not column:
-            raise InputError(f"'{text}' is not COLUMN=VALUE", where=option, fix="Write split=val, for example")
-        if column in found:
-            raise InputError(f"column '{column}' is given twice", where=option, fix="One value for each column")
-        found[column] = value
-    return found
-
-
-def numbers(texts: Sequence[str] | None, option: str) -> dict[str, float]:
-    """``NAME=NUMBER`` texts as a mapping.
-
-    Raises:
-        InputError: a text that is none.
-    """
-    found: dict[str, float] = {}
-    for text in texts or []:
-        name, _, number = text.rpartition("=")
-        value = _number(number)
-        if not name or value is None:
-            raise InputError(f"'{text}' is not TASK=NUMBER", where=option, fix="Write rain=2, for example")
-        if name in found:
-            raise InputError(f"task '{name}' is given twice", where=option)
-        found[name] = value
-    return found
 
 
 def _early(
@@ -368,28 +333,3 @@ def _position(table: LossTable, name: str, option: str) -> int:
     if name not in table.tasks:
         raise InputError(f"there is no task '{name}'", where=option, fix=nearest_name(name, table.tasks))
     return table.tasks.index(name)
-
-
-def _budget(text: str) -> tuple[str, float]:
-    unit, _, number = text.rpartition("=")
-    value = _number(number)
-    if value is None:
-        raise InputError(f"the budget '{text}' is no number", where="--budget", fix="Write 3, or flops=2e9")
-    return unit or "snt", value
-
-
-def _unit(name: str) -> BudgetUnit:
-    units: dict[str, BudgetUnit] = {
-        "snt": "snt",
-        "flops": "flops",
-        "parameters": "parameters",
-        "latency_ms": "latency_ms",
-    }
-    return units[name]
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
