@@ -37,8 +37,8 @@ def numbers(texts: Sequence[str] | None, option: str) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for text in texts or []:
-        name, _, number = text.rpartition("=")
-        value = number(number)
+        name, _, amount = text.rpartition("=")
+        value = number(amount)
         if not name or value is None:
             raise InputError(f"'{text}' is not TASK=NUMBER", where=option, fix="Write rain=2, for example")
         if name in found:
@@ -53,8 +53,8 @@ def budget(text: str) -> tuple[str, float]:
     Raises:
         InputError: no number.
     """
-    unit, _, number = text.rpartition("=")
-    value = number(number)
+    unit, _, amount = text.rpartition("=")
+    value = number(amount)
     if value is None:
         raise InputError(f"the budget '{text}' is no number", where="--budget", fix="Write 3, or flops=2e9")
     return unit or "snt", value
