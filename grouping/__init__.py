@@ -16,10 +16,11 @@ from grouping.errors import GroupingError, InfeasibleError, InputError, NoResult
 from grouping.estimators import estimate
 from grouping.files import read_curves, read_losses, write_losses
 from grouping.losses import LossTable
-from grouping.solver.certificate import Certificate, verify
+from grouping.solver.certificate import Certificate
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Progress, Solution
 from grouping.solver.solve import solve
+from grouping.solver.verification import verify
 from grouping.tasks import Task
 
 __all__ = [

@@ -1,30 +1,15 @@
-"""What proves that a grouping is optimal, and a check of it that shares no code with the solver.
+"""What proves that a grouping is optimal, as data that can be written to a file: the question and the search tree.
 
-The proof is the search tree. Each node carries prices ``u_t`` of the requirements and ``p_d >= 0`` of the limits;
-whatever the prices are, no grouping of the node is better than::
-
-    sum_t u_t - sum_d p_d limit_d + m * min(0, min_c r_c),   r_c = sum_d p_d cost_dc + sum_t min(0, value_tc - u_t)
-
-with at most ``m`` networks chosen. ``verify`` recomputes everything from the raw losses, tries what few candidates the
-prices leave, and checks that the two sides of every split cover all groupings.
+``verification`` says what the tree proves and checks it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from itertools import combinations
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
-from grouping.candidates import BoolArray, FloatArray, IntArray
-
-__all__ = ["Branch", "Certificate", "Check", "ProofNode", "verify"]
-
-_TOLERANCE = 1e-9
-_MOST_TRIED = 16
+__all__ = ["Branch", "Certificate", "ProofNode"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,7 @@ class Certificate:
         chosen: The grouping.
         budget_D, weights_T, max_networks, max_size, partition, together, apart, at_most, deployed, auxiliary: The
             question, as ``solve`` was asked it.
+        spendable: The largest sums of costs within the budgets (and the number of networks) that can occur.
         nodes: The tree, parents first.
     """
 
@@ -68,6 +54,7 @@ class Certificate:
     chosen: tuple[int, ...]
     budget_D: tuple[float, ...]
     weights_T: tuple[float, ...]
+    spendable: tuple[float, ...]
     nodes: tuple[ProofNode, ...]
     max_networks: int | None = None
     max_size: int | None = None
@@ -95,212 +82,9 @@ class Certificate:
             for node in data["nodes"]
         )
         pairs = {name: tuple((a, b) for a, b in data[name]) for name in ("together", "apart")}
-        tuples = {name: tuple(data[name]) for name in ("chosen", "budget_D", "weights_T", "deployed", "auxiliary")}
+        tuples = {
+            name: tuple(data[name])
+            for name in ("chosen", "budget_D", "weights_T", "spendable", "deployed", "auxiliary")
+        }
         rest = {**data, **pairs, **tuples, "nodes": nodes, "at_most": {int(t): limit for t, limit in data["at_most"]}}
         return cls(**rest)
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of ``verify``: true where nothing is wrong.
-
-    Args:
-        objective: The grouping's objective, recomputed.
-        bound: What the tree proves.
-        complaints: What is wrong; empty where the certificate holds.
-    """
-
-    objective: float
-    bound: float
-    complaints: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return not self.complaints
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The question as arrays, candidates first: weighted losses (+inf: cannot serve), costs as fractions of limits."""
-
-    value_CT: FloatArray
-    cost_CD: FloatArray
-    limit_D: FloatArray
-    name_C: IntArray
-    partition: bool
-
-    def only(self, kept_C: BoolArray) -> _Table:
-        return _Table(self.value_CT[kept_C], self.cost_CD[kept_C], self.limit_D, self.name_C[kept_C], self.partition)
-
-
-def verify(
-    certificate: Certificate, losses_CT: FloatArray, cost_C: FloatArray, members_CT: BoolArray | None = None
-) -> Check:
-    """Check a certificate against the raw table.
-
-    Args:
-        certificate: From ``Solution.certificate`` or a file.
-        losses_CT: Losses; NaN where a candidate cannot serve a task.
-        cost_C: Costs [C], or [C, D] for several budgets.
-        members_CT: Who is trained in each candidate; default: whom it can serve.
-    """
-    members_CT = ~np.isnan(losses_CT) if members_CT is None else members_CT
-    table = _pose(certificate, losses_CT, cost_C.reshape(len(losses_CT), -1), members_CT)
-    complaints: list[str] = []
-    objective = _objective_of(table, set(certificate.chosen))
-    slack = _TOLERANCE * max(abs(certificate.objective), 1e-12)
-    if not abs(objective - certificate.objective) <= slack:
-        complaints.append(f"the grouping is worth {objective!r}, not {certificate.objective!r}")
-    bound = _proven(certificate, table, objective, slack, complaints)
-    if bound < certificate.bound - slack:
-        complaints.append(f"the tree proves {bound!r}, not {certificate.bound!r}")
-    return Check(objective, bound, tuple(complaints))
-
-
-def _pose(certificate: Certificate, losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray) -> _Table:
-    """The question as arrays."""
-    n_tasks = losses_CT.shape[1]
-    columns = []
-    legal_C = np.ones(len(losses_CT), dtype=bool)
-    for a, b in certificate.apart:
-        legal_C[members_CT[:, a] & members_CT[:, b]] = False
-    if certificate.max_size is not None:
-        legal_C[members_CT.sum(axis=1) > certificate.max_size] = False
-    for t in range(n_tasks):
-        if t in certificate.auxiliary:
-            continue
-        loss_C = np.where(np.isnan(losses_CT[:, t]), np.inf, losses_CT[:, t])
-        loss_C[loss_C > certificate.at_most.get(t, math.inf)] = np.inf
-        columns.append(loss_C * certificate.weights_T[t])
-        if certificate.partition:
-            legal_C[members_CT[:, t] & np.isinf(loss_C)] = False
-    value_CT = np.stack(columns, axis=1)
-    value_CT[~legal_C] = np.inf
-    legal_C &= np.isfinite(value_CT).any(axis=1)
-    for a, b in certificate.together:
-        value_CT = np.column_stack([value_CT, np.where(members_CT[:, a] & members_CT[:, b] & legal_C, 0.0, np.inf)])
-    charged_CD = cost_CD[:, : len(certificate.budget_D)].astype(float)
-    charged_CD[list(certificate.deployed)] = 0.0
-    limits = list(certificate.budget_D)
-    if certificate.max_networks is not None:
-        limits.append(certificate.max_networks)
-        charged_CD = np.column_stack([charged_CD, np.ones(len(charged_CD))])
-    for d, limit in enumerate(limits):
-        charged_CD[:, d] /= limit if limit > 0 else 1.0
-    limit_D = np.array([(1.0 if limit > 0 else 0.0) + 1e-11 for limit in limits])
-    legal_C &= (charged_CD <= limit_D).all(axis=1)
-    return _Table(value_CT, charged_CD, limit_D, np.arange(len(value_CT)), certificate.partition).only(legal_C)
-
-
-def _objective_of(table: _Table, chosen: set[int]) -> float:
-    """Worth of a grouping, +inf where it breaks a rule."""
-    rows = [row for row, name in enumerate(table.name_C.tolist()) if name in chosen]
-    if len(rows) < len(chosen) or not rows or (table.cost_CD[rows].sum(axis=0) > table.limit_D).any():
-        return math.inf
-    value_GT = table.value_CT[rows]
-    if table.partition and (np.isfinite(value_GT).sum(axis=0) != 1).any():
-        return math.inf
-    return math.fsum(value_GT.min(axis=0).tolist())
-
-
-def _excess(table: _Table, node: ProofNode, paid_D: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    """Bound of a node, and how far above it each candidate [C] and each service [C, T] lies."""
-    duals_T, prices_D = np.array(node.duals_T), np.maximum(np.array(node.prices_D), 0.0)
-    gap_CT = table.value_CT - duals_T
-    taken_CT = np.where(np.isfinite(gap_CT), gap_CT, 0.0) if table.partition else np.where(gap_CT < 0, gap_CT, 0.0)
-    reduced_C = table.cost_CD @ prices_D + taken_CT.sum(axis=1)
-    worst = min(0.0, float(reduced_C.min(initial=0.0)))
-    most = table.value_CT.shape[1]
-    bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - paid_D)) + most * worst
-    excess_C = reduced_C - worst
-    if table.partition:
-        return bound, excess_C, np.where(np.isfinite(gap_CT), excess_C[:, None], np.inf)
-    return bound, excess_C, excess_C[:, None] + np.maximum(gap_CT, 0.0)
-
-
-def _proven(certificate: Certificate, table: _Table, objective: float, slack: float, complaints: list[str]) -> float:
-    """The smallest bound over the leaves of the tree; complains about splits that leave something out."""
-    nodes = certificate.nodes
-    if not nodes or nodes[0].parent != -1 or not nodes[0].duals_T:
-        complaints.append("there is no root with prices")
-        return -math.inf
-    free_D = np.zeros(len(table.limit_D))
-    root_bound, _, excess_CT = _excess(table, nodes[0], free_D)
-    # What a better grouping could use, seen from the root: the leaves speak about no more than this.
-    kept_CT: BoolArray = np.less_equal(excess_CT, objective + slack - root_bound)
-    core = _Table(
-        np.where(kept_CT, table.value_CT, np.inf) if not table.partition else table.value_CT,
-        table.cost_CD,
-        table.limit_D,
-        table.name_C,
-        table.partition,
-    ).only(np.logical_or.reduce(kept_CT, axis=1))
-    children: dict[int, list[int]] = {}
-    for number, node in enumerate(nodes[1:], start=1):
-        children.setdefault(node.parent, []).append(number)
-    smallest = objective
-    stack: list[tuple[int, tuple[Branch, ...]]] = [(0, ())]
-    while stack:
-        number, path = stack.pop()
-        below = children.get(number, [])
-        branches = [branch for child in below if (branch := nodes[child].branch) is not None]
-        if len(below) == 2 and _covers(branches):
-            stack.extend((child, (*path, branch)) for child, branch in zip(below, branches, strict=True))
-            continue
-        if len(below) > 2:
-            complaints.append(f"node {number} is split into {len(below)} parts that need not cover it")
-        smallest = min(smallest, _leaf_bound(core, nodes[number], path, smallest, slack))
-    return smallest
-
-
-def _covers(branches: list[Branch]) -> bool:
-    """Whether two sides of a split leave nothing out."""
-    first, second = sorted(branches, key=lambda branch: branch.kind)
-    sides = (first.kind, second.kind)
-    return first.which == second.which and (
-        (sides == ("above", "at most") and first.theta == second.theta) or sides == ("with", "without")
-    )
-
-
-def _leaf_bound(core: _Table, node: ProofNode, path: tuple[Branch, ...], target: float, slack: float) -> float:
-    """Bound of one leaf; where its prices leave few candidates, their best grouping."""
-    table, paid_D = core, np.zeros(len(core.limit_D))
-    for branch in path:
-        value_CT = table.value_CT
-        if branch.kind == "at most":
-            beyond_C = value_CT[:, branch.which] > branch.theta
-            if table.partition:
-                table = table.only(~(beyond_C & np.isfinite(value_CT[:, branch.which])))
-            else:
-                value_CT = value_CT.copy()
-                value_CT[beyond_C, branch.which] = np.inf
-                table = replace(table, value_CT=value_CT)
-        elif branch.kind == "above":
-            table = table.only(~(value_CT[:, branch.which] <= branch.theta))
-        elif branch.kind == "without":
-            table = table.only(table.name_C != branch.which)
-        else:
-            here_C = table.name_C == branch.which
-            paid_D = paid_D + table.cost_CD[here_C].sum(axis=0)
-            cost_CD = np.where(here_C[:, None], 0.0, table.cost_CD)
-            table = _Table(value_CT, cost_CD, table.limit_D, table.name_C, table.partition)
-    if np.isinf(table.value_CT).all(axis=0).any() or (table.limit_D < paid_D).any():
-        return math.inf
-    if not node.duals_T:
-        return -math.inf
-    bound, _, excess_CT = _excess(table, node, paid_D)
-    if bound >= target - slack:
-        return bound
-    kept_CT = excess_CT <= target + slack - bound
-    if not kept_CT.any(axis=0).all():
-        return target
-    rows = np.flatnonzero(kept_CT.any(axis=1)).tolist()
-    needed = {rows_t[0] for t in range(kept_CT.shape[1]) if len(rows_t := np.flatnonzero(kept_CT[:, t]).tolist()) == 1}
-    optional = [row for row in rows if row not in needed]
-    if len(optional) > _MOST_TRIED:
-        return bound
-    best = target
-    for size in range(len(optional) + 1):
-        for extra in combinations(optional, size):
-            names = {int(core.name_C[core.name_C == table.name_C[row]][0]) for row in (*needed, *extra)}
-            best = min(best, _objective_of(core, names))
-    return best

@@ -101,6 +101,7 @@ class Problem:
         index_C: Position of c in the user's table.
         partition: Whether every requirement is met by exactly one chosen candidate.
         constant: Opening prices that are paid already.
+        spendable: What of each limit can be spent at all, in the user's unit; see ``_spendable``.
     """
 
     value_TC: FloatArray
@@ -112,6 +113,7 @@ class Problem:
     index_C: IntArray
     partition: bool = False
     constant: float = 0.0
+    spendable: tuple[float, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -232,6 +234,7 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
         members_CT=members_CT,
         index_C=np.arange(len(cost_CD)),
         partition=question.partition,
+        spendable=tuple(limits),
     )
     affordable_C = (problem.cost_DC <= limit_D[:, None]).all(axis=0)
     useful_C = allowed_C & np.isfinite(value_TC[: len(served)]).any(axis=0) & affordable_C

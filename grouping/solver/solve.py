@@ -151,7 +151,7 @@ def ask(table: Table, question: Question, objective: Objective, clock: Clock, to
         raise explain_infeasible(table, question)
     solution = _solution(table, question, outcome, answered, objective, clock)
     if objective == "sum" and answered is problem:
-        solution = replace(solution, certificate=_certificate(question, solution, outcome))
+        solution = replace(solution, certificate=_certificate(question, solution, outcome, problem))
     if top == 1:
         return solution
     others = next_best(
@@ -250,11 +250,12 @@ def _solution(
     )
 
 
-def _certificate(question: Question, solution: Solution, outcome: Outcome) -> Certificate:
+def _certificate(question: Question, solution: Solution, outcome: Outcome, problem: Problem) -> Certificate:
     return Certificate(
         objective=solution.objective,
         bound=solution.bound,
         chosen=tuple(solution.chosen.tolist()),
+        spendable=problem.spendable,
         nodes=outcome.proof,
         budget_D=question.budget_D,
         weights_T=question.weights_T,
