@@ -21,7 +21,16 @@ from search.decision.confirmation import Confirmation, confirmation_trials, read
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
 from search.decision.plan import ROUNDS, Plan
-from search.decision.selection import choose, completed, curves_of, finished, measured, reference_losses, unmeasured
+from search.decision.selection import (
+    choose,
+    completed,
+    curves_of,
+    finished,
+    measured,
+    never_trained,
+    reference_losses,
+    unmeasured,
+)
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 
@@ -86,18 +95,24 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     estimated = completed(plan, table())
     audited = _audit_sample(plan, estimated, np.random.default_rng(stream_seed(seed, "audit", split)))
     results |= measurement.measure(experiment, "audit", "audit", plan.trials(audited, split))
-    solution = choose(plan, table(), top=2)
-    for _ in range(ROUNDS):
-        missing = _untrained(plan, solution, table())
-        trials = plan.trials(missing, split)
-        if all(trial in results or trial in measurement.failures for trial in trials):
+    # A choice that rests on estimates is trained and made again: estimates err most where they promise most.
+    estimate, spare = True, plan.spare - len(audited) * len(plan.search_seeds)
+    for round_ in range(ROUNDS + 1):
+        estimate = round_ < ROUNDS
+        barred = never_trained(plan, table(), measurement.failures)
+        solution = choose(plan, table(), top=2, estimate=estimate, barred=barred)
+        untried = [t for t in plan.trials(_untrained(plan, solution, table()), split) if t not in results]
+        trials = [trial for trial in untried if trial not in measurement.failures]
+        if not trials or len(trials) > spare:
             break
+        spare -= len(trials)
         results |= measurement.measure(experiment, "check", "check the choice", trials)
-        solution = choose(plan, table(), top=2)
     stability = None
     if len(plan.search_seeds) > 1:
         rng = np.random.default_rng(stream_seed(seed, "stability", split))
-        stability = selection_frequency(table(), lambda drawn: choose(plan, drawn), spec.evidence.draws, rng)
+        stability = selection_frequency(
+            table(), lambda drawn: choose(plan, drawn, estimate=estimate, barred=barred), spec.evidence.draws, rng
+        )
     curves = curves_of(plan, results)
     final = finished(curves, reference_T).scaled(reference_T)
     searched = dict(results)
@@ -126,7 +141,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         curves,
         reference_T,
         table(),
-        completed(plan, table()),
+        completed(plan, table(), estimate=estimate),
         estimated,
         final,
         audited,
@@ -143,7 +158,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
 
 def _audit_sample(plan: Plan, estimated: LossTable, rng: np.random.Generator) -> tuple[int, ...]:
     """Random candidates that rest on estimates: chosen groups alone would be a biased sample."""
-    if plan.spec.affinity.estimator == "measured" or plan.spec.affinity.audit == 0:
+    if plan.audit_groups == 0:
         return ()
     guessed = plan.choosable_C & (plan.candidates.size_C >= 3)
     if plan.spec.affinity.estimator == "higher-order":
@@ -152,7 +167,7 @@ def _audit_sample(plan: Plan, estimated: LossTable, rng: np.random.Generator) ->
             axis=1, where=plan.candidates.members_CT
         )
     pool = np.flatnonzero(guessed)
-    count = min(plan.spec.affinity.audit, len(pool))
+    count = min(plan.audit_groups, len(pool))
     return tuple(sorted(int(c) for c in rng.choice(pool, size=count, replace=False)))
 
 

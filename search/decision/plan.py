@@ -26,10 +26,11 @@ __all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan", "make_plan"]
 STANDARD = 1.0
 """Capacity of the standard network, in standard network times."""
 
-ROUNDS = 3
-"""How often a choice that rests on estimates is trained and solved again."""
+ROUNDS = 8
+"""How often a choice that rests on estimates is trained and made again; after that, measured networks are chosen."""
 
 _MOST_CANDIDATES = 20_000
+_UNLIMITED = 10**9
 
 Latency = Callable[[tuple[int, ...], tuple[int, ...]], float]
 """Hidden widths and outputs per task -> measured milliseconds for one input row."""
@@ -167,12 +168,12 @@ class Plan:
         estimated = spec.affinity.estimator != "measured"
         phases = [PhaseCount("search", "groups of the search", self.search_trials())]
         typical = self._typical_group()
-        if estimated and spec.affinity.audit:
-            audit = min(spec.affinity.audit, int((self.choosable_C & ~self.trained_C).sum()) or spec.affinity.audit)
-            phases.append(PhaseCount("audit", "random groups that audit the estimates", (typical,) * audit * seeds))
+        if self.audit_groups:
+            audit = (typical,) * (self.audit_groups * seeds)
+            phases.append(PhaseCount("audit", "random groups that audit the estimates", audit))
         if estimated:
-            checks = (typical,) * (ROUNDS * self.networks * seeds)
-            phases.append(PhaseCount("check", "choices that rest on estimates, at most", checks))
+            most = min(ROUNDS * self.networks * seeds, self.spare - self.audit_groups * seeds)
+            phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * most))
         if spec.evidence.best_of_random and self.networks > 1:
             compare = (typical,) * (self.random_groups() * seeds)
             phases.append(PhaseCount("compare", "as many random groups, at most", compare))
@@ -196,13 +197,31 @@ class Plan:
         grouped = (self._typical_group(),) * (groupings * self.networks)
         return (*grouped, *singles, *small, whole, Trial(everything, wide, seed), ensemble)
 
+    @property
+    def spare(self) -> int:
+        """Trainings that ``budget.training`` leaves for audits and checks once the search is paid for."""
+        allowed = self.spec.budget.training
+        if allowed is None or allowed.trainings is None:
+            return _UNLIMITED
+        return allowed.trainings - len(self.search_trials())
+
+    @property
+    def audit_groups(self) -> int:
+        """Random groups that the estimates are audited on: what the spec asks for, and half of the spare at most."""
+        if self.spec.affinity.estimator == "measured":
+            return 0
+        guessed = self.choosable_C & (self.candidates.size_C >= 3)
+        if self.spec.affinity.estimator == "higher-order":
+            guessed = guessed & ~self.trained_C
+        affordable = self.spare // 2 // self.spec.training.seeds
+        return min(self.spec.affinity.audit, int(guessed.sum()), affordable)
+
     def random_groups(self) -> int:
         """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many."""
         shared_C = self.trained_C & (self.candidates.size_C >= 2) & (self.candidates.size_C < len(self.tasks))
-        audited = self.spec.affinity.audit if self.spec.affinity.estimator != "measured" else 0
         groups = {self.candidates.members_CT[c].tobytes() for c in np.flatnonzero(shared_C)}
         everything: int = 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2
-        return max(0, min(len(groups) + audited, everything))
+        return max(0, min(len(groups) + self.audit_groups, everything))
 
     @property
     def searching(self) -> int:
@@ -385,11 +404,12 @@ def _check_fraction(spec: Spec) -> None:
 
 
 def _check_training_budget(plan: Plan) -> None:
-    allowed = plan.spec.budget.training
-    if allowed is None or allowed.trainings is None or plan.searching <= allowed.trainings:
+    if plan.spare >= 0:
         return
+    allowed, needed = plan.spec.budget.training, len(plan.search_trials())
     raise SpecError(
-        f"the search trains up to {plan.searching} networks, {allowed.trainings} are allowed",
+        f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
         where="budget.training.trainings",
-        fix=f"Raise it to {plan.searching}, or lower training.seeds, affinity.audit or candidates.max_size",
+        fix=f"Raise it to {needed} or more (the rest audits and checks estimates), or lower training.seeds or "
+        "candidates.max_size",
     )

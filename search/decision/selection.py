@@ -6,7 +6,7 @@ decides. Axes as everywhere: ``R`` seeds, ``C`` candidates, ``T`` tasks, ``S`` r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,17 @@ from grouping.solver.solve import solve
 from search.decision.plan import STANDARD, Plan
 from search.trials import Trial, TrialResult
 
-__all__ = ["choose", "completed", "curves_of", "finished", "frontier", "measured", "reference_losses", "unmeasured"]
+__all__ = [
+    "choose",
+    "completed",
+    "curves_of",
+    "finished",
+    "frontier",
+    "measured",
+    "never_trained",
+    "reference_losses",
+    "unmeasured",
+]
 
 
 def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
@@ -93,10 +103,24 @@ def completed(plan: Plan, table: LossTable, *, estimate: bool = True) -> LossTab
     return higher_order(relative) if estimate and plan.spec.affinity.estimator == "higher-order" else relative
 
 
-def choose(plan: Plan, table: LossTable, *, top: int = 1, estimate: bool = True) -> Solution:
-    """The proven best grouping for raw losses under the plan's budget; indices refer to ``plan.candidates``."""
+def choose(
+    plan: Plan, table: LossTable, *, top: int = 1, estimate: bool = True, barred: Collection[int] = ()
+) -> Solution:
+    """The proven best grouping for raw losses under the plan's budget.
+
+    Args:
+        plan: Candidates, costs and budget.
+        table: Raw losses.
+        top: How many solutions; the others are ``alternatives``.
+        estimate: Whether estimates may fill the gaps of the table.
+        barred: Candidates that must not be chosen: those whose training failed.
+
+    Returns:
+        A solution whose indices refer to ``plan.candidates``.
+    """
     losses_CT = completed(plan, table, estimate=estimate).mean_CT
-    usable = np.flatnonzero(plan.choosable_C & ~np.isnan(losses_CT).all(axis=1))
+    allowed_C = plan.choosable_C & ~np.isin(np.arange(len(plan.candidates)), list(barred))
+    usable = np.flatnonzero(allowed_C & ~np.isnan(losses_CT).all(axis=1))
     solution = solve(
         losses_CT[usable],
         plan.charged_C[usable],
@@ -133,6 +157,16 @@ def _in_plan(solution: Solution, usable: IntArray) -> Solution:
     """The same solution with indices into the plan's candidates."""
     alternatives = tuple(_in_plan(other, usable) for other in solution.alternatives)
     return replace(solution, chosen=usable[solution.chosen], alternatives=alternatives)
+
+
+def never_trained(plan: Plan, table: LossTable, failures: Collection[Trial]) -> tuple[int, ...]:
+    """Candidates that were tried and failed with every seed."""
+    failed = {(trial.tasks, trial.capacity) for trial in failures}
+    return tuple(
+        int(c)
+        for c in np.flatnonzero((table.replicates_CT == 0).all(axis=1))
+        if (plan.group(int(c)), float(plan.capacity_C[c])) in failed
+    )
 
 
 def unmeasured(solution: Solution, table: LossTable) -> tuple[int, ...]:

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import grouping as g
 from grouping.errors import NoResultError
 from grouping.losses import LossTable
 from grouping.recommendation import Recommendation
+from search.cli.app import run as run_cli
 from search.data.resolution import resolve
 from search.decision import selection
 from search.decision.measurement import TrialFunction
@@ -163,16 +163,15 @@ def test_the_run_folder_holds_every_promised_file(finished: Finished) -> None:
     assert Recommendation.from_json(json.loads((folder / "recommendation.json").read_text())) == recommendation
 
 
-def test_solve_on_the_written_table_gives_the_recommended_networks(finished: Finished) -> None:
+def test_solve_on_the_written_table_gives_the_recommended_networks(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
     recommendation, folder = finished
-    table = g.read_losses(folder / "losses.csv")
-    reference_T = g.single_task_losses(table)
-    losses_CT = table.scaled(reference_T).mean_CT
-    solution = g.solve(losses_CT, table.candidates.cost_C, budget=2, max_networks=2)
-    assert {table.candidates.name(int(c)) for c in solution.chosen} == {
-        n.network for n in recommendation.solution.networks
-    }
-    assert solution.objective / 6 == pytest.approx(recommendation.solution.objective, abs=1e-9)
+    command = ["solve", str(folder / "losses.csv"), "--relative", "--budget", "2", "--max-networks", "2", "--json"]
+    assert run_cli(command) == 0
+    solved = json.loads(capsys.readouterr().out)
+    assert {n["network"] for n in solved["networks"]} == {n.network for n in recommendation.solution.networks}
+    assert solved["objective"] / 6 == pytest.approx(recommendation.solution.objective, abs=1e-9)
 
 
 def test_a_resumed_run_trains_nothing_twice_and_says_the_same(runs: Runs) -> None:

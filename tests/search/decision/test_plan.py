@@ -110,9 +110,21 @@ def test_a_budget_below_every_grouping_says_what_would_do() -> None:
 
 
 def test_more_trainings_than_allowed_are_refused_before_anything_is_trained() -> None:
-    with pytest.raises(SpecError, match=r"trains up to \d+ networks, 10 are allowed") as caught:
+    with pytest.raises(SpecError, match=r"trains \d+ networks, 10 are allowed") as caught:
         plan_of(4, budget={"inference": 2, "training": {"trainings": 10}})
     assert caught.value.where == "budget.training.trainings"
+
+
+def test_what_a_training_budget_leaves_is_shared_by_audits_and_checks() -> None:
+    plan = plan_of(
+        4, affinity={"audit": 6}, training={"seeds": 2}, budget={"inference": 2, "training": {"trainings": 32}}
+    )
+    counts = {phase.phase: phase.trainings for phase in plan.phases()}
+    assert counts["search"] == 22
+    assert plan.spare == 10
+    assert plan.audit_groups == 2
+    assert counts["audit"] + counts["check"] == 10
+    assert plan.searching == 32
 
 
 def test_a_latency_budget_needs_a_measurement() -> None:
