@@ -104,7 +104,8 @@ class _Search:
                     return self._outcome(reached, complete=False)
                 closed = min(closed, self._visit(node))
                 if self.unfinished:
-                    return self._outcome(min(closed, *(waiting.bound for waiting in self.heap)), complete=False)
+                    reached = min([closed, *(waiting.bound for waiting in self.heap)])
+                    return self._outcome(reached, complete=False)
         except KeyboardInterrupt:
             self.clock.interrupt()
             return self._outcome(min(closed, current), complete=False)

@@ -82,9 +82,7 @@ class Certificate:
             for node in data["nodes"]
         )
         pairs = {name: tuple((a, b) for a, b in data[name]) for name in ("together", "apart")}
-        tuples = {
-            name: tuple(data[name])
-            for name in ("chosen", "budget_D", "weights_T", "spendable", "deployed", "auxiliary")
-        }
+        flat = ("chosen", "budget_D", "weights_T", "spendable", "deployed", "auxiliary")
+        tuples = {name: tuple(data[name]) for name in flat}
         rest = {**data, **pairs, **tuples, "nodes": nodes, "at_most": {int(t): limit for t, limit in data["at_most"]}}
         return cls(**rest)

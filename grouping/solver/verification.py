@@ -121,7 +121,7 @@ def _pose(
         return _Table(value_CT, charged_CD, np.array(limits), np.arange(len(value_CT)), certificate.partition)
     for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
         if not _nothing_between(charged_CD[legal_C, d], claimed, limit, value_CT.shape[1]):
-            complaints.append(f"costs can sum to more than {claimed!r} within the budget of {limit!r}")
+            complaints.append(f"{claimed!r} is not the largest sum of costs within the budget of {limit!r}")
         charged_CD[:, d] /= claimed if claimed > 0 else 1.0
     limit_D = np.array([(1.0 if claimed > 0 else 0.0) + 1e-11 for claimed in certificate.spendable])
     legal_C &= (charged_CD <= limit_D).all(axis=1)
@@ -129,10 +129,10 @@ def _pose(
 
 
 def _nothing_between(cost_C: FloatArray, claimed: float, limit: float, most: int) -> bool:
-    """Whether no sum of at most ``most`` costs lies above the claimed and within the limit."""
+    """Whether the claimed sum is within the limit, and no sum of at most ``most`` costs lies between the two."""
     slack = 1e-10 * limit
     if claimed >= limit - slack:
-        return True
+        return claimed <= limit + slack
     sums = {0.0}
     prices = {float(cost) for cost in cost_C if 0 < cost <= limit + slack}
     for _ in range(most):

@@ -97,7 +97,8 @@ def values(problem: Instance) -> Float:
         value_CT[members_CT.sum(axis=1) > problem.max_size] = np.inf
     if problem.partition:
         value_CT[(members_CT & np.isinf(value_CT)).any(axis=1)] = np.inf
-    return value_CT * np.array(problem.weights_T)
+    weighted: Float = value_CT * np.array(problem.weights_T)
+    return weighted
 
 
 def exhaustive(problem: Instance) -> float:

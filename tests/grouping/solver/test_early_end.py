@@ -1,0 +1,84 @@
+"""A search that is stopped returns the best it has, with a bound that holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grouping.errors import NoResultError
+from grouping.solver.solution import Progress
+from grouping.solver.solve import solve
+from tests.grouping.solver.instances import Float
+
+N_TASKS = 24
+
+
+@pytest.fixture(scope="module")
+def pool() -> tuple[Float, Float]:
+    """Random groups of 24 tasks: the relaxation leaves a gap, so that one node is not enough."""
+    rng = np.random.default_rng(41)
+    members_CT = np.vstack([np.eye(N_TASKS, dtype=bool), rng.random((800, N_TASKS)) < 0.15])
+    members_CT = members_CT[members_CT.any(axis=1)]
+    losses_CT = np.where(members_CT, rng.uniform(0.5, 1.5, members_CT.shape), np.nan)
+    return losses_CT, np.ones(len(losses_CT))
+
+
+def test_a_callback_sees_the_gap_close_and_can_stop(pool: tuple[Float, Float]) -> None:
+    seen: list[Progress] = []
+
+    def stop_at_three(progress: Progress) -> bool:
+        seen.append(progress)
+        return len(seen) == 3
+
+    solution = solve(*pool, 7.0, callback=stop_at_three)
+    assert solution.stopped == "callback"
+    assert not solution.proven_optimal
+    assert solution.bound < solution.objective
+    assert solution.gap == pytest.approx((solution.objective - solution.bound) / solution.objective)
+    bounds = [progress.bound for progress in seen]
+    assert bounds == sorted(bounds)
+    assert len(set(solution.serves_T.tolist())) == len(solution.chosen)
+
+
+def test_ctrl_c_returns_the_incumbent(pool: tuple[Float, Float]) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.nodes >= 2:
+            raise KeyboardInterrupt
+
+    solution = solve(*pool, 7.0, callback=interrupt)
+    assert solution.stopped == "interrupted"
+    assert solution.bound <= solution.objective
+
+
+def test_a_time_limit_returns_the_incumbent_with_its_bound(pool: tuple[Float, Float]) -> None:
+    solution = solve(*pool, 7.0, time_limit=0.0)
+    assert solution.stopped == "time limit"
+    assert solution.bound <= solution.objective
+
+
+def test_stopped_before_the_first_grouping_is_an_error_of_its_own() -> None:
+    # Greedy takes the cheap large group first and then cannot afford what is left.
+    losses_CT = np.array([[0.1, 0.1, np.nan], [1.0, np.nan, 1.0], [np.nan, 1.0, np.nan]])
+    cost_C = np.array([1.0, 1.0, 0.9])
+    assert solve(losses_CT, cost_C, 1.9).chosen.tolist() == [1, 2]
+    with pytest.raises(NoResultError, match="time limit"):
+        solve(losses_CT, cost_C, 1.9, time_limit=0.0)
+
+
+def test_fractional_candidates_are_branched_on_where_no_task_is_divided() -> None:
+    # Three equal services for each task, each pair of candidates covering all three tasks by halves: the relaxation uses
+    # every candidate by half, no task sees two different losses, and only branching on candidates proves the optimum.
+    members_CT = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], dtype=bool)
+    block = np.where(members_CT, 1.0, np.nan)
+    n_blocks = 5
+    losses_CT = np.full((3 * n_blocks, 3 * n_blocks), np.nan)
+    for b in range(n_blocks):
+        losses_CT[3 * b : 3 * b + 3, 3 * b : 3 * b + 3] = block
+    dear = np.where(np.eye(3 * n_blocks, dtype=bool), 2.0, np.nan)
+    losses_CT = np.vstack([losses_CT, dear])
+    cost_C = np.concatenate([np.ones(3 * n_blocks), np.full(3 * n_blocks, 0.001)])
+    solution = solve(losses_CT, cost_C, 1.5 * n_blocks)
+    assert solution.proven_optimal
+    # Each block is covered by two candidates, or by one and a cheap single of loss 2: seven fit whole, the rest pays.
+    whole = 7 - n_blocks
+    assert solution.objective == pytest.approx(3 * n_blocks + (n_blocks - whole))
