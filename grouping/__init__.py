@@ -9,13 +9,16 @@ Needs neither torch nor Ray; the machinery that fills the tables is the package 
     assert g.verify(solution.certificate, table.mean_CT, table.candidates.cost_C)
 """
 
+from grouping.affinity import Affinity, order_by_clustering, pair_affinity, task_graph
 from grouping.budget import Budget
 from grouping.candidates import Candidates
 from grouping.curves import CurveTable
 from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
 from grouping.estimators import estimate
+from grouping.evidence import bootstrap
 from grouping.files import read_curves, read_losses, write_losses
 from grouping.losses import LossTable
+from grouping.recommendation import Recommendation, recommend
 from grouping.solver.certificate import Certificate
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Progress, Solution
@@ -24,6 +27,7 @@ from grouping.solver.verification import verify
 from grouping.tasks import Task
 
 __all__ = [
+    "Affinity",
     "Budget",
     "Candidates",
     "Certificate",
@@ -34,14 +38,20 @@ __all__ = [
     "LossTable",
     "NoResultError",
     "Progress",
+    "Recommendation",
     "Solution",
     "TableError",
     "Task",
+    "bootstrap",
     "estimate",
+    "order_by_clustering",
+    "pair_affinity",
     "read_curves",
     "read_losses",
+    "recommend",
     "solve",
     "solve_frontier",
+    "task_graph",
     "verify",
     "write_losses",
 ]

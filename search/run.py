@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grouping.affinity import pair_affinity
 from grouping.recommendation import Recommendation
+from grouping.recommendation.recommend import affinity_entries, stability_record
 from search.data.dataset import load_dataset
 from search.decision import assembly
 from search.decision.contenders import CostOf
@@ -142,7 +144,7 @@ def _recommendation(
     first, dataset = decisions[0], job.experiments[0].dataset
     comparisons = [assembly.compare_contenders(decision) for decision in decisions]
     comparison = comparisons[0]
-    stability = assembly.stability_record(first.stability)
+    stability = stability_record(first.stability)
     audit = assembly.audit_record(first)
     runner_up = None if first.runner_up is None else assembly.selection(first, first.runner_up)
     return Recommendation(
@@ -161,7 +163,7 @@ def _recommendation(
         estimator=job.spec.affinity.estimator,
         estimates=assembly.estimates(first),
         audit=audit,
-        affinity=assembly.affinity_entries(first),
+        affinity=affinity_entries(pair_affinity(first.table, cost=job.plan.plain_capacity)),
         affinity_measured_at={
             "rows": len(dataset.train.inputs_NF),
             "epochs": job.spec.training.epochs,

@@ -10,6 +10,7 @@ import typer
 from search.cli.console import JsonFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
+    from search.data.dataset import Dataset
     from search.decision.plan import Plan
     from search.decision.probe import Speed
 
@@ -44,7 +45,7 @@ def plan(
         print_result(plan_as_text(made, dataset, speed))
 
 
-def _probe(made: Plan, dataset: Any) -> Speed:  # noqa: ANN401
+def _probe(made: Plan, dataset: Dataset) -> Speed:
     from search.decision.probe import measure_speed
     from search.execution.ray_executor import RayExecutor
     from search.training.experiment import Experiment
@@ -56,7 +57,7 @@ def _probe(made: Plan, dataset: Any) -> Speed:  # noqa: ANN401
         return measure_speed(experiment, executor, train, made.spec.network.capacities)
 
 
-def plan_as_json(made: Plan, dataset: Any, speed: Speed | None) -> dict[str, Any]:  # noqa: ANN401
+def plan_as_json(made: Plan, dataset: Dataset, speed: Speed | None) -> dict[str, Any]:
     """What ``plan --json`` prints."""
     phases: list[dict[str, Any]] = [
         {
@@ -94,7 +95,7 @@ def plan_as_json(made: Plan, dataset: Any, speed: Speed | None) -> dict[str, Any
     return data
 
 
-def plan_as_text(made: Plan, dataset: Any, speed: Speed | None) -> str:  # noqa: ANN401
+def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None) -> str:
     """The same for people."""
     data = plan_as_json(made, dataset, speed)
     rows = data["rows"]

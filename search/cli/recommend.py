@@ -14,6 +14,7 @@ import typer
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result, warn
 
 if TYPE_CHECKING:
+    from search.decision.probe import Speed
     from search.spec import Spec
     from search.store.store import Store
 
@@ -92,7 +93,7 @@ def _work(store: Store, run: str, spec: Spec, base: Path, *, as_json: bool, quie
         note(f"run {run}", quiet=quiet)
         with RayExecutor(spec.cluster.address, spec.cluster.workers, spec.cluster.gpus_per_worker) as executor:
 
-            def announce(speed: Any) -> None:  # noqa: ANN401
+            def announce(speed: Speed) -> None:
                 phases = job.plan.phases()
                 minutes = sum(speed.wall(phase.trials) for phase in phases) / 60
                 networks = sum(phase.trainings for phase in phases)

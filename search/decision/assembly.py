@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from grouping.affinity import pair_affinity
 from grouping.evidence import (
     Comparisons,
     Interval,
     Judgement,
-    SelectionFrequency,
     audit,
     compare,
     compare_with_random,
@@ -24,20 +22,16 @@ from grouping.evidence import (
     verdict,
 )
 from grouping.recommendation import (
-    AffinityEntry,
     Audit,
     Baseline,
     Confirmed,
     Estimate,
     FrontierPoint,
-    GroupingFrequency,
     Network,
     Paired,
-    PairFrequency,
     RandomGroupings,
     Selection,
     SharingCost,
-    Stability,
 )
 from grouping.solver.baselines import partition_count
 from grouping.solver.solution import Solution
@@ -50,7 +44,6 @@ from search.trials import stream_seed
 
 __all__ = [
     "Comparison",
-    "affinity_entries",
     "audit_record",
     "baselines",
     "compare_contenders",
@@ -59,7 +52,6 @@ __all__ = [
     "frontier_points",
     "selection",
     "sharing_cost",
-    "stability_record",
 ]
 
 _SHOWN = ("chosen", "single-task", "all-in-one", "wide", "runner-up")
@@ -146,23 +138,6 @@ def audit_record(decision: Decision) -> Audit | None:
     )
 
 
-def affinity_entries(decision: Decision) -> tuple[AffinityEntry, ...]:
-    """Directed pair affinities of the measured pairs at the baseline capacity."""
-    found = pair_affinity(decision.table, cost=decision.plan.plain_capacity)
-    entries = []
-    for t, task in enumerate(found.tasks):
-        for u, partner in enumerate(found.tasks):
-            if t != u and np.isfinite(found.gain_TT[t, u]):
-                bounds = (found.low_TT[t, u], found.high_TT[t, u])
-                low, high = (float(b) if np.isfinite(b) else None for b in bounds)
-                entries.append(
-                    AffinityEntry(
-                        task, partner, float(found.gain_TT[t, u]), low, high, bool(found.significant_TT[t, u])
-                    )
-                )
-    return tuple(entries)
-
-
 def sharing_cost(decision: Decision) -> tuple[SharingCost, ...]:
     """What one served state costs the chosen networks against a best epoch per task (validation, relative)."""
     plan, best = decision.plan, decision.curves.best_per_task().scaled(decision.reference_T)
@@ -176,18 +151,6 @@ def sharing_cost(decision: Decision) -> tuple[SharingCost, ...]:
         for c in decision.solution.chosen
         for t in np.flatnonzero(plan.candidates.members_CT[c])
         if not np.isnan(decision.final.mean_CT[c, t])
-    )
-
-
-def stability_record(found: SelectionFrequency | None) -> Stability | None:
-    """Selection frequencies as a record."""
-    if found is None:
-        return None
-    return Stability(
-        found.frequency,
-        found.draws,
-        tuple(GroupingFrequency(names, frequency) for names, frequency in found.groupings.items()),
-        tuple(PairFrequency(a, b, frequency) for (a, b), frequency in found.pairs.items()),
     )
 
 

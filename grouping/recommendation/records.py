@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from pydantic import TypeAdapter
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from grouping.budget import BudgetUnit
 from grouping.tasks import Task
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "SCHEMA",
@@ -262,13 +264,17 @@ class Recommendation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, strings and numbers; not-a-number becomes null."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        data: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recommendation:
         """The inverse of ``to_json``; unknown schema versions are refused by pydantic's error."""
-        return _ADAPTER.validate_python(data)
+        return _adapter().validate_python(data)
 
 
-_ADAPTER: TypeAdapter[Recommendation] = TypeAdapter(Recommendation)
+@cache
+def _adapter() -> TypeAdapter[Recommendation]:
+    from pydantic import TypeAdapter  # 0.2 s, which whoever only solves a table need not wait for
+
+    return TypeAdapter(Recommendation)

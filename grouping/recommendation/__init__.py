@@ -1,0 +1,45 @@
+"""Recommendations: the records that reports are rendered from, and the way from a plain loss table to one."""
+
+from grouping.recommendation.recommend import recommend
+from grouping.recommendation.records import (
+    SCHEMA,
+    AffinityEntry,
+    Audit,
+    Baseline,
+    Confirmed,
+    Estimate,
+    FrontierPoint,
+    GroupingFrequency,
+    Network,
+    Paired,
+    PairFrequency,
+    PhaseCost,
+    RandomGroupings,
+    Recommendation,
+    Selection,
+    SharingCost,
+    Stability,
+    Verdict,
+)
+
+__all__ = [
+    "SCHEMA",
+    "AffinityEntry",
+    "Audit",
+    "Baseline",
+    "Confirmed",
+    "Estimate",
+    "FrontierPoint",
+    "GroupingFrequency",
+    "Network",
+    "PairFrequency",
+    "Paired",
+    "PhaseCost",
+    "RandomGroupings",
+    "Recommendation",
+    "Selection",
+    "SharingCost",
+    "Stability",
+    "Verdict",
+    "recommend",
+]

@@ -1,0 +1,198 @@
+"""From a loss table and a budget to a recommendation, without any training: nothing in it is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from grouping.affinity import Affinity, pair_affinity
+from grouping.budget import Budget
+from grouping.candidates import FloatArray
+from grouping.errors import InputError
+from grouping.evidence import SelectionFrequency, selection_frequency
+from grouping.losses import LossTable, single_task_losses
+from grouping.recommendation.records import (
+    AffinityEntry,
+    FrontierPoint,
+    GroupingFrequency,
+    Network,
+    PairFrequency,
+    Recommendation,
+    Selection,
+    Stability,
+)
+from grouping.solver.frontier import solve_frontier
+from grouping.solver.solution import Solution
+from grouping.solver.solve import solve
+from grouping.tasks import Task
+
+__all__ = ["affinity_entries", "recommend", "stability_record"]
+
+_DRAWS = 200
+
+
+def recommend(
+    table: LossTable,
+    budget: Budget,
+    *,
+    weights: Mapping[str, float] | None = None,
+    name: str = "table",
+    rng: np.random.Generator | None = None,
+) -> Recommendation:
+    """The best grouping of a table under a budget, in losses relative to the single-task networks of cost 1.
+
+    Args:
+        table: Losses, measured or estimated; single-task networks of cost 1 must be among them.
+        budget: The limit; its unit must be among the table's costs.
+        weights: Weight of each task in the objective; default: equal.
+        name: What the recommendation is called.
+        rng: For the selection frequency; default: always the same draws.
+
+    Returns:
+        A recommendation with selection, runner-up, frontier, affinity and selection frequency. Its verdict is
+        ``unsure``: only fresh seeds on test rows can say more.
+
+    Raises:
+        InputError: no single-task network of cost 1, an unknown cost, or a weight that is not positive.
+        InfeasibleError: no grouping fits the budget.
+    """
+    charged_C = _charged(table, budget)
+    weights_T = _weights(table, weights)
+
+    def choose(drawn: LossTable, top: int = 1) -> Solution:
+        return solve(
+            drawn.scaled(single_task_losses(drawn)).mean_CT,
+            charged_C,
+            budget=budget.limit,
+            weights_T=weights_T.tolist(),
+            max_networks=budget.max_networks,
+            max_size=budget.max_size,
+            top=top,
+            members_CT=table.candidates.members_CT,
+        )
+
+    solution = choose(table, top=2)
+    relative = table.scaled(single_task_losses(table))
+    points = solve_frontier(
+        relative.mean_CT, charged_C, weights_T=weights_T.tolist(), members_CT=table.candidates.members_CT
+    )
+    frequency = None
+    if (table.replicates_CT > 1).any():
+        frequency = selection_frequency(table, choose, _DRAWS, rng or np.random.default_rng(0))
+    runner_up = solution.alternatives[0] if solution.alternatives else None
+    return Recommendation(
+        name=name,
+        run="",
+        created="",
+        verdict="unsure",
+        verdict_text="Unsure: this is the best grouping of the table as it stands; no fresh seed has confirmed it.",
+        tasks=tuple(
+            Task(task, weight=float(weight))
+            for task, weight in zip(table.tasks, weights_T * len(weights_T), strict=True)
+        ),
+        budget=budget.limit,
+        unit=budget.unit,
+        max_networks=budget.max_networks,
+        solution=_selection(table, solution, charged_C),
+        runner_up=None if runner_up is None else _selection(table, runner_up, charged_C),
+        frontier=tuple(
+            FrontierPoint(p.cost, p.objective, _networks(table, p, charged_C), p.proven_optimal) for p in points
+        ),
+        estimator=_estimator(table),
+        estimates=(),
+        audit=None,
+        affinity=affinity_entries(pair_affinity(table)),
+        affinity_measured_at={"seeds": len(table.seeds)},
+        sharing_cost=(),
+        confirmed=(),
+        baselines=(),
+        random=None,
+        paired=(),
+        stability=stability_record(frequency),
+        training_cost=(),
+        wall_seconds=0.0,
+        next_steps=("Train the chosen networks and their alternatives on fresh seeds: taskgroup recommend.",),
+    )
+
+
+def affinity_entries(affinity: Affinity) -> tuple[AffinityEntry, ...]:
+    """Every directed pair that was trained, row by row."""
+    entries = []
+    for t, task in enumerate(affinity.tasks):
+        for u, partner in enumerate(affinity.tasks):
+            if t != u and np.isfinite(affinity.gain_TT[t, u]):
+                ends = (affinity.low_TT[t, u], affinity.high_TT[t, u])
+                low, high = (float(end) if np.isfinite(end) else None for end in ends)
+                gain, significant = float(affinity.gain_TT[t, u]), bool(affinity.significant_TT[t, u])
+                entries.append(AffinityEntry(task, partner, gain, low, high, significant))
+    return tuple(entries)
+
+
+def stability_record(found: SelectionFrequency | None) -> Stability | None:
+    """Selection frequencies as a record; None where nothing was repeated."""
+    if found is None:
+        return None
+    return Stability(
+        found.frequency,
+        found.draws,
+        tuple(GroupingFrequency(names, frequency) for names, frequency in found.groupings.items()),
+        tuple(PairFrequency(a, b, frequency) for (a, b), frequency in found.pairs.items()),
+    )
+
+
+def _charged(table: LossTable, budget: Budget) -> FloatArray:
+    if budget.unit == "snt":
+        return table.candidates.cost_C
+    if budget.unit not in table.candidates.other_costs_C:
+        raise InputError(
+            f"the table has no costs in {budget.unit}",
+            where="budget",
+            fix=f"Add a column cost_{budget.unit}, or give the budget in snt",
+        )
+    return table.candidates.other_costs_C[budget.unit]
+
+
+def _weights(table: LossTable, weights: Mapping[str, float] | None) -> FloatArray:
+    unknown = sorted(set(weights or {}) - set(table.tasks))
+    if unknown:
+        raise InputError(f"there is no task '{unknown[0]}' to weigh", where="weights")
+    weights_T = np.array([(weights or {}).get(task, 1.0) for task in table.tasks])
+    if not (np.isfinite(weights_T) & (weights_T > 0)).all():
+        raise InputError(f"the weights {weights_T.tolist()} are not all positive", where="weights")
+    return np.asarray(weights_T / weights_T.sum())
+
+
+def _estimator(table: LossTable) -> str:
+    assert table.estimated_CT is not None
+    return "estimated" if table.estimated_CT.any() else "measured"
+
+
+def _selection(table: LossTable, solution: Solution, charged_C: FloatArray) -> Selection:
+    return Selection(
+        budget=solution.budget,
+        cost=solution.cost,
+        objective=solution.objective,
+        bound=solution.bound,
+        gap=solution.gap,
+        proven_optimal=solution.proven_optimal,
+        optimal_for="these estimates" if _estimator(table) == "estimated" else "the measured losses",
+        networks=_networks(table, solution, charged_C),
+        losses={task: float(loss) for task, loss in zip(table.tasks, solution.losses_T, strict=True)},
+    )
+
+
+def _networks(table: LossTable, solution: Solution, charged_C: FloatArray) -> tuple[Network, ...]:
+    candidates = table.candidates
+    return tuple(
+        Network(
+            network=candidates.name(int(c)),
+            cost=float(charged_C[c]),
+            candidate=candidates.label_C[int(c)],
+            tasks=tuple(
+                task for task, member in zip(candidates.tasks, candidates.members_CT[c], strict=True) if member
+            ),
+            serves=tuple(task for task, g_ in zip(candidates.tasks, solution.serves_T, strict=True) if g_ == g),
+        )
+        for g, c in enumerate(solution.chosen)
+    )
