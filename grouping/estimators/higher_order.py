@@ -53,9 +53,10 @@ def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep
         losses_RCT[:, chosen_G] = np.where(fill_GT, estimate_RGT, losses_RCT[:, chosen_G])
         estimated_CT[chosen_G] |= fill_GT
     full = replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
-    empty_C: BoolArray = np.logical_and.reduce(np.isnan(losses_RCT), axis=(0, 2))
-    empty_C[:n_own] = False
-    return full.select(~empty_C) if empty_C.any() else full
+    # A group that was only asked for is of no use unless all its members have an estimate.
+    partial_C = (candidates.members_CT & np.isnan(losses_RCT).all(axis=0)).any(axis=1)
+    partial_C[:n_own] = False
+    return full.select(~partial_C) if partial_C.any() else full
 
 
 def complete(table: LossTable, *, keep_measured: bool = True, max_size: int | None = None) -> LossTable:

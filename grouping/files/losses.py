@@ -116,7 +116,7 @@ def read_curves(
 
 
 def write_losses(table: LossTable, path: str | os.PathLike[str]) -> None:
-    """Write a loss table as CSV that ``read_losses`` reads back; ``candidate``, ``seed``, ``source`` always stand there.
+    """Write a loss table as CSV that ``read_losses`` reads back; ``candidate``, ``seed`` and ``source`` always there.
 
     Raises:
         InputError: the file cannot be written.

@@ -66,8 +66,8 @@ def test_stopped_before_the_first_grouping_is_an_error_of_its_own() -> None:
 
 
 def test_fractional_candidates_are_branched_on_where_no_task_is_divided() -> None:
-    # Three equal services for each task, each pair of candidates covering all three tasks by halves: the relaxation uses
-    # every candidate by half, no task sees two different losses, and only branching on candidates proves the optimum.
+    # Any two of a block's candidates cover its three tasks, at equal losses: the relaxation uses every candidate by half,
+    # no task sees two different losses, and only branching on candidates proves the optimum.
     members_CT = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], dtype=bool)
     block = np.where(members_CT, 1.0, np.nan)
     n_blocks = 5

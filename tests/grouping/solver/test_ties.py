@@ -66,7 +66,7 @@ def test_equal_losses_of_many_groups_end_with_one_network() -> None:
 def test_equal_losses_under_a_largest_size_end_with_the_first_members() -> None:
     losses_CT = np.where(subsets(6), 1.0, np.nan)
     solution = solve(losses_CT, np.ones(len(losses_CT)), 6.0, max_size=2)
-    assert sorted(tuple(np.flatnonzero(row)) for row in solution.members_GT) == [(0, 1), (2, 3), (4, 5)]
+    assert sorted(tuple(np.flatnonzero(row).tolist()) for row in solution.members_GT) == [(0, 1), (2, 3), (4, 5)]
 
 
 def test_a_difference_above_the_tolerance_is_no_tie() -> None:
