@@ -54,7 +54,8 @@ def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep
         estimated_CT[chosen_G] |= fill_GT
     full = replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
     # A group that was only asked for is of no use unless all its members have an estimate.
-    partial_C = (candidates.members_CT & np.isnan(losses_RCT).all(axis=0)).any(axis=1)
+    missing_CT = candidates.members_CT & np.isnan(losses_RCT).all(axis=0)
+    partial_C: BoolArray = np.logical_or.reduce(missing_CT, axis=1)
     partial_C[:n_own] = False
     return full.select(~partial_C) if partial_C.any() else full
 

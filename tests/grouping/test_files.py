@@ -1,4 +1,4 @@
-"""Loss tables as files: what is read, what is refused with file and line, and that writing is the inverse of reading."""
+"""Loss tables as files: what is read, what is refused with file and line, and writing as the inverse of reading."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_curves(tmp_path: Path) -> None:
     curves = read_curves(path)
     assert curves.steps_S.tolist() == [1, 2]
     assert curves.at_fraction(0.5).mean_CT[:, :].tolist()[0][0] == 3
-    with pytest.raises(TableError, match="--fraction|--where step"):
+    with pytest.raises(TableError, match=r"--fraction|--where step"):
         read_losses(path)
 
 
@@ -174,9 +174,9 @@ def test_bad_tables_are_refused_with_one_message(tmp_path: Path, text: str | byt
 
 def test_conditions_that_leave_nothing_name_the_values(tmp_path: Path) -> None:
     text = "network,task,loss,split\na,a,1,val\na,a,2,test\n"
-    with pytest.raises(TableError, match="no row has split=vall.*'split' takes: test, val"):
+    with pytest.raises(TableError, match=r"no row has split=vall.*'split' takes: test, val"):
         read(tmp_path, text, where={"split": "vall"})
-    with pytest.raises(TableError, match="no column 'spilt'.*Did you mean 'split'"):
+    with pytest.raises(TableError, match=r"no column 'spilt'.*Did you mean 'split'"):
         read(tmp_path, text, where={"spilt": "val"})
 
 

@@ -66,7 +66,7 @@ def test_stopped_before_the_first_grouping_is_an_error_of_its_own() -> None:
 
 
 def test_fractional_candidates_are_branched_on_where_no_task_is_divided() -> None:
-    # Any two of a block's candidates cover its three tasks, at equal losses: the relaxation uses every candidate by half,
+    # Any two of a block's candidates cover its three tasks, at equal losses: the relaxation uses all by half,
     # no task sees two different losses, and only branching on candidates proves the optimum.
     members_CT = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], dtype=bool)
     block = np.where(members_CT, 1.0, np.nan)
