@@ -176,7 +176,7 @@ def _selection(table: LossTable, solution: Solution, charged_C: FloatArray) -> S
         bound=solution.bound,
         gap=solution.gap,
         proven_optimal=solution.proven_optimal,
-        optimal_for="these estimates" if _estimator(table) == "estimated" else "the measured losses",
+        optimal_for="estimates and measured losses" if _estimator(table) == "estimated" else "measured losses",
         networks=_networks(table, solution, charged_C),
         losses={task: float(loss) for task, loss in zip(table.tasks, solution.losses_T, strict=True)},
     )

@@ -58,6 +58,9 @@ GLOSSARY = (
 )
 
 
+_MOST_GROUPINGS = 5
+
+
 def facts(recommendation: Recommendation) -> tuple[Fact, ...]:
     """The recommendation in five figures."""
     solution, unit = recommendation.solution, recommendation.unit
@@ -271,7 +274,9 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
                 "not a probability."
             )
         )
-        blocks.append(tables.groupings(recommendation))
+        blocks.append(tables.groupings(recommendation, _MOST_GROUPINGS))
+        if len(stability.groupings) > _MOST_GROUPINGS:
+            blocks.append(Folded(tables.groupings(recommendation)))
         blocks += _picture(
             figures, "pairs", "How stable each pair is",
             "Percentage of re-solves in which two tasks were trained in one chosen network.",

@@ -276,13 +276,14 @@ def pairs(recommendation: Recommendation) -> Table:
     )
 
 
-def groupings(recommendation: Recommendation) -> Table:
-    """The groupings that re-solves chose, most often first."""
+def groupings(recommendation: Recommendation, most: int | None = None) -> Table:
+    """The groupings that re-solves chose, most often first; says so where not all are shown."""
     entries = recommendation.stability.groupings if recommendation.stability else ()
+    cut = f", the {most} most frequent of {len(entries)}" if most is not None and most < len(entries) else ""
     return _table(
-        "Groupings chosen in re-solves on resampled search losses",
+        f"Groupings chosen in re-solves on resampled search losses{cut}",
         ("Grouping", "Selection frequency#"),
-        ((" | ".join(g.networks), share(g.frequency, 1)) for g in entries),
+        ((" | ".join(g.networks), share(g.frequency, 1)) for g in entries[:most]),
     )
 
 

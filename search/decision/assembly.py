@@ -61,8 +61,6 @@ _HIGHER_IS_BETTER = frozenset({"R2", "AUC", "average precision", "accuracy"})
 def selection(decision: Decision, solution: Solution) -> Selection:
     """A solver's answer as a record."""
     plan = decision.plan
-    assert decision.relative.estimated_CT is not None
-    estimated = bool(decision.relative.estimated_CT.any()) or plan.spec.affinity.estimator == "early-stopping"
     return Selection(
         budget=solution.budget,
         cost=solution.cost,
@@ -70,10 +68,23 @@ def selection(decision: Decision, solution: Solution) -> Selection:
         bound=solution.bound,
         gap=solution.gap,
         proven_optimal=solution.proven_optimal,
-        optimal_for="these estimates" if estimated else "the measured losses",
+        optimal_for=_optimal_for(decision),
         networks=networks(plan, solution),
         losses={plan.tasks[t].name: float(solution.losses_T[t]) for t in plan.main},
     )
+
+
+def _optimal_for(decision: Decision) -> str:
+    """Of what the choice is proven best: which numbers, of how many networks."""
+    relative = decision.relative
+    assert relative.estimated_CT is not None
+    known_C = decision.plan.choosable_C & ~np.isnan(relative.mean_CT).all(axis=1)
+    known, estimated = int(known_C.sum()), int((known_C & relative.estimated_CT.any(axis=1)).sum())
+    if decision.plan.spec.affinity.estimator == "early-stopping":
+        return f"early-stopping estimates of {known} networks"
+    if not estimated:
+        return f"measured losses of {known} networks"
+    return f"higher-order estimates of {estimated} networks and the measured losses of {known - estimated}"
 
 
 def networks(plan: Plan, solution: Solution) -> tuple[Network, ...]:

@@ -114,7 +114,7 @@ def test_chosen_groups_were_estimated_first_and_measured_afterwards(finished: Fi
     for estimate in recommendation.estimates:
         assert estimate.estimated == pytest.approx(estimate.measured, abs=0.03)
         assert estimate.estimated != estimate.measured
-    assert recommendation.solution.optimal_for == "these estimates"
+    assert recommendation.solution.optimal_for.startswith("higher-order estimates of ")
 
 
 def test_estimates_are_audited_on_a_random_sample_that_is_charged_to_the_search(finished: Finished) -> None:
@@ -279,11 +279,11 @@ def test_other_estimators_find_the_planted_groups_too(runs: Runs, estimator: str
     if estimator == "measured":
         assert recommendation.audit is None
         assert recommendation.estimates == ()
-        assert recommendation.solution.optimal_for == "the measured losses"
+        assert recommendation.solution.optimal_for == "measured losses of 64 networks"
     else:
         assert recommendation.audit is not None
         assert recommendation.estimates
-        assert recommendation.solution.optimal_for == "these estimates"
+        assert recommendation.solution.optimal_for == "early-stopping estimates of 64 networks"
 
 
 def test_the_users_own_grouping_is_confirmed_beside_the_choice(runs: Runs) -> None:
