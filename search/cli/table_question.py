@@ -187,7 +187,9 @@ class TableQuestion:
     @property
     def optimal_for(self) -> str:
         """Of what an answer is optimal."""
-        what = "measured losses" if self.estimator == "measured" else f"{self.estimator} estimates"
+        assert self.table.estimated_CT is not None
+        given = "measured and estimated losses" if self.table.estimated_CT.any() else "measured losses"
+        what = given if self.estimator == "measured" else f"{self.estimator} estimates"
         return f"{what} relative to single-task networks" if self.relative else what
 
     def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from grouping.errors import NoResultError
+from grouping.estimators.higher_order import higher_order
 from grouping.losses import LossTable
 from grouping.recommendation import Recommendation
 from search.cli.app import run as run_cli
@@ -217,7 +218,7 @@ def test_shuffled_estimates_change_the_recommendation(runs: Runs, monkeypatch: p
             losses_RCT[:, rows, t] = losses_RCT[:, random.permutation(rows), t]
         return replace(estimated, losses_RCT=losses_RCT)
 
-    real = selection.higher_order
+    real = higher_order
     monkeypatch.setattr(selection, "higher_order", shuffled)
     misled = runs.work(job_of(), runs.create(job_of()))
     assert {n.network for n in misled.solution.networks} != {n.network for n in honest.solution.networks}

@@ -334,3 +334,18 @@ def test_published_frontiers(capsys: pytest.CaptureFixture[str], setting: str, m
     assert len(published) == len(found["solutions"]) == 9
     for row, point in zip(published, found["solutions"], strict=True):
         assert point["objective"] == pytest.approx(float(row["selection_objective"]), abs=1e-6)
+
+
+def test_a_table_that_holds_estimates_is_not_called_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "network,task,loss,source\na,a,1.0,measured\nb,b,1.0,measured\na+b,a,0.9,estimated\na+b,b,0.9,estimated\n"
+    )
+    assert run(["solve", str(table), "--budget", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["optimal_for"] == "measured and estimated losses"
+    assert run(["solve", str(table), "--budget", "2", "--where", "source=measured", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["optimal_for"] == "measured losses"
+    assert {network["network"] for network in found["networks"]} == {"a", "b"}
