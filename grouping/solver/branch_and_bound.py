@@ -211,11 +211,12 @@ def _split(local: Problem, relaxation: Relaxation, branches: Sequence[Branch]) -
         return Branch("at most", task, theta), Branch("above", task, theta)
     decided = {branch.which for branch in branches if branch.kind == "with"}
     open_rows = [row for row, index in enumerate(local.index_C.tolist()) if index not in decided]
-    # The most fractional one. Where none is, the relaxation uses what the limits do not quite allow: its first.
     share_of = {row: relaxation.share.get(row, 0.0) for row in open_rows}
-    row = min(
-        open_rows, key=lambda row: (not 1e-6 < share_of[row] < 1 - 1e-6, abs(share_of[row] - 0.5), -share_of[row])
-    )
+    fractional = [row for row in open_rows if 1e-6 < share_of[row] < 1 - 1e-6]
+    if fractional:
+        row = min(fractional, key=lambda row: (abs(share_of[row] - 0.5), row))
+    else:  # the relaxation uses whole candidates that the limits do not quite allow
+        row = max(open_rows, key=lambda row: (share_of[row], -row))
     index = int(local.index_C[row])
     return Branch("without", index), Branch("with", index)
 

@@ -26,7 +26,7 @@ __all__ = ["COST_SLACK", "Problem", "Question", "formulate", "readable"]
 COST_SLACK = 1e-11
 """Budgets are compared with this relative tolerance: 0.1 + 0.2 fits into 0.3."""
 
-_SOME, _FEW_PRICES, _FEW_SUMS = 4096, 8, 4096
+_FEW_PRICES, _FEW_SUMS = 8, 4096
 
 
 @dataclass(frozen=True)
@@ -247,14 +247,18 @@ def _spendable(limit: float, cost_C: FloatArray, most: int) -> float:
     A budget of 2.5 for networks of cost 1 is a budget of 2: saying so makes the relaxation much tighter.
     """
     ceiling = limit * (1 + COST_SLACK)
-    price_P = np.unique(cost_C[(cost_C > 0) & (cost_C <= ceiling)][:_SOME])
-    if len(price_P) > _FEW_PRICES or len(np.setdiff1d(cost_C[(cost_C > 0) & (cost_C <= ceiling)], price_P)):
-        return limit
-    if not len(price_P):
+    prices: list[float] = []
+    left_C = cost_C[(cost_C > 0) & (cost_C <= ceiling)]
+    while len(left_C):
+        if len(prices) == _FEW_PRICES:
+            return limit
+        prices.append(float(left_C[0]))
+        left_C = left_C[left_C != left_C[0]]
+    if not prices:
         return limit
     sum_S = np.zeros(1)
     for _ in range(most):
-        sum_S = np.unique(np.round(np.add.outer(sum_S, [0.0, *price_P]).ravel() / limit, 13)) * limit
+        sum_S = np.unique(np.round(np.add.outer(sum_S, [0.0, *prices]).ravel() / limit, 13)) * limit
         sum_S = sum_S[sum_S <= ceiling]
         if len(sum_S) > _FEW_SUMS:
             return limit
