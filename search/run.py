@@ -169,7 +169,7 @@ def _recommendation(
             "epochs": job.spec.training.epochs,
             "learning_rate": job.spec.training.learning_rate,
             "batch_size": job.spec.training.batch_size,
-            "widths": " ".join(str(width) for width in job.spec.network.widths),
+            "widths": ", ".join(str(width) for width in job.spec.network.widths),
             "capacity": job.plan.plain_capacity,
             "seeds": len(job.plan.search_seeds),
         },

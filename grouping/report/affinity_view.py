@@ -46,8 +46,12 @@ def read_affinity(recommendation: Recommendation, *, clustered: bool = False) ->
 
 
 def graphml(recommendation: Recommendation) -> str:
-    """The task graph as GraphML: nodes with type, weight, role and the network that serves them."""
+    """The task graph as GraphML: nodes with type, weight, role and the network that serves them.
+
+    Attributes of the graph say what the affinities were measured at.
+    """
     graph = task_graph(read_affinity(recommendation))
+    graph.graph.update(recommendation.affinity_measured_at)
     serving = {task: n.network for n in recommendation.solution.networks for task in n.serves}
     for task in recommendation.tasks:
         served_by = serving.get(task.name, "")
@@ -56,13 +60,26 @@ def graphml(recommendation: Recommendation) -> str:
 
 
 def affinity_csv(recommendation: Recommendation) -> str:
-    """One row a directed pair: task (who is affected), partner, gain, low, high, significant."""
+    """One row a directed pair: task (who is affected), partner, gain, its interval, and what it was measured at.
+
+    An affinity holds for the rows, epochs, learning rate and width it was measured with, so they stand in every row.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("task", "partner", "gain", "low", "high", "significant"))
+    measured_at = recommendation.affinity_measured_at
+    writer.writerow(("task", "partner", "gain", "low", "high", "significant", *measured_at))
     for e in recommendation.affinity:
         ends = ("" if end is None else repr(end) for end in (e.low, e.high))
-        writer.writerow((csv_safe(e.task), csv_safe(e.partner), repr(e.gain), *ends, str(e.significant).lower()))
+        writer.writerow(
+            (
+                csv_safe(e.task),
+                csv_safe(e.partner),
+                repr(e.gain),
+                *ends,
+                str(e.significant).lower(),
+                *measured_at.values(),
+            )
+        )
     return out.getvalue()
 
 

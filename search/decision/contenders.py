@@ -66,6 +66,8 @@ class Contender:
         return frozenset((self.members[m], frozenset(tasks)) for m, tasks in served.items())
 
 
+_STEPS = 100
+
 CostOf = Callable[[Sequence[str], float], float]
 """Tasks of a network and its capacity -> cost in the budget's unit."""
 
@@ -121,16 +123,14 @@ def alternatives(
     ]
     missing: list[str] = []
     whole = cost_of(everything, STANDARD)
-    optional: list[tuple[str, str, list[tuple[str, ...]], float]] = []
+    optional: list[tuple[str, str, list[tuple[str, ...]]]] = []
     if limit > whole * (1 + 1e-9) and len(main) > 1:
-        optional.append(
-            ("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything], limit / whole)
-        )
+        optional.append(("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything]))
     if len(main) > 1:
-        each = limit / sum(cost_of((task,), STANDARD) for task in main)
-        optional.append(("independent", f"one network per task, {each:.3g} SNT each", [(t,) for t in main], each))
-    for name, label, groups, capacity in optional:
+        optional.append(("independent", "one network per task, all of one size", [(task,) for task in main]))
+    for name, label, groups in optional:
         try:
+            capacity = _filling(groups, limit, cost_of)
             found.append(from_groups(plan, groups, name, label, cost_of, capacity))
         except InputError as error:
             missing.append(f"left out: {label}: {error.what}")
@@ -154,6 +154,26 @@ def alternatives(
     if plan.spec.evidence.grouping is not None:
         found.append(from_groups(plan, plan.spec.evidence.grouping, "yours", "your own grouping", cost_of, plain))
     return tuple(found), tuple(missing)
+
+
+def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> float:
+    """The largest common capacity at which networks of these groups fit the limit.
+
+    Where costs are counted, heads do not shrink with the trunk, and widths come in whole units: so a little less than
+    the limit's share may be the most that fits.
+
+    Raises:
+        InputError: nothing above half of that share can be built.
+    """
+    share = limit / sum(cost_of(group, STANDARD) for group in groups)
+    for step in range(_STEPS):
+        capacity = share * (1 - step / (2 * _STEPS))
+        try:
+            if sum(cost_of(group, capacity) for group in groups) <= limit * (1 + 1e-9):
+                return capacity
+        except InputError:
+            continue  # no whole width comes near this capacity
+    raise InputError(f"no common size of {len(groups)} networks fills {limit:g} to more than a half")
 
 
 def random_contenders(plan: Plan, cost_of: CostOf, rng: np.random.Generator) -> tuple[Contender, ...]:

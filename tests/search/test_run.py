@@ -46,7 +46,7 @@ class Quiet:
     def finish(self) -> None: ...
 
 
-def job_of(**sections: Any) -> Job:
+def resolved(**sections: Any) -> Spec:
     document: dict[str, Any] = {
         "name": "planted",
         "data": {"source": "synthetic"},
@@ -56,7 +56,11 @@ def job_of(**sections: Any) -> Job:
         "budget": {"inference": 2, "max_networks": 2},
         "evidence": {"seeds": 5, "random_groupings": 8, "draws": 40},
     }
-    return prepare(resolve(Spec.model_validate({**document, **sections})), Path())
+    return resolve(Spec.model_validate({**document, **sections}))
+
+
+def job_of(**sections: Any) -> Job:
+    return prepare(resolved(**sections), Path())
 
 
 class Runs:
@@ -331,6 +335,37 @@ def test_a_search_longer_than_the_allowed_minutes_is_refused_before_it_starts(ru
     with pytest.raises(SpecError, match="are allowed"):
         runs.work(job, run)
     assert runs.store.trials(run) == []
+
+
+def test_a_latency_budget_is_measured_once_and_decides_the_same_ever_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {
+        "budget": {"inference": 1000.0, "unit": "latency_ms", "max_networks": 2},
+        "affinity": {"estimator": "measured"},
+    }
+    known: dict[str, float] = {}
+    first = prepare(resolved(**spec), Path(), known)
+    assert known
+    assert (first.plan.charged_C > 0).all()
+    assert "latency_ms" in first.plan.candidates.other_costs_C
+
+    def never(*_: object) -> float:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("search.run.measured_latency_ms", never)
+    again = prepare(resolved(**spec), Path(), dict(known))
+    np.testing.assert_array_equal(again.plan.charged_C, first.plan.charged_C)
+    assert again.cost_of(["g0_0"], 1.0) == first.cost_of(["g0_0"], 1.0)
+
+
+@pytest.mark.parametrize("unit", ["flops", "parameters"])
+def test_budgets_in_counted_units_are_kept(runs: Runs, unit: str) -> None:
+    whole = job_of().plan.candidates.other_costs_C[unit].max()  # type: ignore[index]
+    job = job_of(budget={"inference": float(1.1 * whole), "unit": unit})
+    recommendation = runs.work(job, runs.create(job))
+    assert recommendation.solution.cost <= 1.1 * whole
+    comparable = [baseline for baseline in recommendation.baselines if baseline.comparable]
+    assert {baseline.name for baseline in comparable} >= {"chosen", "all-in-one", "wide"}
+    assert all(baseline.cost <= 1.1 * whole * (1 + 1e-9) for baseline in comparable)
 
 
 def test_curves_and_trials_are_written_as_tables(finished: Finished) -> None:

@@ -115,6 +115,14 @@ def test_graphml_reads_back_with_its_direction(sample: Callable[[], Content]) ->
     assert graph.nodes[served.serves[0]]["served_by"] == served.network
 
 
+def test_every_form_of_the_affinities_says_what_they_were_measured_at() -> None:
+    recommendation = weather().recommendation
+    measured_at = dict(recommendation.affinity_measured_at)
+    assert nx.parse_graphml(graphml(recommendation)).graph.items() >= measured_at.items()
+    for row in csv.DictReader(io.StringIO(affinity_csv(recommendation))):
+        assert {key: row[key] for key in measured_at} == {key: str(value) for key, value in measured_at.items()}
+
+
 @pytest.mark.parametrize("sample", [weather, nasty])
 def test_the_affinity_table_keeps_every_digit_and_opens_no_formula(sample: Callable[[], Content]) -> None:
     entries = sample().recommendation.affinity
