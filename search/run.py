@@ -18,8 +18,9 @@ from search.data.dataset import load_dataset
 from search.decision import assembly
 from search.decision.contenders import CostOf
 from search.decision.decide import Decision, decide
+from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress, TrialFunction
-from search.decision.plan import Latency, Plan, make_plan
+from search.decision.plan import Latency, Plan
 from search.decision.probe import Speed, measure_speed
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec

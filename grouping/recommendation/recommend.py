@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from grouping.affinity import Affinity, pair_affinity
-from grouping.budget import Budget
-from grouping.candidates import FloatArray
+from grouping.budget import Budget, BudgetUnit
+from grouping.candidates import Candidates, FloatArray
 from grouping.errors import InputError
 from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable, single_task_losses
@@ -27,7 +27,7 @@ from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 from grouping.tasks import Task
 
-__all__ = ["affinity_entries", "recommend", "stability_record"]
+__all__ = ["affinity_entries", "frontier_records", "recommend", "selection_record", "stability_record"]
 
 _DRAWS = 200
 
@@ -80,7 +80,10 @@ def recommend(
     frequency = None
     if (table.replicates_CT > 1).any():
         frequency = selection_frequency(table, choose, _DRAWS, rng or np.random.default_rng(0))
-    runner_up = solution.alternatives[0] if solution.alternatives else None
+    optimal_for = "measured losses" if _estimator(table) == "measured" else "estimates and measured losses"
+    second = None
+    if solution.alternatives:
+        second = selection_record(table.candidates, charged_C, solution.alternatives[0], optimal_for)
     return Recommendation(
         name=name,
         run="",
@@ -94,11 +97,9 @@ def recommend(
         budget=budget.limit,
         unit=budget.unit,
         max_networks=budget.max_networks,
-        solution=_selection(table, solution, charged_C),
-        runner_up=None if runner_up is None else _selection(table, runner_up, charged_C),
-        frontier=tuple(
-            FrontierPoint(p.cost, p.objective, _networks(table, p, charged_C), p.proven_optimal) for p in points
-        ),
+        solution=selection_record(table.candidates, charged_C, solution, optimal_for),
+        runner_up=second,
+        frontier=frontier_records(table.candidates, charged_C, points),
         estimator=_estimator(table),
         estimates=(),
         audit=None,
@@ -168,7 +169,8 @@ def _estimator(table: LossTable) -> str:
     return "estimated" if table.estimated_CT.any() else "measured"
 
 
-def _selection(table: LossTable, solution: Solution, charged_C: FloatArray) -> Selection:
+def selection_record(candidates: Candidates, charged_C: FloatArray, solution: Solution, optimal_for: str) -> Selection:
+    """A solver's answer as a record; ``charged_C`` are costs in the budget's unit."""
     return Selection(
         budget=solution.budget,
         cost=solution.cost,
@@ -176,23 +178,38 @@ def _selection(table: LossTable, solution: Solution, charged_C: FloatArray) -> S
         bound=solution.bound,
         gap=solution.gap,
         proven_optimal=solution.proven_optimal,
-        optimal_for="estimates and measured losses" if _estimator(table) == "estimated" else "measured losses",
-        networks=_networks(table, solution, charged_C),
-        losses={task: float(loss) for task, loss in zip(table.tasks, solution.losses_T, strict=True)},
+        optimal_for=optimal_for,
+        networks=network_records(candidates, charged_C, solution),
+        losses={candidates.tasks[t]: float(solution.losses_T[t]) for t in np.flatnonzero(solution.serves_T >= 0)},
     )
 
 
-def _networks(table: LossTable, solution: Solution, charged_C: FloatArray) -> tuple[Network, ...]:
-    candidates = table.candidates
+def network_records(candidates: Candidates, charged_C: FloatArray, solution: Solution) -> tuple[Network, ...]:
+    """The chosen networks: who is trained in them, whom they serve, what they cost in every known unit."""
+    costs_C = candidates.other_costs_C
+
+    def cost(unit: BudgetUnit, candidate: int) -> float | None:
+        return float(costs_C[unit][candidate]) if unit in costs_C else None
+
     return tuple(
         Network(
-            network=candidates.name(int(c)),
+            network=candidates.name(c),
             cost=float(charged_C[c]),
-            candidate=candidates.label_C[int(c)],
-            tasks=tuple(
-                task for task, member in zip(candidates.tasks, candidates.members_CT[c], strict=True) if member
-            ),
-            serves=tuple(task for task, g_ in zip(candidates.tasks, solution.serves_T, strict=True) if g_ == g),
+            candidate=candidates.label_C[c],
+            tasks=tuple(candidates.tasks[t] for t in np.flatnonzero(candidates.members_CT[c])),
+            serves=tuple(candidates.tasks[t] for t in np.flatnonzero(solution.serves_T == g)),
+            flops=cost("flops", c),
+            parameters=cost("parameters", c),
+            latency_ms=cost("latency_ms", c),
         )
-        for g, c in enumerate(solution.chosen)
+        for g, c in enumerate(solution.chosen.tolist())
+    )
+
+
+def frontier_records(
+    candidates: Candidates, charged_C: FloatArray, points: Sequence[Solution]
+) -> tuple[FrontierPoint, ...]:
+    """Points of a frontier as records."""
+    return tuple(
+        FrontierPoint(p.cost, p.objective, network_records(candidates, charged_C, p), p.proven_optimal) for p in points
     )

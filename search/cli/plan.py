@@ -25,7 +25,7 @@ def plan(
     """Validate everything, then print candidates, trainings and their cost."""
     from search.data.dataset import load_dataset
     from search.data.resolution import resolve
-    from search.decision.plan import make_plan
+    from search.decision.enumeration import make_plan
     from search.documents import read_spec
 
     resolved = resolve(read_spec(spec), spec.parent)

@@ -33,6 +33,7 @@ from grouping.recommendation import (
     Selection,
     SharingCost,
 )
+from grouping.recommendation.recommend import frontier_records, selection_record
 from grouping.solver.baselines import partition_count
 from grouping.solver.solution import Solution
 from search.decision.confirmation import confirmation_trials
@@ -61,17 +62,7 @@ _HIGHER_IS_BETTER = frozenset({"R2", "AUC", "average precision", "accuracy"})
 def selection(decision: Decision, solution: Solution) -> Selection:
     """A solver's answer as a record."""
     plan = decision.plan
-    return Selection(
-        budget=solution.budget,
-        cost=solution.cost,
-        objective=solution.objective,
-        bound=solution.bound,
-        gap=solution.gap,
-        proven_optimal=solution.proven_optimal,
-        optimal_for=_optimal_for(decision),
-        networks=networks(plan, solution),
-        losses={plan.tasks[t].name: float(solution.losses_T[t]) for t in plan.main},
-    )
+    return selection_record(plan.candidates, plan.charged_C, solution, _optimal_for(decision))
 
 
 def _optimal_for(decision: Decision) -> str:
@@ -87,30 +78,10 @@ def _optimal_for(decision: Decision) -> str:
     return f"higher-order estimates of {estimated} networks and the measured losses of {known - estimated}"
 
 
-def networks(plan: Plan, solution: Solution) -> tuple[Network, ...]:
-    """The chosen networks as records."""
-    other = plan.candidates.other_costs_C
-    return tuple(
-        Network(
-            network=plan.candidates.name(int(c)),
-            cost=float(plan.charged_C[c]),
-            candidate=plan.candidates.label_C[int(c)],
-            tasks=plan.group(int(c)),
-            serves=tuple(plan.tasks[t].name for t in plan.main if solution.serves_T[t] == g),
-            flops=float(other["flops"][c]),
-            parameters=float(other["parameters"][c]),
-            latency_ms=float(other["latency_ms"][c]) if "latency_ms" in other else None,
-        )
-        for g, c in enumerate(solution.chosen)
-    )
-
-
 def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
     """The best objective for every cost, on what the choice was made on."""
-    return tuple(
-        FrontierPoint(point.cost, point.objective, networks(decision.plan, point), point.proven_optimal)
-        for point in frontier(decision.plan, decision.table)
-    )
+    plan = decision.plan
+    return frontier_records(plan.candidates, plan.charged_C, frontier(plan, decision.table))
 
 
 def estimates(decision: Decision) -> tuple[Estimate, ...]:

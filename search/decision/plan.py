@@ -5,23 +5,17 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import combinations
-from math import comb
 
 import numpy as np
 
-from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, Candidates, FloatArray
-from grouping.errors import InfeasibleError
 from grouping.tasks import Task
-from search.errors import SpecError
-from search.networks.cost import network_cost, scaled_widths
 from search.spec import Spec
 from search.trials import Trial
 
-__all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan", "make_plan"]
+__all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan"]
 
 STANDARD = 1.0
 """Capacity of the standard network, in standard network times."""
@@ -29,7 +23,6 @@ STANDARD = 1.0
 ROUNDS = 8
 """How often a choice that rests on estimates is trained and made again; after that, measured networks are chosen."""
 
-_MOST_CANDIDATES = 20_000
 _UNLIMITED = 10**9
 
 Latency = Callable[[tuple[int, ...], tuple[int, ...]], float]
@@ -227,189 +220,3 @@ class Plan:
     def searching(self) -> int:
         """Trainings of the search proper: the ones that ``budget.training`` limits."""
         return sum(p.trainings for p in self.phases() if p.phase in {"search", "audit", "check"})
-
-
-def make_plan(
-    spec: Spec, tasks: Sequence[Task], n_inputs: int, outputs: Sequence[int], latency: Latency | None = None
-) -> Plan:
-    """Enumerate the candidates of a resolved spec and what is trained.
-
-    Args:
-        spec: With tasks and types filled in.
-        tasks: The task set, T long.
-        n_inputs: Encoded input columns.
-        outputs: Outputs per task, T long.
-        latency: Measures a network; needed where the budget is in milliseconds.
-
-    Raises:
-        SpecError: a capacity that no integer width reaches, or more trainings than ``budget.training`` allows.
-        InfeasibleError: no candidate combination fits the budget.
-    """
-    _check_fraction(spec)
-    names = [task.name for task in tasks]
-    trained = _trained_groups(spec, names)
-    largest = _largest_group(spec, len(names))
-    everything = tuple(range(len(names)))
-    universe = dict.fromkeys(trained)
-    if spec.affinity.estimator == "higher-order":
-        for size in range(3, largest + 1):
-            universe.update(dict.fromkeys(g for g in combinations(everything, size) if _has_pairs(g, trained)))
-    costs = _Costs(spec, n_inputs, outputs, latency)
-    capacities = sorted({STANDARD, *spec.network.capacities})
-    rows = [(group, capacity, group in trained) for capacity in capacities for group in universe]
-    charged = np.array([costs.of(group, capacity)[spec.budget.unit] for group, capacity, _ in rows])
-    fits = _admissible(rows, charged, spec, {t for t, task in enumerate(tasks) if task.role == "main"})
-    keep = fits | np.array([len(group) == 1 and capacity == STANDARD for group, capacity, _ in rows])
-    rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
-    members_CT = np.array([[t in group for t in everything] for group, _, _ in rows], dtype=bool)
-    all_costs = [costs.of(group, capacity) for group, capacity, _ in rows]
-    candidates = Candidates(
-        tuple(names),
-        members_CT,
-        np.array([capacity for _, capacity, _ in rows]),
-        other_costs_C={unit: np.array([cost[unit] for cost in all_costs]) for unit in all_costs[0] if unit != "snt"},
-    )
-    plan = Plan(
-        spec,
-        tuple(tasks),
-        candidates,
-        charged[keep],
-        np.array([is_trained for _, _, is_trained in rows]),
-        fits[keep],
-        largest,
-    )
-    _check_training_budget(plan)
-    return plan
-
-
-def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], None]:
-    """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
-    n = len(names)
-    groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
-    if spec.candidates.groups is not None:
-        position = {name: t for t, name in enumerate(names)}
-        groups.update(dict.fromkeys(tuple(sorted(position[name] for name in g)) for g in spec.candidates.groups))
-    else:
-        default = 2 if spec.affinity.estimator == "higher-order" else n
-        size = min(spec.candidates.max_size or default, n)
-        count = sum(comb(n, s) for s in range(1, size + 1))
-        if count > _MOST_CANDIDATES:
-            raise SpecError(
-                f"all groups of up to {size} of {n} tasks are {count:,} networks to train",
-                where="candidates.max_size",
-                fix="Use affinity.estimator: higher-order, a smaller max_size, or list candidates.groups",
-            )
-        for s in range(2, size + 1):
-            groups.update(dict.fromkeys(combinations(range(n), s)))
-    groups.setdefault(tuple(range(n)))
-    return groups
-
-
-def _largest_group(spec: Spec, n: int) -> int:
-    """The largest size whose groups, with all smaller ones, still make a list of reasonable length."""
-    total = 0
-    for size in range(1, n + 1):
-        total += comb(n, size)
-        if total * len(spec.network.capacities) > _MOST_CANDIDATES:
-            return size - 1
-    return n
-
-
-def _has_pairs(group: tuple[int, ...], trained: dict[tuple[int, ...], None]) -> bool:
-    return all(pair in trained for pair in combinations(group, 2))
-
-
-class _Costs:
-    """Cost of a group at a capacity in every unit that is known, computed once per group size and capacity."""
-
-    def __init__(self, spec: Spec, n_inputs: int, outputs: Sequence[int], latency: Latency | None) -> None:
-        self._spec, self._n_inputs, self._outputs, self._latency = spec, n_inputs, outputs, latency
-        self._widths: dict[float, tuple[int, ...]] = {}
-        self._known: dict[tuple[float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
-
-    def of(self, group: tuple[int, ...], capacity: float) -> dict[BudgetUnit, float]:
-        outputs = tuple(sorted(self._outputs[t] for t in group))
-        if (capacity, outputs) not in self._known:
-            self._known[capacity, outputs] = self._count(capacity, outputs)
-        return self._known[capacity, outputs]
-
-    def _count(self, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
-        if capacity not in self._widths:
-            self._widths[capacity] = scaled_widths(self._n_inputs, self._spec.network.widths, capacity)
-        cost = network_cost(self._n_inputs, self._widths[capacity], outputs)
-        known: dict[BudgetUnit, float] = {
-            "snt": capacity,
-            "flops": float(cost.flops),
-            "parameters": float(cost.parameters),
-        }
-        if self._spec.budget.unit == "latency_ms":
-            if self._latency is None:
-                raise SpecError(
-                    "latency is measured, not counted, so the cost of the networks is unknown",
-                    where="budget.unit",
-                    fix="Use: taskgroup plan --probe",
-                )
-            known["latency_ms"] = self._latency(self._widths[capacity], outputs)
-        return known
-
-
-def _admissible(
-    rows: Sequence[tuple[tuple[int, ...], float, bool]], charged: FloatArray, spec: Spec, main: set[int]
-) -> BoolArray:
-    """Candidates that some feasible grouping can contain.
-
-    A network that does not cover every served task leaves room for at least one more within the budget.
-    """
-    limit = spec.budget.inference
-    cheapest = float(charged.min())
-    covers = np.array([main <= set(group) for group, _, _ in rows])
-    asked = np.array([capacity in spec.network.capacities for _, capacity, _ in rows])
-    room = 0.0 if spec.budget.max_networks == 1 else limit - cheapest
-    fits = np.where(covers, charged <= limit * (1 + 1e-9), charged <= room * (1 + 1e-9)) & asked
-    if not (fits & covers).any() and not _coverable(rows, charged, fits, spec, main):
-        needed = float(charged[covers & asked].min()) if (covers & asked).any() else cheapest * len(main)
-        raise InfeasibleError(
-            f"no grouping of the {len(main)} tasks fits a budget of {limit:g} {spec.budget.unit}",
-            where="budget.inference",
-            fix=f"Raise it to {needed:g} {spec.budget.unit} or add a smaller capacity to network.capacities",
-            minimum_budget=needed,
-        )
-    return np.asarray(fits)
-
-
-def _coverable(
-    rows: Sequence[tuple[tuple[int, ...], float, bool]],
-    charged: FloatArray,
-    fits: BoolArray,
-    spec: Spec,
-    main: set[int],
-) -> bool:
-    """Whether the fitting candidates can cover the tasks at all within the budget (a relaxed, cheap check)."""
-    share_of = dict.fromkeys(main, np.inf)
-    for c in np.flatnonzero(fits):
-        served = main & set(rows[int(c)][0])
-        for t in served:
-            share_of[t] = min(share_of[t], charged[c] / len(served))
-    return sum(share_of.values()) <= spec.budget.inference * (1 + 1e-9)
-
-
-def _check_fraction(spec: Spec) -> None:
-    readings = spec.training.epochs * spec.training.readings_per_epoch
-    if spec.affinity.estimator == "early-stopping" and spec.affinity.fraction * readings < 1 - 1e-9:
-        raise SpecError(
-            f"no loss is read within the first {spec.affinity.fraction:g} of {spec.training.epochs} epochs",
-            where="affinity.fraction",
-            fix=f"Use {1 / readings:.3g} or more, or raise training.readings_per_epoch",
-        )
-
-
-def _check_training_budget(plan: Plan) -> None:
-    if plan.spare >= 0:
-        return
-    allowed, needed = plan.spec.budget.training, len(plan.search_trials())
-    raise SpecError(
-        f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
-        where="budget.training.trainings",
-        fix=f"Raise it to {needed} or more (the rest audits and checks estimates), or lower training.seeds or "
-        "candidates.max_size",
-    )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from grouping.errors import InfeasibleError
 from grouping.tasks import Task
-from search.decision.plan import Plan, make_plan
+from search.decision.enumeration import make_plan
+from search.decision.plan import Plan
 from search.errors import SpecError
 from search.spec import Spec
 
