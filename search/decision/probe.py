@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import nnls
 
+from grouping.candidates import FloatArray
 from search.errors import TrialError
 from search.execution.executor import Executor
 from search.training.experiment import Experiment
@@ -17,14 +18,20 @@ from search.trials import Trial, TrialResult
 
 __all__ = ["Speed", "measure_speed"]
 
+_LONG_ENOUGH = 0.4
+"""Seconds: shorter trainings say more about starting one than about training."""
+
+Timed = list[tuple[Trial, float]]
+
 
 @dataclass(frozen=True)
 class Speed:
     """A fitted rule for the wall time of trainings.
 
-    ``seconds = copies * fraction * (base + per_capacity * capacity + per_task * tasks)`` on one busy worker.
+    ``seconds = copies * (fixed + fraction * (base + per_capacity * capacity + per_task * tasks))`` on a busy worker.
 
     Args:
+        fixed: Seconds that every training takes, however short.
         base: Seconds of a whole training that neither size nor task count explains.
         per_capacity: Seconds for every standard network time.
         per_task: Seconds for every task head.
@@ -33,6 +40,7 @@ class Speed:
         memory_mb: Largest resident memory of a worker, in MiB.
     """
 
+    fixed: float
     base: float
     per_capacity: float
     per_task: float
@@ -42,8 +50,8 @@ class Speed:
 
     def seconds(self, trial: Trial) -> float:
         """Worker seconds of one trial."""
-        size = self.base + self.per_capacity * trial.capacity + self.per_task * len(trial.tasks)
-        return trial.copies * trial.fraction * size
+        whole = self.base + self.per_capacity * trial.capacity + self.per_task * len(trial.tasks)
+        return trial.copies * (self.fixed + trial.fraction * whole)
 
     def wall(self, trials: Iterable[Trial]) -> float:
         """Wall seconds of trials that are spread over the workers."""
@@ -56,38 +64,50 @@ def measure_speed(
     train: Callable[[Experiment, Trial], TrialResult],
     capacities: Iterable[float],
 ) -> Speed:
-    """Time one epoch of the smallest and largest networks, every worker busy, as in the run itself.
+    """Time short trainings of the smallest and largest networks, every worker busy, as in the run itself.
 
     Raises:
         TrialError: none of the short trainings worked.
     """
     tasks = tuple(task.name for task in experiment.dataset.tasks)
-    fraction = 1.0 / experiment.training.epochs
-    sizes = sorted({min(capacities), max(capacities), 1.0})
-    shapes = [(tasks[:1], 1.0), (tasks, 1.0), *((tasks, size) for size in sizes if size != 1.0)]
-    seed = experiment.training.seed
-    warm_up = [Trial(tasks[:1], 1.0, seed + i, fraction=fraction) for i in range(executor.workers)]
-    began = time.monotonic()
-    for outcome in executor.run(train, experiment, warm_up):
-        if outcome.result is None:
-            raise TrialError(f"the first training failed: {outcome.failure}", fix="See the reason above")
-    start = time.monotonic() - began
-    jobs = [
-        Trial(group, size, seed + i, fraction=fraction) for group, size in shapes for i in range(2 * executor.workers)
-    ]
-    began = time.monotonic()
-    timed = [
-        (jobs[outcome.index], outcome.result.seconds)
-        for outcome in executor.run(train, experiment, jobs)
-        if outcome.result is not None
-    ]
-    wall = time.monotonic() - began
+    epochs, seed = experiment.training.epochs, experiment.training.seed
+    sizes = sorted({1.0, *capacities})
+    shapes = list(dict.fromkeys([(tasks[:1], 1.0), (tasks, 1.0), (tasks, sizes[0]), (tasks, sizes[-1])]))
+
+    def timed(shapes: Sequence[tuple[tuple[str, ...], float]], epochs_each: int) -> tuple[Timed, float]:
+        """Process seconds of one training of each shape on each worker, and the wall seconds of all."""
+        jobs = [
+            Trial(group, size, seed + i, fraction=epochs_each / epochs)
+            for group, size in shapes
+            for i in range(executor.workers)
+        ]
+        began = time.monotonic()
+        found = [
+            (jobs[outcome.index], outcome.result.seconds if outcome.result else np.nan, outcome.failure)
+            for outcome in executor.run(train, experiment, jobs)
+        ]
+        good = [(trial, seconds) for trial, seconds, failure in found if not failure]
+        if not good:
+            raise TrialError(f"the first trainings failed: {found[0][2]}")
+        return good, time.monotonic() - began
+
+    _, start = timed(shapes[:1], 1)  # workers import and warm up
+    short, _ = timed(shapes[:1], 1)
+    typical = max(1e-3, min(seconds for _, seconds in short))
+    # Two lengths tell what starting a training takes from what an epoch takes.
+    long, wall = timed(shapes, min(epochs, max(2, round(_LONG_ENOUGH / typical))))
     # Process time knows nothing of waiting for a core or for the next job; the wall time of the batch does.
-    waiting = max(1.0, wall * executor.workers / sum(seconds for _, seconds in timed))
-    rows = np.array([[1.0, trial.capacity, len(trial.tasks)] for trial, _ in timed])
-    fit, _ = nnls(rows, np.array([seconds * waiting / fraction for _, seconds in timed]))
+    waiting = max(1.0, wall * executor.workers / max(1e-9, sum(seconds for _, seconds in long)))
+    fixed, base, per_capacity, per_task = (_fit(short + long) * waiting).tolist()
     peaks = [outcome.result or 0.0 for outcome in executor.run(_peak_memory_mb, None, [0] * executor.workers)]
-    return Speed(float(fit[0]), float(fit[1]), float(fit[2]), executor.workers, start, max(peaks))
+    return Speed(fixed, base, per_capacity, per_task, executor.workers, start, max(peaks))
+
+
+def _fit(timed: Timed) -> FloatArray:
+    """Non-negative least squares for fixed, base, per capacity and per task."""
+    rows = np.array([[1.0, t.fraction, t.fraction * t.capacity, t.fraction * len(t.tasks)] for t, _ in timed])
+    fit_4, _ = nnls(rows, np.array([seconds for _, seconds in timed]))
+    return np.asarray(fit_4, np.float64)
 
 
 def _peak_memory_mb(_shared: None, _job: int) -> float:
