@@ -202,7 +202,7 @@ def _check_fraction(spec: Spec) -> None:
 def _check_training_budget(plan: Plan) -> None:
     if plan.spare >= 0:
         return
-    allowed, needed = plan.spec.budget.training, len(plan.search_trials())
+    allowed, needed = plan.spec.budget.training, len(plan.search_trials()) * plan.spec.evidence.splits
     raise SpecError(
         f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
         where="budget.training.trainings",

@@ -110,17 +110,32 @@ class Plan:
 
     @property
     def plain_capacity(self) -> float:
-        """Capacity of the networks in random and other baseline groupings: standard where the spec allows it."""
-        asked = self.spec.network.capacities
-        return STANDARD if STANDARD in asked else min(asked)
+        """Capacity of the networks in random and other baseline groupings: standard where the spec allows it.
+
+        Where the budget holds a single network of that size, the largest asked one of which it holds several.
+        """
+        asked = sorted(self.spec.network.capacities, key=lambda capacity: (capacity != STANDARD, -capacity))
+        standard = STANDARD if STANDARD in asked else min(asked)
+        return next((capacity for capacity in asked if self._held(capacity) > 1), standard)
 
     @property
     def networks(self) -> int:
         """How many networks of that capacity the budget holds: the number that random groupings get."""
-        cheapest = self._cheapest(self.plain_capacity)
-        held = int(self.spec.budget.inference / cheapest + 1e-9) if cheapest > 0 else len(self.main)
-        limit = self.spec.budget.max_networks
+        held, limit = self._held(self.plain_capacity), self.spec.budget.max_networks
         return max(1, min(held, len(self.main), limit if limit is not None else held))
+
+    def _held(self, capacity: float) -> int:
+        """How many networks of a capacity the budget holds while each served task has one head in one of them."""
+        limit, at_C = self.spec.budget.inference, self.capacity_C == capacity
+        if not at_C.any():
+            return 0
+        charged, sizes = self.charged_C[at_C], self.candidates.size_C[at_C]
+        small, large = int(sizes.argmin()), int(sizes.argmax())
+        if sizes[small] == sizes[large]:
+            return int(limit / charged[small] + 1e-9)
+        head = (charged[large] - charged[small]) / (sizes[large] - sizes[small])
+        trunk = charged[small] - sizes[small] * head
+        return int((limit - len(self.main) * head) / trunk + 1e-9)
 
     def _cheapest(self, capacity: float) -> float:
         charged_C = self.charged_C[self.capacity_C == capacity]
@@ -151,26 +166,28 @@ class Plan:
         trained = [int(c) for c in np.flatnonzero(self.trained_C)]
         if self.spec.affinity.estimator != "early-stopping":
             return self.trials(trained, split)
+        # The references are trained to the end; their early losses are read off the same curves.
         singles = [c for c in trained if self.candidates.size_C[c] == 1 and self.capacity_C[c] == STANDARD]
-        early = self.trials(trained, split, self.spec.affinity.fraction)
-        return early + self.trials(singles, split)
+        others = [c for c in trained if c not in set(singles)]
+        return self.trials(others, split, self.spec.affinity.fraction) + self.trials(singles, split)
 
     def phases(self) -> tuple[PhaseCount, ...]:
-        """Every phase with the most trainings it can take."""
-        spec, seeds, fresh = self.spec, self.spec.training.seeds, self.spec.evidence.seeds
-        estimated = spec.affinity.estimator != "measured"
-        phases = [PhaseCount("search", "groups of the search", self.search_trials())]
+        """Every phase with the most trainings it can take, over all repetitions of the split."""
+        spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
+        search = tuple(trial for split in range(splits) for trial in self.search_trials(split))
+        phases = [PhaseCount("search", "groups of the search", search)]
         typical = self._typical_group()
         if self.audit_groups:
-            audit = (typical,) * (self.audit_groups * seeds)
+            audit = (typical,) * (self.audit_groups * seeds * splits)
             phases.append(PhaseCount("audit", "random groups that audit the estimates", audit))
-        if estimated:
+        if self._guessed_C.any():
             most = min(ROUNDS * self.networks * seeds, self.spare - self.audit_groups * seeds)
-            phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * most))
+            phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
         if spec.evidence.best_of_random and self.networks > 1:
-            compare = (typical,) * (self.random_groups() * seeds)
+            compare = (typical,) * (self.random_groups() * seeds * splits)
             phases.append(PhaseCount("compare", "as many random groups, at most", compare))
-        phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", self._confirmed() * fresh))
+        confirm = self._confirmed() * (spec.evidence.seeds * splits)
+        phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
         return tuple(phases)
 
     def _typical_group(self) -> Trial:
@@ -192,22 +209,25 @@ class Plan:
 
     @property
     def spare(self) -> int:
-        """Trainings that ``budget.training`` leaves for audits and checks once the search is paid for."""
+        """Trainings that ``budget.training`` leaves one split for audits and checks once the search is paid for."""
         allowed = self.spec.budget.training
         if allowed is None or allowed.trainings is None:
             return _UNLIMITED
-        return allowed.trainings - len(self.search_trials())
+        return allowed.trainings // self.spec.evidence.splits - len(self.search_trials())
 
     @property
     def audit_groups(self) -> int:
         """Random groups that the estimates are audited on: what the spec asks for, and half of the spare at most."""
-        if self.spec.affinity.estimator == "measured":
-            return 0
-        guessed = self.choosable_C & (self.candidates.size_C >= 3)
-        if self.spec.affinity.estimator == "higher-order":
-            guessed = guessed & ~self.trained_C
+        guessed = self._guessed_C & (self.candidates.size_C >= 3)
         affordable = self.spare // 2 // self.spec.training.seeds
         return min(self.spec.affinity.audit, int(guessed.sum()), affordable)
+
+    @property
+    def _guessed_C(self) -> BoolArray:
+        """Candidates that are chosen on an estimate unless they are trained later."""
+        if self.spec.affinity.estimator == "early-stopping":
+            return self.choosable_C
+        return self.choosable_C & ~self.trained_C
 
     def random_groups(self) -> int:
         """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many."""
