@@ -22,6 +22,7 @@ from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress, TrialFunction
 from search.decision.plan import Latency, Plan
 from search.decision.probe import Speed, measure_speed
+from search.decision.selection import affinity_capacity
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError
@@ -143,6 +144,7 @@ def _recommendation(
     seconds: float,
 ) -> Recommendation:
     first, dataset = decisions[0], job.experiments[0].dataset
+    capacity, early = affinity_capacity(job.plan, first.table), job.spec.affinity.estimator == "early-stopping"
     comparisons = [assembly.compare_contenders(decision) for decision in decisions]
     comparison = comparisons[0]
     stability = stability_record(first.stability)
@@ -164,14 +166,14 @@ def _recommendation(
         estimator=job.spec.affinity.estimator,
         estimates=assembly.estimates(first),
         audit=audit,
-        affinity=affinity_entries(pair_affinity(first.table, cost=job.plan.plain_capacity)),
+        affinity=affinity_entries(pair_affinity(first.table, cost=capacity)),
         affinity_measured_at={
             "rows": len(dataset.train.inputs_NF),
-            "epochs": job.spec.training.epochs,
+            "epochs": job.spec.training.epochs * (job.spec.affinity.fraction if early else 1),
             "learning_rate": job.spec.training.learning_rate,
             "batch_size": job.spec.training.batch_size,
             "widths": ", ".join(str(width) for width in job.spec.network.widths),
-            "capacity": job.plan.plain_capacity,
+            "capacity": capacity,
             "seeds": len(job.plan.search_seeds),
         },
         sharing_cost=assembly.sharing_cost(first),

@@ -39,7 +39,6 @@ from grouping.solver.solution import Solution
 from search.decision.confirmation import confirmation_trials
 from search.decision.contenders import Contender, CostOf
 from search.decision.decide import Decision
-from search.decision.plan import STANDARD, Plan
 from search.decision.selection import frontier
 from search.trials import stream_seed
 
@@ -81,7 +80,7 @@ def _optimal_for(decision: Decision) -> str:
 def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
     """The best objective for every cost, on what the choice was made on."""
     plan = decision.plan
-    return frontier_records(plan.candidates, plan.charged_C, frontier(plan, decision.table))
+    return frontier_records(plan.candidates, plan.charged_C, frontier(plan, decision.relative, decision.barred))
 
 
 def estimates(decision: Decision) -> tuple[Estimate, ...]:
@@ -142,7 +141,8 @@ class Comparison:
 
     Args:
         levels: Relative test loss of every contender.
-        paired: Chosen minus each comparable alternative, and minus the mean of the random groupings.
+        paired: Chosen minus each alternative, and minus the mean of the random groupings; which of them keep the
+            budget, ``baselines`` says.
         random: The random groupings' own losses.
         judgement: The verdict and its sentence.
     """
@@ -167,8 +167,11 @@ def compare_contenders(decision: Decision) -> Comparison:
     }
     randoms = [found for name, found in losses.items() if name.startswith("random-")]
     against_random = None
-    if randoms:
-        possible = partition_count(len(plan.main), plan.networks)
+    possible = partition_count(len(plan.main), plan.networks)
+    if not randoms and possible > 1:
+        # There are other ways to split the tasks, but none was trained: nobody knows how they would do.
+        against_random = Interval(float("nan"), float("inf"), 1.0, len(decision.confirmation.seeds))
+    elif randoms:
         against_random = compare_with_random(chosen, randoms, reference, weights_M, possible=possible)
     widening = None
     if {"wide", "all-in-one"} <= set(losses):
@@ -176,7 +179,7 @@ def compare_contenders(decision: Decision) -> Comparison:
     judgement = verdict(
         Comparisons(
             random=against_random,
-            wide=differences.get("wide", differences.get("all-in-one") if _is_budget(plan) else None),
+            wide=differences.get("wide", differences.get("all-in-one") if _is_budget(decision) else None),
             widening=widening,
             all_in_one=differences.get("all-in-one"),
             independent=differences.get("independent"),
@@ -187,7 +190,7 @@ def compare_contenders(decision: Decision) -> Comparison:
         seeds=len(decision.confirmation.seeds),
     )
     paired = [_paired(name, labels[name], interval) for name, interval in differences.items()]
-    if against_random is not None:
+    if randoms and against_random is not None:
         label = f"the mean of {len(randoms)} random groupings"
         paired.insert(0, _paired("random", label, against_random))
     values = tuple(levels[name].mean for name in levels if name.startswith("random-"))
@@ -195,10 +198,10 @@ def compare_contenders(decision: Decision) -> Comparison:
     return Comparison(levels, tuple(paired), random, judgement)
 
 
-def _is_budget(plan: Plan) -> bool:
+def _is_budget(decision: Decision) -> bool:
     """Whether one standard network for all tasks is as wide as the budget."""
-    whole = plan.index([task.name for task in plan.tasks], STANDARD)
-    return whole is not None and bool(plan.charged_C[whole] >= plan.spec.budget.inference * (1 - 1e-9))
+    whole = next(contender for contender in decision.contenders if contender.name == "all-in-one")
+    return abs(whole.cost / decision.plan.spec.budget.inference - 1) <= 1e-9
 
 
 def _paired(name: str, label: str, interval: Interval) -> Paired:

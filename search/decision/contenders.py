@@ -124,7 +124,7 @@ def alternatives(
     missing: list[str] = []
     whole = cost_of(everything, STANDARD)
     optional: list[tuple[str, str, list[tuple[str, ...]]]] = []
-    if limit > whole * (1 + 1e-9) and len(main) > 1:
+    if abs(limit / whole - 1) > 1e-9 and len(main) > 1:
         optional.append(("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything]))
     if len(main) > 1:
         optional.append(("independent", "one network per task, all of one size", [(task,) for task in main]))
@@ -177,13 +177,14 @@ def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> 
 
 
 def random_contenders(plan: Plan, cost_of: CostOf, rng: np.random.Generator) -> tuple[Contender, ...]:
-    """Random groupings of as many standard networks as the budget holds."""
+    """Random groupings of as many plain networks as the budget holds; one that passes it all the same is no rival."""
     main = [plan.tasks[t].name for t in plan.main]
     if not 1 < plan.networks < len(main):
         return ()
     drawn = random_groupings(len(main), plan.networks, plan.spec.evidence.random_groupings, rng)
     named = [[tuple(main[t] for t in group) for group in groups] for groups in drawn]
-    return tuple(
+    made = (
         from_groups(plan, groups, f"random-{i}", f"random grouping {i}", cost_of, plan.plain_capacity)
         for i, groups in enumerate(named, start=1)
     )
+    return tuple(contender for contender in made if contender.comparable)

@@ -13,6 +13,7 @@ import numpy as np
 
 from grouping.candidates import FloatArray
 from grouping.curves import CurveTable
+from grouping.errors import InfeasibleError
 from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable
 from grouping.solver.baselines import label_similarity
@@ -47,12 +48,13 @@ class Decision:
         reference_T: Validation loss of every task's own standard network.
         table: Raw validation losses that the choice was made on.
         relative: The same, relative and completed by estimates: what the solver saw in the end.
+        barred: Candidates that could not be trained and were not to be chosen.
         estimated: Relative losses as they stood before audited and chosen networks were trained.
         final: Relative losses of what was trained to the end.
         audited: Candidates of the random audit sample.
         solution: The choice; indices into ``plan.candidates``.
         runner_up: The next best solution with a different routing, or None.
-        stability: How often the choice comes out of resampled losses; None with a single seed.
+        stability: How often the choice comes out of resampled losses; None where no network has two.
         contenders: What was confirmed; the first is the choice.
         confirmation: Test losses on fresh seeds.
         results: Every finished trial of this split.
@@ -65,6 +67,7 @@ class Decision:
     reference_T: FloatArray
     table: LossTable
     relative: LossTable
+    barred: tuple[int, ...]
     estimated: LossTable
     final: LossTable
     audited: tuple[int, ...]
@@ -108,7 +111,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         spare -= len(trials)
         results |= measurement.measure(experiment, "check", "check the choice", trials)
     stability = None
-    if len(plan.search_seeds) > 1:
+    if (table().replicates_CT > 1).any():
         rng = np.random.default_rng(stream_seed(seed, "stability", split))
         stability = selection_frequency(
             table(), lambda drawn: choose(plan, drawn, estimate=estimate, barred=barred), spec.evidence.draws, rng
@@ -124,9 +127,11 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     similarity_TT = label_similarity(experiment.dataset.train.targets_NT.astype(float))
     honest, notes = alternatives(plan, similarity_TT, cost_of)
     contenders += honest
-    best = _best_of_random(plan, experiment, measurement, searched, reference_T, split)
-    if best is not None:
-        contenders.append(best)
+    try:
+        best = _best_of_random(plan, experiment, measurement, searched, reference_T, split)
+        contenders += [] if best is None else [best]
+    except InfeasibleError:
+        notes += ("left out: the best of as many random groups: those that could be trained do not serve every task",)
     contenders += random_contenders(plan, cost_of, np.random.default_rng(stream_seed(seed, "random", split)))
     wanted = [
         trial
@@ -142,6 +147,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         reference_T,
         table(),
         completed(plan, table(), estimate=estimate),
+        barred,
         estimated,
         final,
         audited,
@@ -196,6 +202,8 @@ def _best_of_random(
     pool = np.flatnonzero(plain_C)
     rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "best-of-random", split))
     drawn = [int(c) for c in rng.choice(pool, size=min(len(groups), len(pool)), replace=False)]
+    if not drawn:
+        return None
     free = [int(c) for c in np.flatnonzero(plan.trained_C & ((sizes_C == 1) | (sizes_C == everything)))]
     trials = plan.trials([*free, *drawn], split)
     results = measurement.measure(experiment, "compare", f"{len(drawn)} random groups", trials)

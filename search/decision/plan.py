@@ -183,7 +183,7 @@ class Plan:
         if self._guessed_C.any():
             most = min(ROUNDS * self.networks * seeds, self.spare - self.audit_groups * seeds)
             phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
-        if spec.evidence.best_of_random and self.networks > 1:
+        if spec.evidence.best_of_random and self.networks > 1 and self.random_groups():
             compare = (typical,) * (self.random_groups() * seeds * splits)
             phases.append(PhaseCount("compare", "as many random groups, at most", compare))
         confirm = self._confirmed() * (spec.evidence.seeds * splits)

@@ -23,6 +23,7 @@ from search.decision.plan import STANDARD, Plan
 from search.trials import Trial, TrialResult
 
 __all__ = [
+    "affinity_capacity",
     "choose",
     "completed",
     "curves_of",
@@ -119,8 +120,7 @@ def choose(
         A solution whose indices refer to ``plan.candidates``.
     """
     losses_CT = completed(plan, table, estimate=estimate).mean_CT
-    allowed_C = plan.choosable_C & ~np.isin(np.arange(len(plan.candidates)), list(barred))
-    usable = np.flatnonzero(allowed_C & ~np.isnan(losses_CT).all(axis=1))
+    usable = _usable(plan, losses_CT, barred)
     solution = solve(
         losses_CT[usable],
         plan.charged_C[usable],
@@ -134,18 +134,30 @@ def choose(
     return _in_plan(solution, usable)
 
 
-def frontier(plan: Plan, table: LossTable) -> tuple[Solution, ...]:
-    """Every non-dominated (cost, objective) among the plan's candidates, ascending in cost."""
-    losses_CT = completed(plan, table).mean_CT
-    usable = np.flatnonzero(~np.isnan(losses_CT).all(axis=1))
+def frontier(plan: Plan, relative: LossTable, barred: Collection[int] = ()) -> tuple[Solution, ...]:
+    """Every non-dominated (cost, objective) of the networks that a choice could be made from, ascending in cost.
+
+    Args:
+        plan: Candidates and costs; all of the budget but its limit holds.
+        relative: What the choice was made on, from ``completed``.
+        barred: As in ``choose``.
+    """
+    usable = _usable(plan, relative.mean_CT, barred)
     points = solve_frontier(
-        losses_CT[usable],
+        relative.mean_CT[usable],
         plan.charged_C[usable],
         weights_T=_weights(plan),
+        max_networks=plan.spec.budget.max_networks,
         auxiliary=plan.auxiliary,
         members_CT=plan.candidates.members_CT[usable],
     )
     return tuple(_in_plan(point, usable) for point in points)
+
+
+def _usable(plan: Plan, losses_CT: FloatArray, barred: Collection[int]) -> IntArray:
+    """Candidates that may be served and have a number."""
+    allowed_C = plan.choosable_C & ~np.isin(np.arange(len(plan.candidates)), list(barred))
+    return np.flatnonzero(allowed_C & ~np.isnan(losses_CT).all(axis=1))
 
 
 def _weights(plan: Plan) -> list[float]:
@@ -167,6 +179,16 @@ def never_trained(plan: Plan, table: LossTable, failures: Collection[Trial]) -> 
         for c in np.flatnonzero((table.replicates_CT == 0).all(axis=1))
         if (plan.group(int(c)), float(plan.capacity_C[c])) in failed
     )
+
+
+def affinity_capacity(plan: Plan, table: LossTable) -> float:
+    """Capacity that pairs are compared at: the plain one, or the standard one where some task has no network of that.
+
+    The standard single-task networks are always there: they are the reference.
+    """
+    singles = [plan.index([task.name], plan.plain_capacity) for task in plan.tasks]
+    known = all(c is not None and table.replicates_CT[c].any() for c in singles)
+    return plan.plain_capacity if known else STANDARD
 
 
 def unmeasured(solution: Solution, table: LossTable) -> tuple[int, ...]:
