@@ -72,15 +72,6 @@ class LossTable:
         np.divide(total_CT, count_CT, out=mean_CT, where=count_CT > 0)
         return mean_CT
 
-    @property
-    def standard_error_CT(self) -> FloatArray:
-        """Standard error of ``mean_CT`` over replicates, [C, T]; NaN below two replicates."""
-        count_CT = self.replicates_CT
-        squares_CT = np.nansum((self.losses_RCT - self.mean_CT) ** 2, axis=0)
-        variance_CT = np.full(squares_CT.shape, np.nan)
-        np.divide(squares_CT, (count_CT - 1) * count_CT, out=variance_CT, where=count_CT > 1)
-        return np.asarray(np.sqrt(variance_CT))
-
     def scaled(self, reference_T: FloatArray) -> LossTable:
         """Losses relative to a reference per task, which takes every unit out of the objective.
 

@@ -37,6 +37,8 @@ Estimator = Literal["measured", "higher-order", "early-stopping"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Repeats = Annotated[int, Field(ge=1, le=1_000, strict=True)]
+"""Seeds and the like: each trains every network again, so a slip of the pen is refused before it is planned."""
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
@@ -107,21 +109,25 @@ class NetworkSpec(_Section):
     """The trunk at 1 SNT and the sizes it may have."""
 
     trunk: TrunkName = "mlp"
-    widths: tuple[Count, ...] = Field(default=(64, 64), min_length=1, max_length=32)
-    capacities: tuple[Positive, ...] = Field(default=(1.0,), min_length=1)
+    widths: tuple[Annotated[int, Field(ge=1, le=65_536, strict=True)], ...] = Field(
+        default=(64, 64), min_length=1, max_length=32
+    )
+    capacities: tuple[Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False, strict=True)], ...] = Field(
+        default=(1.0,), min_length=1
+    )
 
 
 class TrainingSpec(_Section):
     """How every candidate is trained; ``seeds`` replicates of each during the search."""
 
-    epochs: Count = 12
+    epochs: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 12
     batch_size: Count = 256
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 0.0
-    seeds: Count = 3
+    seeds: Repeats = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
-    readings_per_epoch: Count = 1
+    readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0
 
 
@@ -149,7 +155,7 @@ class AffinitySpec(_Section):
 
     estimator: Estimator = "higher-order"
     fraction: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.25
-    audit: Annotated[int, Field(ge=0, strict=True)] = 6
+    audit: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 6
 
 
 class TrainingBudgetSpec(_Section):
@@ -183,19 +189,19 @@ class EvidenceSpec(_Section):
     ``splits`` repeats the whole job on that many redrawn splits (fractions only).
     """
 
-    seeds: Count = 5
-    random_groupings: Annotated[int, Field(ge=0, strict=True)] = 10
+    seeds: Repeats = 5
+    random_groupings: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 10
     best_of_random: bool = True
     grouping: tuple[tuple[str, ...], ...] | None = None
-    splits: Count = 1
-    draws: Count = 200
+    splits: Repeats = 1
+    draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
 
 
 class ClusterSpec(_Section):
     """Where trials run: ``local`` or the address of an existing Ray cluster."""
 
     address: str = "local"
-    workers: Count | None = None
+    workers: Repeats | None = None
     gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] = 0.0
 
 

@@ -56,7 +56,8 @@ def run(arguments: list[str]) -> int:
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except TyperException as error:
         message = error.format_message()
-        if not message:  # no command given: the help was shown
+        if type(error).__name__ == "NoArgsIsHelpError":  # private to typer; its message is the help
+            note(message)
             return 2
         fix = f"See: taskgroup {_command(arguments)}--help"
         return _fail({"code": "usage", "what": message.rstrip("."), "where": "", "fix": fix}, 2, as_json=as_json)
@@ -76,7 +77,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> str:
-    known = {command.name for command in app.registered_commands}
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback is not None}
     return f"{arguments[0]} " if arguments and arguments[0] in known else ""
 
 

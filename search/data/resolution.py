@@ -94,7 +94,8 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
     )
     if data.cluster is not None and data.cluster not in table.columns:
         fix = nearest_name(data.cluster, list(table.columns))
-        raise DataError(f"there is no column '{data.cluster}'", where="data.cluster", fix=fix)
+        where = "data.cluster" if spec.data.cluster is not None else "data.split.group"
+        raise DataError(f"there is no column '{data.cluster}'", where=where, fix=fix)
     inputs = input_columns(data, tasks, table)
     unknown = next((name for name in data.categorical if name not in inputs), None)
     if unknown is not None:

@@ -230,3 +230,10 @@ def test_sources_that_lead_nowhere(source: str, words: tuple[str, ...], monkeypa
     with pytest.raises((DataError, SpecError)) as caught:
         load_dataset(spec_for(source))
     assert_one_clear_message(caught.value, "data.source", *words)
+
+
+def test_an_unknown_group_column_is_named_where_it_was_asked_for(tmp_path: Path) -> None:
+    split = {"fractions": [0.6, 0.2, 0.2], "group": "wek"}
+    with pytest.raises(DataError, match="there is no column 'wek'") as caught:
+        load(_unsplit(), tmp_path, split=split)
+    assert caught.value.where == "data.split.group"
