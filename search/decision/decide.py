@@ -192,16 +192,23 @@ def _best_of_random(
     reference_T: FloatArray,
     split: int,
 ) -> Contender | None:
-    """The proven best grouping of as many random groups as the search trained, singles and all-in-one being free."""
+    """The proven best grouping of as many random groups as the search trained, singles and all-in-one being free.
+
+    A group that the search trained for a fraction counts as that fraction: random search gets the same effort.
+    """
     if not plan.spec.evidence.best_of_random or plan.networks < 2:
         return None
     sizes_C = plan.candidates.size_C
     everything = len(plan.tasks)
-    groups = {trial.tasks for trial in searched if 1 < len(trial.tasks) < everything and trial.fraction == 1.0}
+    trained: dict[tuple[str, ...], float] = {}
+    for trial in searched:
+        if 1 < len(trial.tasks) < everything:
+            trained[trial.tasks] = max(trial.fraction, trained.get(trial.tasks, 0.0))
+    count = int(sum(trained.values()) + 1e-9)
     plain_C = plan.choosable_C & (plan.capacity_C == plan.plain_capacity) & (sizes_C > 1) & (sizes_C < everything)
     pool = np.flatnonzero(plain_C)
     rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "best-of-random", split))
-    drawn = [int(c) for c in rng.choice(pool, size=min(len(groups), len(pool)), replace=False)]
+    drawn = [int(c) for c in rng.choice(pool, size=min(count, len(pool)), replace=False)]
     if not drawn:
         return None
     free = [int(c) for c in np.flatnonzero(plan.trained_C & ((sizes_C == 1) | (sizes_C == everything)))]

@@ -230,11 +230,16 @@ class Plan:
         return self.choosable_C & ~self.trained_C
 
     def random_groups(self) -> int:
-        """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many."""
+        """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many.
+
+        A fraction of a training counts as such; groups that choices make the search train later come on top.
+        """
         shared_C = self.trained_C & (self.candidates.size_C >= 2) & (self.candidates.size_C < len(self.tasks))
         groups = {self.candidates.members_CT[c].tobytes() for c in np.flatnonzero(shared_C)}
         everything: int = 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2
-        return max(0, min(len(groups) + self.audit_groups, everything))
+        early = self.spec.affinity.estimator == "early-stopping"
+        whole = len(groups) * (self.spec.affinity.fraction if early else 1.0)
+        return max(0, min(int(whole + 1e-9) + self.audit_groups, everything))
 
     @property
     def searching(self) -> int:

@@ -134,6 +134,15 @@ def test_early_stopping_trains_no_reference_twice(store: Runs) -> None:
     assert np.isfinite(recommendation.solution.objective)
 
 
+def test_random_search_gets_the_effort_of_an_early_stopped_search(store: Runs) -> None:
+    job = job_of(network=sizes(1.0), affinity={"estimator": "early-stopping", "audit": 0}, evidence=QUICK)
+    recommendation = store.work(job, store.create(job))
+    # 56 groups of two to five tasks for a quarter of their training, and the two chosen ones to the end.
+    best = next(baseline for baseline in recommendation.baselines if baseline.name == "best-of-random")
+    assert best.label == f"the best of {int(54 * 0.25 + 2)} random groups"
+    assert job.plan.random_groups() == 14
+
+
 def half_single_fails(experiment: Experiment, trial: Trial) -> TrialResult:
     if trial.tasks == ("g0_0",) and trial.capacity == 0.5:
         raise TrialError("diverged")
