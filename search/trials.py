@@ -17,7 +17,7 @@ from grouping.tasks import SEPARATOR
 
 __all__ = ["Phase", "TestScores", "Trial", "TrialFailure", "TrialResult", "stream_seed"]
 
-Phase = Literal["search", "confirm"]
+Phase = Literal["search", "confirm", "probe"]
 
 
 def stream_seed(seed: int, *purpose: str | int | float) -> int:
@@ -38,7 +38,8 @@ class Trial:
         tasks: Names of the tasks that share it, in task-set order.
         capacity: Nominal size in standard network times.
         seed: The replicate: initial values and batch order follow from it.
-        phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it.
+        phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it;
+            ``probe`` trials are timed and thrown away.
         copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
         fraction: Share of the training's epochs that is run; below 1 for early-stopping estimates and time probes.
         split: Which repetition of the data split; 0 unless repeated splits were asked for.

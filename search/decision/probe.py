@@ -77,7 +77,7 @@ def measure_speed(
     def timed(shapes: Sequence[tuple[tuple[str, ...], float]], epochs_each: int) -> tuple[Timed, float]:
         """Process seconds of one training of each shape on each worker, and the wall seconds of all."""
         jobs = [
-            Trial(group, size, seed + i, fraction=epochs_each / epochs)
+            Trial(group, size, seed + i, phase="probe", fraction=epochs_each / epochs)
             for group, size in shapes
             for i in range(executor.workers)
         ]

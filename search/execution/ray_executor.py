@@ -109,6 +109,8 @@ class RayExecutor:
         return self._workers
 
     def __enter__(self) -> Self:
+        if self._address != "local":
+            check_address(self._address)
         if ray.is_initialized():
             raise ClusterError("Ray already runs in this process", fix="Leave the other executor first")
         with ExitStack() as resources:
@@ -250,7 +252,6 @@ class RayExecutor:
         self._init(resources, start)
 
     def _join(self, resources: ExitStack) -> None:
-        check_address(self._address)
         self._init(resources, partial(ray.init, address=self._address))
 
     def _init(self, resources: ExitStack, start: Callable[..., object]) -> None:

@@ -402,7 +402,7 @@ class _Counts:
         self.whole = 0
 
     def __call__(self, experiment: Experiment, trial: Trial) -> TrialResult:
-        self.whole += trial.fraction == 1.0
+        self.whole += trial.phase != "probe"
         return self._train(experiment, trial)
 
 

@@ -26,7 +26,7 @@ tasks:
   - {name: b, target: y_b, type: regression}
   - {name: c, target: y_c, type: binary}
 network: {widths: [16, 16], capacities: [1.0]}
-training: {epochs: 3, batch_size: 32, seeds: 2}
+training: {epochs: 20, batch_size: 8, seeds: 2}
 affinity: {audit: 1}
 budget: {inference: 2, max_networks: 2}
 evidence: {seeds: 3, random_groupings: 2, draws: 10}
@@ -49,7 +49,10 @@ def write_job(folder: Path) -> Path:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "TASKGROUP_HOME": str(folder / "runs"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", "from search.cli.app import main; main()", *arguments]
+    # A shell that starts the tests in the background makes them ignore Ctrl-C, and children inherit that.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from search.cli.app import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

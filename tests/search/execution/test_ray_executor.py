@@ -20,8 +20,10 @@ from search.execution import cluster_environment
 from search.execution.cluster_environment import driver_environment, environment, worker_environment
 from search.execution.ray_executor import RayExecutor
 
+# A shell that starts the tests in the background makes them ignore Ctrl-C, and children inherit that.
 INTERRUPTED = """
-import sys
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from search.execution.ray_executor import RayExecutor
 from tests.contract import jobs
 with RayExecutor(workers=2) as executor:
