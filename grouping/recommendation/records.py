@@ -101,6 +101,7 @@ class Confirmed:
     high: float | None
     seeds: int
     higher_is_better: bool = False
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def routing(recommendation: Recommendation, selection: Selection) -> Table:
                 serving.get(t.name, "not served"),
                 change(selection.losses.get(t.name)),
                 number(t.weight),
-                t.type,
+                t.type if t.metric == "loss" else f"{t.type}, by {t.metric}",
                 t.role,
             )
             for t in recommendation.tasks
@@ -133,7 +133,7 @@ def metrics(recommendation: Recommendation) -> Table:
         rows.append(
             (
                 c.task,
-                f"{c.metric} {_UP if c.higher_is_better else _DOWN}",
+                f"{_named(c)} {_UP if c.higher_is_better else _DOWN}",
                 metric(c.mean),
                 interval(c.low, c.high, of="number"),
                 metric(alone.mean) if alone else MISSING,
@@ -148,6 +148,11 @@ def metrics(recommendation: Recommendation) -> Table:
     )
 
 
+def _named(confirmed: Confirmed) -> str:
+    """The metric with the unit it is counted in."""
+    return f"{confirmed.metric} ({confirmed.unit})" if confirmed.unit else confirmed.metric
+
+
 def confirmed_elsewhere(recommendation: Recommendation) -> Table:
     """Every confirmed number, chosen and alternatives: nothing measured is kept back."""
     return _table(
@@ -158,7 +163,7 @@ def confirmed_elsewhere(recommendation: Recommendation) -> Table:
                 c.grouping,
                 c.network,
                 c.task,
-                c.metric,
+                _named(c),
                 change(c.mean) if c.metric == RELATIVE else metric(c.mean),
                 interval(c.low, c.high, of="change" if c.metric == RELATIVE else "number"),
                 str(c.seeds),

@@ -15,7 +15,7 @@ from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, 
 
 if TYPE_CHECKING:
     from search.decision.probe import Speed
-    from search.spec import Spec
+    from search.run import Job
     from search.store.store import Store
 
 __all__ = ["recommend", "resume"]
@@ -29,11 +29,14 @@ def recommend(
     """Make a recommendation: train, choose, confirm, and write the run folder and its report."""
     from search.data.resolution import resolve
     from search.documents import dump_spec, read_spec
+    from search.run import prepare
     from search.store.home import runs_home
     from search.store.store import Store
 
     base = spec.parent.resolve()
     resolved = resolve(read_spec(spec), base)
+    latencies: dict[str, float] = {}
+    job = prepare(resolved, base, latencies)  # what cannot be done is said before there is a run
     with Store.open(runs_home()) as store:
         run = store.create_run(
             resolved.name,
@@ -42,7 +45,9 @@ def recommend(
             {"base": str(base)},
             tasks=[task.name for task in resolved.tasks],
         )
-        _work(store, run, resolved, base, as_json=as_json, quiet=quiet)
+        if latencies:
+            store.add_event(run, "latency", latencies)
+        _work(store, run, job, as_json=as_json, quiet=quiet)
 
 
 def resume(
@@ -53,6 +58,7 @@ def resume(
     """Go on with a run that was interrupted or failed; nothing that finished is trained again."""
     from search.documents import parse_spec
     from search.errors import SpecError
+    from search.run import prepare
     from search.store.home import runs_home
     from search.store.store import Store
 
@@ -64,34 +70,31 @@ def resume(
                 where="RUN",
                 fix=f"See it with: taskgroup report {record.id}",
             )
+        latencies: dict[str, float] = {}
+        for event in store.events(record.id):
+            if event.kind == "latency":
+                latencies.update(event.payload)
         base = Path(str(record.plan.get("base", ".")))
-        spec = parse_spec(record.spec, f"run {record.id}")
-        _work(store, record.id, spec, base, as_json=as_json, quiet=quiet)
+        job = prepare(parse_spec(record.spec, f"run {record.id}"), base, latencies)
+        _work(store, record.id, job, as_json=as_json, quiet=quiet)
 
 
-def _work(store: Store, run: str, spec: Spec, base: Path, *, as_json: bool, quiet: bool) -> None:
+def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> None:
     """Bring one run to its end, or leave it resumable."""
     from search.cli.progress import progress_for
     from search.execution.ray_executor import RayExecutor
     from search.output.folder import RunFolder
-    from search.run import prepare, run_recommendation
+    from search.run import run_recommendation
     from search.store.home import runs_home
 
     folder = RunFolder(runs_home() / run)
     quiet = quiet or as_json
     with _owned(store, run, folder.append_log):
-        known: dict[str, float] = {}
-        for event in store.events(run):
-            if event.kind == "latency":
-                known.update(event.payload)
-        earlier = dict(known)
-        job = prepare(spec, base, known)
-        if known != earlier:
-            store.add_event(run, "latency", known)
         for warning in job.experiments[0].dataset.warnings:
             warn(warning)
         note(f"run {run}", quiet=quiet)
-        with RayExecutor(spec.cluster.address, spec.cluster.workers, spec.cluster.gpus_per_worker) as executor:
+        cluster = job.spec.cluster
+        with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
 
             def announce(speed: Speed) -> None:
                 phases = job.plan.phases()

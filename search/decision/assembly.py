@@ -55,6 +55,7 @@ __all__ = [
 ]
 
 _SHOWN = ("chosen", "single-task", "all-in-one", "wide", "runner-up")
+_IN_UNITS = frozenset({"RMSE"})
 _HIGHER_IS_BETTER = frozenset({"R2", "AUC", "average precision", "accuracy"})
 
 
@@ -160,6 +161,7 @@ def compare_contenders(decision: Decision) -> Comparison:
     chosen, reference = losses["chosen"], losses["single-task"]
     levels = {name: relative_loss(found, reference, weights_M) for name, found in losses.items()}
     labels = {contender.name: contender.label for contender in decision.contenders}
+    rivals = {contender.name for contender in decision.contenders if contender.comparable}
     differences = {
         name: compare(chosen, found, reference, weights_M)
         for name, found in losses.items()
@@ -182,13 +184,15 @@ def compare_contenders(decision: Decision) -> Comparison:
             wide=differences.get("wide", differences.get("all-in-one") if _is_budget(decision) else None),
             widening=widening,
             all_in_one=differences.get("all-in-one"),
-            independent=differences.get("independent"),
+            independent=differences.get("independent") if "independent" in rivals else None,
             ensemble=differences.get("ensemble"),
         ),
         tasks=len(plan.main),
         networks=len(decision.solution.chosen),
         seeds=len(decision.confirmation.seeds),
     )
+    if len(plan.main) == 1 and plan.auxiliary:
+        judgement = Judgement("noise", _helped(differences["single-task"]))
     paired = [_paired(name, labels[name], interval) for name, interval in differences.items()]
     if randoms and against_random is not None:
         label = f"the mean of {len(randoms)} random groupings"
@@ -202,6 +206,16 @@ def _is_budget(decision: Decision) -> bool:
     """Whether one standard network for all tasks is as wide as the budget."""
     whole = next(contender for contender in decision.contenders if contender.name == "all-in-one")
     return abs(whole.cost / decision.plan.spec.budget.inference - 1) <= 1e-9
+
+
+def _helped(against_alone: Interval) -> str:
+    """What there is to say where one task is served and others are trained for its sake only."""
+    mean, (low, high) = against_alone.mean, _ends(against_alone)
+    ends = "" if low is None or high is None else f" ({low:+.1%} to {high:+.1%})"
+    return (
+        "One task is served, so there is no grouping to judge. Against its own standard network the test loss of the "
+        f"chosen network changes by {mean:+.1%}{ends}; negative is better."
+    )
 
 
 def _paired(name: str, label: str, interval: Interval) -> Paired:
@@ -244,6 +258,7 @@ def confirmed(decision: Decision) -> tuple[Confirmed, ...]:
     """Served tasks on the test part: relative loss (seeds and rows) and natural metrics (seeds)."""
     plan, losses = decision.plan, decision.confirmation.losses
     seeds = decision.confirmation.seeds
+    units = {task.name: task.unit for task in plan.spec.tasks}
     records = []
     for contender in decision.contenders:
         if contender.name not in _SHOWN or contender.name not in losses:
@@ -268,6 +283,7 @@ def confirmed(decision: Decision) -> tuple[Confirmed, ...]:
                         *_ends_over_seeds(values),
                         len(values),
                         metric in _HIGHER_IS_BETTER,
+                        units[task] if metric in _IN_UNITS else "",
                     )
                 )
     return tuple(records)

@@ -60,6 +60,7 @@ def read_confirmation(
     results: Mapping[Trial, TrialResult],
     reference_T: FloatArray,
     essential: Iterable[str],
+    failures: Mapping[Trial, str],
     split: int = 0,
 ) -> Confirmation:
     """Collect test losses; only seeds that every counted contender finished are kept, so that all are paired.
@@ -70,6 +71,7 @@ def read_confirmation(
         results: Finished trials.
         reference_T: As in ``confirmation_trials``.
         essential: Contenders that must be there; another one that failed with some seed is left out and named.
+        failures: Reasons of the trials that failed.
         split: Repetition of the data split.
 
     Raises:
@@ -84,9 +86,13 @@ def read_confirmation(
     whole = {key for key, group in trials.items() if all(trial in results for trial in group)}
     seeds = tuple(seed for seed in plan.fresh_seeds if all((name, seed) in whole for name in needed))
     if not seeds:
+        lost = [
+            trial for (name, _), group in trials.items() if name in needed for trial in group if trial not in results
+        ]
+        reasons = "; ".join(sorted({f"{trial.network}: {failures.get(trial, 'not trained')}" for trial in lost}))
         raise NoResultError(
-            "the chosen networks or their references failed with every fresh seed",
-            fix="See the failed trials: taskgroup report RUN --format json",
+            f"the chosen networks or their references failed with every fresh seed ({reasons})",
+            fix="Lower training.learning_rate or leave out the task that cannot be trained",
         )
     left_out = [f"fresh seed {seed} failed and is left out" for seed in plan.fresh_seeds if seed not in seeds]
     losses: dict[str, TestLosses] = {}

@@ -101,7 +101,7 @@ def from_groups(
 
 
 def alternatives(
-    plan: Plan, label_similarity_TT: FloatArray, cost_of: CostOf
+    plan: Plan, label_similarity_TT: FloatArray, cost_of: CostOf, chosen_cost: float
 ) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
     """The honest alternatives, and a sentence for each that cannot be built.
 
@@ -109,9 +109,9 @@ def alternatives(
         plan: Tasks, budget and networks.
         label_similarity_TT: Absolute correlation of the training labels, [T, T].
         cost_of: Cost of a network.
+        chosen_cost: What the choice costs; alternatives are made as large where plain networks would cost less.
     """
     everything = tuple(task.name for task in plan.tasks)
-    plain = plan.plain_capacity
     main = [plan.tasks[t].name for t in plan.main]
     limit = plan.spec.budget.inference
     unit = plan.spec.budget.unit.replace("snt", "SNT")
@@ -136,23 +136,25 @@ def alternatives(
             missing.append(f"left out: {label}: {error.what}")
     copies = min(int(limit / whole + 1e-9), plan.spec.budget.max_networks or len(everything))
     if copies > 1:
+        capacity = _at_least([everything] * copies, STANDARD, chosen_cost, cost_of)
         found.append(
             Contender(
                 "ensemble",
                 f"the average of {copies} all-in-one networks with other seeds",
-                (Member(everything, STANDARD, copies),),
+                (Member(everything, capacity, copies),),
                 dict.fromkeys(main, 0),
-                copies * whole,
+                copies * cost_of(everything, capacity),
             )
         )
     if 1 < plan.networks < len(main):
         clusters = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
         named = [tuple(main[t] for t in cluster) for cluster in clusters]
-        found.append(
-            from_groups(plan, named, "correlation", "tasks clustered by their labels' correlation", cost_of, plain)
-        )
-    if plan.spec.evidence.grouping is not None:
-        found.append(from_groups(plan, plan.spec.evidence.grouping, "yours", "your own grouping", cost_of, plain))
+        capacity = _at_least(named, plan.plain_capacity, chosen_cost, cost_of)
+        label = "tasks clustered by their labels' correlation"
+        found.append(from_groups(plan, named, "correlation", label, cost_of, capacity))
+    own = plan.spec.evidence.grouping
+    if own is not None:
+        found.append(from_groups(plan, own, "yours", "your own grouping", cost_of, plan.plain_capacity))
     return tuple(found), tuple(missing)
 
 
@@ -176,15 +178,37 @@ def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> 
     raise InputError(f"no common size of {len(groups)} networks fills {limit:g} to more than a half")
 
 
-def random_contenders(plan: Plan, cost_of: CostOf, rng: np.random.Generator) -> tuple[Contender, ...]:
-    """Random groupings of as many plain networks as the budget holds; one that passes it all the same is no rival."""
+def _at_least(groups: Sequence[Sequence[str]], plain: float, cost: float, cost_of: CostOf) -> float:
+    """The plain capacity, or a larger one at which networks of these groups cost as much as the choice does."""
+    if sum(cost_of(group, plain) for group in groups) >= cost * (1 - 1e-9):
+        return plain
+    try:
+        return max(plain, _filling(groups, cost, cost_of))
+    except InputError:
+        return plain
+
+
+def random_contenders(
+    plan: Plan, cost_of: CostOf, chosen_cost: float, rng: np.random.Generator
+) -> tuple[Contender, ...]:
+    """Random groupings of as many networks as the budget holds, at the choice's cost where plain ones cost less.
+
+    One that passes the budget all the same is no rival.
+    """
     main = [plan.tasks[t].name for t in plan.main]
     if not 1 < plan.networks < len(main):
         return ()
     drawn = random_groupings(len(main), plan.networks, plan.spec.evidence.random_groupings, rng)
     named = [[tuple(main[t] for t in group) for group in groups] for groups in drawn]
     made = (
-        from_groups(plan, groups, f"random-{i}", f"random grouping {i}", cost_of, plan.plain_capacity)
+        from_groups(
+            plan,
+            groups,
+            f"random-{i}",
+            f"random grouping {i}",
+            cost_of,
+            _at_least(groups, plan.plain_capacity, chosen_cost, cost_of),
+        )
         for i, groups in enumerate(named, start=1)
     )
     return tuple(contender for contender in made if contender.comparable)

@@ -15,7 +15,7 @@ from grouping.candidates import FloatArray
 from grouping.curves import CurveTable
 from grouping.errors import InfeasibleError
 from grouping.evidence import SelectionFrequency, selection_frequency
-from grouping.losses import LossTable
+from grouping.losses import LossTable, check_reference
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
 from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
@@ -86,6 +86,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
 
     Raises:
         NoResultError: a task cannot be trained alone, or the choice cannot be confirmed.
+        InputError: a task that is perfect alone, on the validation or on the test part: no loss can be relative to it.
         InfeasibleError: the trained networks do not cover every task within the budget.
     """
     spec, seed = plan.spec, plan.spec.training.seed
@@ -125,14 +126,16 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     if runner_up is not None:
         contenders.append(from_solution(plan, runner_up, "runner-up", "the runner-up"))
     similarity_TT = label_similarity(experiment.dataset.train.targets_NT.astype(float))
-    honest, notes = alternatives(plan, similarity_TT, cost_of)
+    honest, notes = alternatives(plan, similarity_TT, cost_of, solution.cost)
     contenders += honest
     try:
         best = _best_of_random(plan, experiment, measurement, searched, reference_T, split)
         contenders += [] if best is None else [best]
     except InfeasibleError:
         notes += ("left out: the best of as many random groups: those that could be trained do not serve every task",)
-    contenders += random_contenders(plan, cost_of, np.random.default_rng(stream_seed(seed, "random", split)))
+    contenders += random_contenders(
+        plan, cost_of, solution.cost, np.random.default_rng(stream_seed(seed, "random", split))
+    )
     wanted = [
         trial
         for fresh in plan.fresh_seeds
@@ -140,7 +143,10 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         for trial in confirmation_trials(plan, contender, fresh, reference_T, split)
     ]
     results |= measurement.measure(experiment, "confirm", "confirm on fresh seeds", wanted)
-    confirmation = read_confirmation(plan, contenders, results, reference_T, ("chosen", "single-task"), split)
+    confirmation = read_confirmation(
+        plan, contenders, results, reference_T, ("chosen", "single-task"), measurement.failures, split
+    )
+    check_reference([plan.tasks[t].name for t in plan.main], confirmation.losses["single-task"].mean_T, "test loss")
     return Decision(
         plan,
         curves,

@@ -15,7 +15,7 @@ from grouping.candidates import FloatArray, IntArray
 from grouping.curves import CurveTable
 from grouping.errors import NoResultError
 from grouping.estimators.higher_order import higher_order
-from grouping.losses import LossTable
+from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
@@ -60,6 +60,7 @@ def reference_losses(plan: Plan, curves: CurveTable, failures: Mapping[Trial, st
 
     Raises:
         NoResultError: a task that could not be trained alone with any seed; every loss is relative to it.
+        InputError: a task that is perfect alone (an error rate of 0): no loss can be relative to it.
     """
     reference_T = np.full(len(plan.tasks), np.nan)
     for t, task in enumerate(plan.tasks):
@@ -77,6 +78,7 @@ def reference_losses(plan: Plan, curves: CurveTable, failures: Mapping[Trial, st
                 fix="Lower training.learning_rate, look at the target's values, or leave the task out",
             )
         reference_T[t] = best_R.mean()
+    check_reference([task.name for task in plan.tasks], reference_T, "validation loss")
     return reference_T
 
 
@@ -182,12 +184,14 @@ def never_trained(plan: Plan, table: LossTable, failures: Collection[Trial]) -> 
 
 
 def affinity_capacity(plan: Plan, table: LossTable) -> float:
-    """Capacity that pairs are compared at: the plain one, or the standard one where some task has no network of that.
+    """Capacity that pairs are compared at: the plain one, or the standard one where a task was not trained alone at it.
 
     The standard single-task networks are always there: they are the reference.
     """
     singles = [plan.index([task.name], plan.plain_capacity) for task in plan.tasks]
-    known = all(c is not None and table.replicates_CT[c].any() for c in singles)
+    # NaN where it was not measured, 0 where it is perfect: no loss can be relative to either.
+    mean_CT = table.mean_CT
+    known = all(c is not None and mean_CT[c, t] > 0 for t, c in enumerate(singles))
     return plan.plain_capacity if known else STANDARD
 
 

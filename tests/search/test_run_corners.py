@@ -160,3 +160,40 @@ def only_the_planted_share(experiment: Experiment, trial: Trial) -> TrialResult:
     if shared and trial.phase == "search" and trial.fraction == 1.0:
         raise TrialError("diverged")
     return planted(experiment, trial)
+
+
+def test_one_served_task_with_helpers_is_compared_with_its_own_network(store: Runs) -> None:
+    names = [f"g{g}_{t}" for g in range(2) for t in range(3)]
+    tasks = [
+        {"name": n, "target": f"y_{n}", "type": "regression", "role": "main" if n == "g0_0" else "auxiliary"}
+        for n in names
+    ]
+    job = job_of(tasks=tasks, budget={"inference": 1}, network={"widths": [32, 32], "capacities": [1.0]})
+    recommendation = store.work(job, store.create(job))
+    (network,) = recommendation.solution.networks
+    assert {"g0_0"} < set(network.tasks) <= {"g0_0", "g0_1", "g0_2"}
+    assert network.serves == ("g0_0",)
+    assert "One task is served" in recommendation.verdict_text
+    assert "changes by -" in recommendation.verdict_text
+
+
+def test_budgets_that_plain_networks_do_not_fill_are_filled_by_the_random_ones(store: Runs) -> None:
+    network = {"widths": [32, 32], "capacities": [1.0, 1.5]}
+    job = job_of(network=network, budget={"inference": 2.5, "max_networks": 2})
+    recommendation = store.work(job, store.create(job))
+    assert recommendation.solution.cost == 2.5
+    costs = {b.name: b.cost for b in recommendation.baselines}
+    assert costs["correlation"] == pytest.approx(2.5)
+    assert costs["ensemble"] == pytest.approx(2.5)
+
+
+def test_natural_metrics_carry_the_unit_of_their_target(store: Runs) -> None:
+    tasks = [
+        {"name": f"g{g}_{t}", "target": f"y_g{g}_{t}", "type": "regression", "unit": "mph"}
+        for g in (0, 1)
+        for t in range(3)
+    ]
+    job = job_of(tasks=tasks)
+    recommendation = store.work(job, store.create(job))
+    assert {c.unit for c in recommendation.confirmed if c.metric == "RMSE"} == {"mph"}
+    assert {c.unit for c in recommendation.confirmed if c.metric == "relative loss"} == {""}
