@@ -14,7 +14,7 @@ import numpy as np
 from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray, frozen
 from grouping.errors import InputError
 
-__all__ = ["LossTable", "single_task_losses"]
+__all__ = ["LossTable", "check_reference", "single_task_losses"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +76,9 @@ class LossTable:
         """Losses relative to a reference per task, which takes every unit out of the objective.
 
         Raises:
-            InputError: a reference that is not positive and finite (a loss of 0 or below has no relative change).
+            InputError: as ``check_reference``.
         """
-        bad_T = ~(np.isfinite(reference_T) & (reference_T > 0))
-        if bad_T.any():
-            t = int(np.flatnonzero(bad_T)[0])
-            raise InputError(
-                f"task '{self.tasks[t]}' has the single-task loss {reference_T[t]:g}, so no loss can be relative to it",
-                fix="Use a positive loss (an error, a cross-entropy), or compare raw losses without --relative",
-            )
+        check_reference(self.tasks, reference_T)
         return replace(self, losses_RCT=self.losses_RCT / reference_T)
 
     def select(self, which_C: BoolArray | IntArray) -> LossTable:
@@ -97,6 +91,26 @@ class LossTable:
             losses_RCT=self.losses_RCT[:, indices],
             estimated_CT=self.estimated_CT[indices],
         )
+
+
+def check_reference(tasks: Sequence[str], reference_T: FloatArray, called: str = "loss") -> None:
+    """Refuse a reference that nothing can be relative to; an error rate easily is one.
+
+    Args:
+        tasks: Names, length T.
+        reference_T: Losses of the single-task networks.
+        called: What was measured.
+
+    Raises:
+        InputError: a reference that is not positive and finite (a loss of 0 or below has no relative change).
+    """
+    for task, loss in zip(tasks, reference_T.tolist(), strict=True):
+        if not 0 < loss < np.inf:
+            raise InputError(
+                f"task '{task}' has the single-task {called} {loss:g}, so no loss can be relative to it",
+                fix="Judge it by a loss that stays above 0 (in a spec: metric: loss), or leave it out if it needs no "
+                "better network; a table's raw losses can be compared without --relative",
+            )
 
 
 def single_task_losses(table: LossTable, cost: float = 1.0, tasks: Sequence[str] | None = None) -> FloatArray:

@@ -11,10 +11,24 @@ from typing import Literal
 
 from grouping.errors import InputError
 
-__all__ = ["SEPARATOR", "Role", "Task", "TaskType", "check_task_name", "check_task_names", "nearest_name"]
+__all__ = [
+    "SEPARATOR",
+    "Metric",
+    "Role",
+    "Task",
+    "TaskType",
+    "check_metric",
+    "check_task_name",
+    "check_task_names",
+    "nearest_name",
+]
 
 TaskType = Literal["regression", "binary", "multiclass"]
 Role = Literal["main", "auxiliary"]
+Metric = Literal["loss", "absolute error", "error rate"]
+"""What a task is judged by: its training loss, or an error that goes with its type. Lower is better."""
+
+_ERRORS: dict[TaskType, Metric] = {"regression": "absolute error", "binary": "error rate", "multiclass": "error rate"}
 
 SEPARATOR = "+"
 """Joins task names into the name of a network, so no task name may contain it."""
@@ -30,15 +44,17 @@ class Task:
 
     Args:
         name: Unique among the tasks, also after Unicode normalisation and case folding.
-        type: What is predicted; decides loss and natural metric.
+        type: What is predicted; decides the training loss and the natural metrics.
         weight: Share of the task in the objective, positive.
         role: ``auxiliary`` tasks are trained for the others' sake and never served.
+        metric: What networks are compared on; they are always trained on the loss.
     """
 
     name: str
     type: TaskType = "regression"
     weight: float = 1.0
     role: Role = "main"
+    metric: Metric = "loss"
 
     def __post_init__(self) -> None:
         check_task_name(self.name)
@@ -48,6 +64,7 @@ class Task:
                 where=f"tasks.{self.name}.weight",
                 fix="Give a weight above 0, or role: auxiliary for a task that is never served",
             )
+        check_metric(self.name, self.type, self.metric, f"tasks.{self.name}.metric")
 
 
 def check_task_name(name: str, where: str = "tasks") -> None:
@@ -79,6 +96,20 @@ def check_task_name(name: str, where: str = "tasks") -> None:
                 where=where,
                 fix="Use printable characters only",
             )
+
+
+def check_metric(name: str, kind: TaskType, metric: Metric, where: str) -> None:
+    """Refuse a metric that is not defined for the type of its task.
+
+    Raises:
+        InputError: ``absolute error`` without regression, or ``error rate`` without classes.
+    """
+    if metric != "loss" and metric != _ERRORS[kind]:
+        raise InputError(
+            f"the metric '{metric}' does not go with task '{name}', whose type is {kind}",
+            where=where,
+            fix=f"Use metric: {_ERRORS[kind]}, or leave it out to judge by the training loss",
+        )
 
 
 def check_task_names(names: Sequence[str], where: str = "tasks") -> None:

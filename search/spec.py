@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from grouping.budget import Budget, BudgetUnit
-from grouping.tasks import Role, Task, TaskType, check_task_name, check_task_names, nearest_name
+from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
 from search.errors import SpecError
 
 __all__ = [
@@ -91,7 +91,11 @@ class DataSpec(_Section):
 
 
 class TaskSpec(_Section):
-    """One task: its name, its target column (default: the name), its type."""
+    """One task: its name, its target column (default: the name), its type.
+
+    Networks are trained on the loss of the type; ``metric`` is what they are compared on: that loss (squared error,
+    cross-entropy), ``absolute error`` for regression, ``error rate`` for classes.
+    """
 
     name: str
     target: str | None = None
@@ -99,6 +103,7 @@ class TaskSpec(_Section):
     weight: Positive = 1.0
     role: Role = "main"
     unit: str = ""
+    metric: Metric = "loss"
 
     @property
     def column(self) -> str:
@@ -230,7 +235,7 @@ class Spec(_Section):
     def task_set(self) -> tuple[Task, ...]:
         """The tasks as domain values; types must have been inferred by then."""
         assert all(task.type is not None for task in self.tasks)
-        return tuple(Task(t.name, t.type or "regression", t.weight, t.role) for t in self.tasks)
+        return tuple(Task(t.name, t.type or "regression", t.weight, t.role, t.metric) for t in self.tasks)
 
 
 # The checks below raise SpecError, not ValueError: pydantic lets it through, with the field's path in ``where``.
@@ -246,6 +251,8 @@ def _check_tasks(tasks: tuple[TaskSpec, ...]) -> None:
         if twins and task.name not in twins:
             what = f"task '{task.name}' has the same target column '{task.column}' as task '{twins[0]}'"
             raise SpecError(what, where=f"tasks[{index}].target", fix="Remove one of the two")
+        if task.type is not None:  # else checked again once the type has been inferred
+            check_metric(task.name, task.type, task.metric, f"tasks[{index}].metric")
     check_task_names([task.name for task in tasks])
     if tasks and all(task.role == "auxiliary" for task in tasks):
         raise SpecError(

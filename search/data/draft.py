@@ -33,6 +33,7 @@ $cluster\
 
 # type: regression, binary or multiclass. An empty cell of a target is a label that is not known, and is left out.
 # weight: a task's share in the objective. role: auxiliary = trained for the others' sake, never served.
+# metric: what decides, each relative to the task alone: loss, absolute error (regression) or error rate (classes).
 tasks:
 $tasks
 

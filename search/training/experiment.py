@@ -39,7 +39,7 @@ class Experiment:
         what = {
             "engine": _ENGINE,
             "data": self.dataset.fingerprint,
-            "tasks": [[task.name, task.type] for task in self.dataset.tasks],
+            "tasks": [[task.name, task.type, task.metric] for task in self.dataset.tasks],
             "outputs": self.dataset.classes_T,
             "trunk": self.network.trunk,
             "widths": self.network.widths,

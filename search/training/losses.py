@@ -1,7 +1,8 @@
-"""What a network is trained and compared on: one loss per row and task, labels missing (NaN) masked out exactly.
+"""What a network is trained and compared on: one number per row and task, labels missing (NaN) masked out exactly.
 
-Squared error of the standardised target for regression, cross-entropy in nats for classes. Natural metrics in the
-target's own unit are ``search.training.metrics``.
+It is trained on losses: squared error of the standardised target for regression, cross-entropy in nats for classes. It
+is compared on scores: those losses, or the metric that a task declares. Natural metrics in the target's own unit are
+``search.training.metrics``.
 
 Axes: ``N`` rows, ``T`` tasks of the network, ``O`` network outputs (a task has one, or one per class), ``K`` copies.
 """
@@ -16,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from grouping.tasks import TaskType
+from grouping.tasks import Metric, TaskType
 
-__all__ = ["TaskBlock", "averaged_outputs", "batch_losses", "row_losses", "task_blocks"]
+__all__ = ["TaskBlock", "averaged_outputs", "batch_losses", "row_losses", "row_scores", "task_blocks"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,36 @@ def row_losses(blocks: Sequence[TaskBlock], outputs_NO: Tensor, targets_NT: Tens
         else:
             columns.append(functional.cross_entropy(outputs, targets[:, 0].long(), reduction="none")[:, None])
     return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+
+
+def row_scores(
+    blocks: Sequence[TaskBlock], metrics: Sequence[Metric], outputs_NO: Tensor, targets_NT: Tensor
+) -> Tensor:
+    """What every row counts for every task when networks are compared, [N, T]: its loss or the declared metric.
+
+    The absolute error is in training standard deviations of the target, the error rate 0 or 1. A loss that is not
+    finite stays, so that a network whose outputs are no numbers cannot hide behind an error rate.
+
+    Args:
+        blocks: The tasks' types and columns.
+        metrics: Metric of each task, length T.
+        outputs_NO: As in ``row_losses``.
+        targets_NT: As in ``row_losses``.
+    """
+    losses_NT = row_losses(blocks, outputs_NO, targets_NT)
+    declared_T = torch.tensor([metric != "loss" for metric in metrics], device=losses_NT.device)
+    if not declared_T.any():
+        return losses_NT
+    columns = []
+    for block in blocks:
+        outputs, targets = outputs_NO[:, block.outputs], targets_NT[:, block.tasks]
+        if block.type == "regression":
+            columns.append((outputs - targets).abs())
+        elif block.type == "binary":
+            columns.append(((outputs > 0) != (targets > 0.5)).to(losses_NT.dtype))
+        else:
+            columns.append((outputs.argmax(dim=1) != targets[:, 0].long())[:, None].to(losses_NT.dtype))
+    return torch.where(declared_T & losses_NT.isfinite(), torch.cat(columns, dim=1), losses_NT)
 
 
 def batch_losses(rows_NT: Tensor, labelled_NT: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""How outputs did on a part: one loss per task for the curves, sums per cluster and natural metrics for the test part.
+"""How outputs did on a part: one score per task for the curves, sums per cluster and natural metrics for the test part.
+
+A score is the task's loss, or the metric it declares (``losses.row_scores``).
 
 Axes: ``N`` rows, ``T`` tasks of the network, ``O`` outputs, ``G`` clusters of rows.
 """
@@ -14,12 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from grouping.candidates import FloatArray
+from grouping.tasks import Metric
 from search.data.dataset import Dataset, Part
-from search.training.losses import TaskBlock, averaged_outputs, row_losses
+from search.training.losses import TaskBlock, averaged_outputs, row_scores
 from search.training.metrics import natural_metrics
 from search.trials import TestScores
 
-__all__ = ["ResidentPart", "mean_losses", "resident", "score"]
+__all__ = ["ResidentPart", "mean_scores", "resident", "score"]
 
 _ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
 
@@ -61,10 +64,12 @@ def predict(networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], inputs_N
         )
 
 
-def mean_losses(networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], part: ResidentPart) -> FloatArray:
-    """Mean loss of each task over the labelled rows of a part, summed in double precision, [T]; NaN without labels."""
+def mean_scores(
+    networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], metrics: Sequence[Metric], part: ResidentPart
+) -> FloatArray:
+    """Mean score of each task over the labelled rows of a part, summed in double precision, [T]; NaN without labels."""
     with torch.inference_mode():
-        rows_NT = row_losses(blocks, predict(networks, blocks, part.inputs_NF), part.targets_NT)
+        rows_NT = row_scores(blocks, metrics, predict(networks, blocks, part.inputs_NF), part.targets_NT)
         sum_T = (rows_NT * part.labelled_NT).sum(dim=0, dtype=torch.float64)
         mean_T: FloatArray = (sum_T / part.labelled_NT.sum(dim=0, dtype=torch.float64)).cpu().numpy()
     return mean_T
@@ -77,18 +82,19 @@ def score(
     columns: Sequence[int],
     device: torch.device,
 ) -> TestScores:
-    """Row losses on the test part summed per cluster, and natural metrics.
+    """Row scores on the test part summed per cluster, and natural metrics.
 
     Args:
         networks: The copies in their kept state.
         blocks: The network's tasks.
-        dataset: Where the test part, the scaling and the names come from.
+        dataset: Where the test part, the scaling, the tasks' names and metrics come from.
         columns: Which of the data set's tasks the network has, length T.
         device: Where the networks live.
     """
     part = resident(dataset.test, columns, device)
     outputs_NO = predict(networks, blocks, part.inputs_NF)
-    rows_NT = row_losses(blocks, outputs_NO, part.targets_NT).double().cpu().numpy()
+    metrics_T = [dataset.tasks[column].metric for column in columns]
+    rows_NT = row_scores(blocks, metrics_T, outputs_NO, part.targets_NT).double().cpu().numpy()
     outputs: FloatArray = outputs_NO.double().cpu().numpy()
     cluster_N = dataset.test.cluster_N
     n_clusters = int(cluster_N.max()) + 1

@@ -30,7 +30,7 @@ from search.training.checkpoint import NetworkHeader, save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import Fit, reading_steps
 from search.training.losses import task_blocks
-from search.training.scoring import mean_losses, resident, score
+from search.training.scoring import mean_scores, resident, score
 from search.trials import Trial, TrialResult, stream_seed
 
 __all__ = ["TrialFunction", "train"]
@@ -40,11 +40,12 @@ TrialFunction = Callable[[Experiment, Trial], TrialResult]
 
 
 def train(experiment: Experiment, trial: Trial) -> TrialResult:
-    """Train one network and read its validation losses; in phase ``confirm`` also keep one state and test it.
+    """Train one network and read its validation scores; in phase ``confirm`` also keep one state and test it.
 
     With ``copies > 1`` the networks of the ensemble advance side by side, each of the trial's capacity and from its
     own streams, and every loss is the loss of their averaged predictions: to everybody else an ensemble is one network
-    with one curve and one kept reading.
+    with one curve and one kept reading. A task that declares a metric is trained on its loss all the same; curve, kept
+    state and test sums are then those of the metric.
 
     Raises:
         TrialError: a loss that is not finite or has exploded, naming the step; a task without validation labels.
@@ -54,6 +55,7 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
     dataset, training = experiment.dataset, experiment.training
     header, columns = _describe(experiment, trial)
     blocks = task_blocks(header.types, header.outputs)
+    metrics = [dataset.tasks[column].metric for column in columns]
     steps_S = reading_steps(len(dataset.train.inputs_NF), training)
     steps_S = steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))]
     curve_TS = np.full((len(columns), len(steps_S)), np.nan)
@@ -71,7 +73,7 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
         for reading, step in enumerate(steps_S.tolist()):
             for fit in fits:
                 fit.advance(step)
-            curve_TS[:, reading] = mean_losses(networks, blocks, validation)
+            curve_TS[:, reading] = mean_scores(networks, blocks, metrics, validation)
             _check(curve_TS[:, reading], trial, step)
             if trial.phase == "confirm" and _kept(trial, steps_S, curve_TS) == reading:
                 kept = reading

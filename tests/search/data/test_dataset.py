@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grouping.errors import InputError
 from search.data.dataset import Dataset, load_dataset
 from search.data.resolution import resolve
 from search.documents import dump_spec, read_spec
@@ -237,3 +238,16 @@ def test_an_unknown_group_column_is_named_where_it_was_asked_for(tmp_path: Path)
     with pytest.raises(DataError, match="there is no column 'wek'") as caught:
         load(_unsplit(), tmp_path, split=split)
     assert caught.value.where == "data.split.group"
+
+
+def test_a_declared_metric_reaches_the_tasks(tmp_path: Path) -> None:
+    tasks = [{"name": "level", "target": "y_level", "metric": "absolute error"}, {"name": "flag", "target": "y_flag"}]
+    assert [task.metric for task in load(table(), tmp_path, tasks=tasks).tasks] == ["absolute error", "loss"]
+
+
+def test_a_metric_is_held_against_the_type_that_was_inferred(tmp_path: Path) -> None:
+    tasks = [{"name": "flag", "target": "y_flag"}, {"name": "level", "target": "y_level", "metric": "error rate"}]
+    with pytest.raises(InputError) as caught:
+        load(table(), tmp_path, tasks=tasks)
+    words = ("'error rate'", "'level'", "regression", "metric: absolute error")
+    assert_one_clear_message(caught.value, "tasks[1].metric", *words)

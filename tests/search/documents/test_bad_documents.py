@@ -111,6 +111,13 @@ FIELDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "34-seed-too-large": ("seeds: 3", f"seed: {2**64}", "training.seed", ("out of range",)),
     "34-seed-negative": ("seeds: 3", "seed: -1", "training.seed", ("at least 0",)),
     "53-unknown-type": ("type: binary", "type: binry", "tasks[1].type", ("Did you mean 'binary'?",)),
+    "unknown-metric": ("type: binary", "type: binary, metric: accuracy", "tasks[1].metric", ("'error rate'",)),
+    "metric-of-another-type": (
+        "type: binary",
+        "type: binary, metric: absolute error",
+        "tasks[1].metric",
+        ("'absolute error'", "'rain'", "binary", "metric: error rate"),
+    ),
     "64-rate-0": ("1e-3", "0", "training.learning_rate", ("above 0",)),
     "many-seeds": ("seeds: 3", "seeds: 100000000", "training.seeds", ("at most 1000",)),
     "endless-training": ("epochs: 3", "epochs: 1000000000000", "training.epochs", ("at most",)),

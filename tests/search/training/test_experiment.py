@@ -42,6 +42,12 @@ def test_asking_for_more_seeds_or_sizes_or_time_keeps_the_context() -> None:
     assert wider.context == BASE.context
 
 
+def test_what_a_task_is_judged_by_is_part_of_the_context() -> None:
+    first, *rest = BASE.dataset.tasks
+    tasks = (replace(first, metric="absolute error"), *rest)
+    assert replace(BASE, dataset=replace(BASE.dataset, tasks=tasks)).context != BASE.context
+
+
 def test_weights_and_roles_of_tasks_do_not_touch_training() -> None:
     tasks = tuple(replace(task, weight=3.0) for task in BASE.dataset.tasks)
     assert replace(BASE, dataset=replace(BASE.dataset, tasks=tasks)).context == BASE.context
