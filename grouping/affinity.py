@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray, frozen
+from grouping.errors import InputError
 from grouping.losses import LossTable, single_task_losses
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Affinity:
         high_TT: Upper end.
         significant_TT: Entries that differ from 0 with a false discovery rate of 5 % over the whole matrix (Benjamini &
             Hochberg 1995). Single intervals that exclude 0 are more: of 56 entries of pure noise about three do.
+
+    Raises:
+        InputError: a matrix that is not [T, T], or an infinite gain.
     """
 
     tasks: tuple[str, ...]
@@ -44,8 +48,22 @@ class Affinity:
     significant_TT: BoolArray
 
     def __post_init__(self) -> None:
+        shape = (len(self.tasks),) * 2
         for name in ("gain_TT", "low_TT", "high_TT", "significant_TT"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+            values_TT = frozen(getattr(self, name))
+            if values_TT.shape != shape:
+                raise InputError(
+                    f"{name} has the shape {values_TT.shape}, {shape} is needed",
+                    where="affinity",
+                    fix="Give one row and one column for each task",
+                )
+            object.__setattr__(self, name, values_TT)
+        for t, u in np.argwhere(np.isinf(self.gain_TT)).tolist():
+            raise InputError(
+                f"the gain of '{self.tasks[t]}' from '{self.tasks[u]}' is infinite",
+                where="affinity",
+                fix="Give finite gains, and NaN where a pair was not trained",
+            )
 
 
 def pair_affinity(table: LossTable, cost: float = 1.0) -> Affinity:

@@ -159,7 +159,7 @@ class AffinitySpec(_Section):
     """
 
     estimator: Estimator = "higher-order"
-    fraction: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.25
+    fraction: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.25
     audit: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 6
 
 

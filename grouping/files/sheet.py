@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grouping.errors import InputError, TableError
+from grouping.files.neighbours import nearest_file
 from grouping.tasks import nearest_name
 
 __all__ = ["Sheet", "decimal", "escaped", "finite", "natural_order", "read_sheet", "shown", "unescaped", "write_whole"]
@@ -130,7 +131,7 @@ def _bytes(path: Path) -> bytes:
             raise TableError("this is not a regular file", where=str(path), fix="Save the table to a file first")
         return path.read_bytes()
     except FileNotFoundError:
-        raise TableError("there is no such file", where=str(path)) from None
+        raise TableError("there is no such file", where=str(path), fix=nearest_file(path)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TableError(f"the file cannot be read: {reason}", where=str(path)) from None

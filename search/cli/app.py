@@ -55,7 +55,8 @@ def run(arguments: list[str]) -> int:
     except GroupingError as error:
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except TyperException as error:
-        message = error.format_message()
+        # typer passes on pydantic's messages, with a prefix that says nothing to a user.
+        message = error.format_message().replace(": Value error, ", ": ", 1)
         if type(error).__name__ == "NoArgsIsHelpError":  # private to typer; its message is the help
             note(message)
             return 2
@@ -64,8 +65,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader went away (``| head``): nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_reader()
         return 0
     except Exception as error:
         if os.environ.get("TASKGROUP_DEBUG"):
@@ -83,12 +83,20 @@ def _command(arguments: list[str]) -> str:
 
 def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     if as_json:
-        emit_json({"error": error})
+        try:
+            emit_json({"error": error})
+        except BrokenPipeError:
+            _forget_reader()
     where = f"{error['where']}: " if error["where"] else ""
     fix = f"\n       {error['fix']}" if error["fix"] else ""
     fix += "" if fix.endswith(("?", ".")) or not fix else "."
     note(escape_controls(f"error: {where}{error['what']}.{fix}"))
     return exit_code
+
+
+def _forget_reader() -> None:
+    """The reader of stdout went away (``| head``): nothing is wrong, and nothing more can be said there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app.command()(init)

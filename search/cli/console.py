@@ -19,7 +19,9 @@ QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print results an
 
 def emit_json(data: Mapping[str, Any]) -> None:
     """One JSON object on stdout; floats keep all their digits, not-a-number becomes null."""
-    sys.stdout.write(json.dumps(_finite(data), ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(_finite(data), ensure_ascii=False, indent=2) + "\n"
+    # An argument that was no text holds lone surrogates, which no encoding has; escaped they are valid JSON.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     sys.stdout.flush()
 
 

@@ -70,10 +70,14 @@ def find_run(run: str) -> Path:
     from grouping.errors import InputError
     from grouping.tasks import nearest_name
     from search.store.home import runs_home
-    from search.store.run_ids import LATEST
+    from search.store.run_ids import LATEST, shown_id
 
     given = Path(run or "-")  # an empty path would mean the current folder
-    if (given / "recommendation.json").is_file():
+    try:
+        is_folder, is_run = given.is_dir(), (given / "recommendation.json").is_file()
+    except OSError:  # no file can have that name: too long, say
+        is_folder = is_run = False
+    if is_run:
         return given
     home = runs_home()
     # Names are compared with what is there, never joined into a path: an id cannot lead out of the home.
@@ -83,13 +87,14 @@ def find_run(run: str) -> Path:
     found = names[-1:] if run == LATEST else [name for name in names if run and name.startswith(run)]
     if len(found) == 1:
         return home / found[0]
-    if given.is_dir():
+    if is_folder:
         return given
     if found:
         fix = f"It could be any of: {', '.join(found[:5])}"
         raise InputError(f"'{run}' fits {len(found)} runs in {home}", where="RUN", fix=fix)
-    fix = nearest_name(run, names) if names else "See: taskgroup runs"
-    raise InputError(f"there is no run '{run}' in {home}", where="RUN", fix=fix)
+    shown = shown_id(run)
+    fix = nearest_name(shown, names) if names else "See: taskgroup runs"
+    raise InputError(f"there is no run '{shown}' in {home}", where="RUN", fix=fix)
 
 
 def _render(content: Content, output_format: ReportFormat) -> str:

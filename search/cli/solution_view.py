@@ -71,7 +71,7 @@ def _headline(question: TableQuestion, solution: Solution) -> str:
     n_candidates, n_tasks = question.table.candidates.members_CT.shape
     return "\n".join(
         [
-            f"{n_tasks} tasks, {n_candidates} candidate networks{limit}",
+            f"{_count(n_tasks, 'task')}, {_count(n_candidates, 'candidate network')}{limit}",
             _proof(question, solution),
             _figures(question, solution),
         ]
@@ -129,13 +129,12 @@ def frontier_text(question: TableQuestion, points: Sequence[Solution | Infeasibl
                 "  ".join(f"{network['network']}@{network['cost']:g}" for network in names),
             )
         )
-    return "\n".join(
-        [
-            f"{n_tasks} tasks, {n_candidates} candidate networks; optimal for the {question.optimal_for}",
-            "",
-            *_aligned(rows),
-        ]
-    )
+    head = f"{_count(n_tasks, 'task')}, {_count(n_candidates, 'candidate network')}"
+    return "\n".join([f"{head}; optimal for the {question.optimal_for}", "", *_aligned(rows)])
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

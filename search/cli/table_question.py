@@ -188,8 +188,13 @@ class TableQuestion:
     def optimal_for(self) -> str:
         """Of what an answer is optimal."""
         assert self.table.estimated_CT is not None
-        given = "measured and estimated losses" if self.table.estimated_CT.any() else "measured losses"
-        what = given if self.estimator == "measured" else f"{self.estimator} estimates"
+        found_CT = self.table.estimated_CT
+        given = "measured and estimated losses" if found_CT.any() else "measured losses"
+        # Only groups of three or more are estimated from pairs: without one the losses are what the table holds.
+        as_given = self.estimator == "measured" or (
+            self.estimator == "higher-order" and not found_CT[self.table.candidates.size_C >= 3].any()
+        )
+        what = given if as_given else f"{self.estimator} estimates"
         return f"{what} relative to single-task networks" if self.relative else what
 
     def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:
@@ -306,6 +311,12 @@ class TableQuestion:
                 f"{'several networks are' if found else 'no network is'} called '{text}'",
                 where="--deployed",
                 fix=f"Say which: {costs}" if found else "Name the tasks of a network in the table, joined by '+'",
+            )
+        if members <= set(self.auxiliary):
+            raise InputError(
+                f"the deployed network '{text}' has auxiliary tasks only, which no network serves",
+                where="--deployed",
+                fix="Leave out that --deployed, or the --auxiliary of a task it serves",
             )
         return int(found[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from grouping.errors import GroupingError
 from grouping.tasks import nearest_name
 from search.data.builtin.nyc_weather import load_nyc_weather
 from search.data.builtin.synthetic import load_synthetic
@@ -18,6 +19,9 @@ DATASETS: Mapping[str, SourceLoader] = {"nyc-weather": load_nyc_weather, "synthe
 
 ENTRY_POINTS = "taskgrouping.datasets"
 """Group of entry points under which other packages offer further ones; built-in names cannot be taken."""
+
+_ASK = f"Ask its author; docs: entry points '{ENTRY_POINTS}'"
+_LONGEST_REASON = 200
 
 
 def registered_names() -> list[str]:
@@ -34,15 +38,22 @@ def load_registered(name: str) -> Source:
     """The data set of that name.
 
     Raises:
-        DataError: no such data set, or what an entry point gave is no ``Source``.
+        DataError: no such data set; or an entry point that cannot be loaded, fails, or gives no ``Source``.
     """
     if name in DATASETS:
         return DATASETS[name]()
     points = list(entry_points(group=ENTRY_POINTS, name=name))
     if not points:
         raise DataError(f"no data set is called '{name}'", where="data.source", fix=nearest_name(name, DATASETS))
-    source = points[0].load()()
+    try:
+        source = points[0].load()()
+    except GroupingError:
+        raise
+    except Exception as error:  # other people's code: anything may come out of it
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        what = f"the data set '{name}' of {points[0].value} failed: {reason}"
+        raise DataError(what, where="data.source", fix=_ASK) from error
     if not isinstance(source, Source):
         what = f"the data set '{name}' of {points[0].value} gave a {type(source).__name__}, not a search.data Source"
-        raise DataError(what, where="data.source", fix="Ask its author; docs: entry points 'taskgrouping.datasets'")
+        raise DataError(what, where="data.source", fix=_ASK)
     return source

@@ -27,7 +27,9 @@ def check_regular_file(path: Path, *, largest: int, kind: type[InputError]) -> i
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise kind("no such file", where=where, fix=_siblings(path)) from None
+        from grouping.files.neighbours import nearest_file  # its package brings in pandas
+
+        raise kind("no such file", where=where, fix=nearest_file(path)) from None
     except PermissionError:
         raise kind("no permission to look at it", where=where, fix="Make the file and its folder readable") from None
     except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in the name
@@ -64,13 +66,3 @@ def decode_utf8(raw: bytes, where: str, kind: type[InputError]) -> str:
         raise kind(
             f"byte 0x{raw[error.start]:02x} is not UTF-8 text", where=f"{where}:{line}", fix="Save it as UTF-8"
         ) from None
-
-
-def _siblings(path: Path) -> str:
-    from grouping.tasks import nearest_name
-
-    try:
-        names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix == path.suffix)
-    except OSError:
-        return f"There is no folder {path.parent} either"
-    return nearest_name(path.name, names) if 0 < len(names) <= 1000 else "Check the path"

@@ -62,6 +62,8 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        raise _translate(error.orig, path) from error
+    except sqlite3.Error as error:  # raw connections speak without SQLAlchemy
         raise _translate(error, path) from error
 
 
@@ -112,10 +114,8 @@ def _use_write_ahead_log(engine: Engine) -> None:
                 return
             except sqlite3.OperationalError as error:
                 if _primary(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
+                    raise
                 time.sleep(0.05)
-            except sqlite3.DatabaseError as error:
-                raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
     finally:
         connection.close()
 
@@ -166,24 +166,24 @@ def _primary(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _translate(error: DBAPIError, path: Path) -> StoreError | DiskError:
+def _translate(error: BaseException | None, path: Path) -> StoreError | DiskError:
     where = str(path)
-    match _primary(error.orig):
+    match _primary(error):
         case sqlite3.SQLITE_FULL:
             fix = "Free some space; nothing that was recorded is lost, and `taskgroup resume` goes on from there"
             return DiskError("no space left for the database of runs", where=where, fix=fix)
         case sqlite3.SQLITE_IOERR:
             fix = "Check the disk and its free space; `taskgroup resume` goes on from what was recorded"
-            return DiskError(f"the database of runs cannot be read or written ({error.orig})", where=where, fix=fix)
+            return DiskError(f"the database of runs cannot be read or written ({error})", where=where, fix=fix)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             what = f"the database of runs was locked by another process for more than {BUSY_SECONDS:g} seconds"
             return StoreError(what, where=where, fix="Let the other process finish or end it, then try again")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             fix = "Give yourself write permission, or set TASKGROUP_HOME to a folder that can be written"
-            return StoreError(f"the database of runs cannot be written ({error.orig})", where=where, fix=fix)
+            return StoreError(f"the database of runs cannot be written ({error})", where=where, fix=fix)
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             fix = "Restore it from a copy, or move it away to start afresh; finished run folders stay readable"
-            return StoreError(f"the database of runs is damaged ({error.orig})", where=where, fix=fix)
+            return StoreError(f"the database of runs is damaged ({error})", where=where, fix=fix)
         case _:
             fix = "Move the database away to start afresh, or report this"
-            return StoreError(f"the database of runs refused a statement ({error.orig})", where=where, fix=fix)
+            return StoreError(f"the database of runs refused a statement ({error})", where=where, fix=fix)

@@ -17,7 +17,7 @@ from search.store.models import Event, Run
 from search.store.models import Trial as TrialRow
 from search.store.owner import Owner
 from search.store.records import RunRecord, RunState, TrialRecord, TrialState
-from search.store.run_ids import LATEST, looks_like_id
+from search.store.run_ids import LATEST, looks_like_id, shown_id
 from search.trials import Trial
 
 __all__ = [
@@ -57,7 +57,8 @@ def find_run(session: Session, text: str, home: Path) -> Run:
     if not ids:
         fix = "Start one: taskgroup recommend SPEC"
         raise InputError(f"there are no runs yet in {home}", where="RUN", fix=fix)
-    raise InputError(f"there is no run {text!r}", where="RUN", fix=nearest_name(text, ids))
+    shown = shown_id(text)
+    raise InputError(f"there is no run {shown!r}", where="RUN", fix=nearest_name(shown, ids))
 
 
 def exactly(session: Session, run: str) -> Run:

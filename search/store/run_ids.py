@@ -7,12 +7,13 @@ import secrets
 import unicodedata
 from datetime import UTC, datetime
 
-__all__ = ["LATEST", "looks_like_id", "new_run_id", "slug"]
+__all__ = ["LATEST", "looks_like_id", "new_run_id", "shown_id", "slug"]
 
 LATEST = "latest"
 """The word that stands for the newest run wherever an id is asked for."""
 
 _LONGEST_SLUG = 24
+_LONGEST_SHOWN = 80
 _ID_TEXT = re.compile(r"[a-z0-9-]{1,60}", re.ASCII)
 
 
@@ -31,3 +32,8 @@ def slug(name: str) -> str:
 def looks_like_id(text: str) -> bool:
     """Whether the text can be an id or the beginning of one; anything else never reaches the database."""
     return _ID_TEXT.fullmatch(text) is not None
+
+
+def shown_id(text: str) -> str:
+    """What a user gave as an id, as a message repeats it: whatever it was, not longer than a line."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."

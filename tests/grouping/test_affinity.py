@@ -174,3 +174,45 @@ def test_a_missing_or_perfect_single_task_network_is_refused_by_name() -> None:
         pair_affinity(table, cost=0.5)
     with pytest.raises(InputError, match="task 't0' has the single-task loss 0"):
         pair_affinity(LossTable(table.candidates, 0 * table.losses_RCT, table.seeds))
+
+
+def affinity_of(gain_TT: FloatArray) -> Affinity:
+    return Affinity(tuple(f"t{t}" for t in range(len(gain_TT))), gain_TT, gain_TT, gain_TT, gain_TT > 0)
+
+
+@pytest.mark.parametrize("place", [(0, 1), (2, 0)])
+def test_36_70_unknown_gains_make_no_edge_and_leave_an_order(place: tuple[int, int]) -> None:
+    gain_TT = np.full((3, 3), 0.1)
+    gain_TT[place] = np.nan
+    graph = task_graph(affinity_of(gain_TT))
+    assert graph.number_of_edges() == 5
+    assert not graph.has_edge(f"t{place[1]}", f"t{place[0]}")
+    assert sorted(order_by_clustering(affinity_of(gain_TT))) == [0, 1, 2]
+
+
+def test_36_70_nothing_but_unknown_gains_is_a_graph_without_edges() -> None:
+    nothing = affinity_of(np.full((4, 4), np.nan))
+    assert (task_graph(nothing).number_of_nodes(), task_graph(nothing).number_of_edges()) == (4, 0)
+    assert sorted(order_by_clustering(nothing)) == [0, 1, 2, 3]
+
+
+def test_38_all_zero_gains_are_fine_and_give_the_same_every_time() -> None:
+    zero = affinity_of(np.zeros((5, 5)))
+    graph = task_graph(zero)
+    assert {data["sign"] for _, _, data in graph.edges(data=True)} == {0}
+    assert graph.number_of_edges() == 20
+    assert sorted(order_by_clustering(zero)) == [0, 1, 2, 3, 4]
+    assert order_by_clustering(zero).tolist() == order_by_clustering(affinity_of(np.zeros((5, 5)))).tolist()
+
+
+@pytest.mark.parametrize("gain", [np.inf, -np.inf])
+def test_40_an_infinite_gain_is_refused_before_there_is_a_graph(gain: float) -> None:
+    gain_TT = np.zeros((3, 3))
+    gain_TT[2, 1] = gain
+    with pytest.raises(InputError, match="the gain of 't2' from 't1' is infinite"):
+        affinity_of(gain_TT)
+
+
+def test_35_a_matrix_that_is_not_square_is_refused() -> None:
+    with pytest.raises(InputError, match=r"gain_TT has the shape \(3, 2\), \(3, 3\) is needed"):
+        affinity_of(np.zeros((3, 2)))

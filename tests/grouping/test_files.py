@@ -150,6 +150,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "several notes": ("network,task,loss,note\na,a,1,x\nb,b,2,y\n", "'note' takes several values: x, y"),
     "twice in a network": ("network,task,loss\na+a,a,1\n", "names a task twice"),
     "empty member": ("network,task,loss\na+,a,1\n", "or an empty one"),
+    "22 formula with a plus": ("network,task,loss\n=1+1,=1+1,1\n", "'=1\\+1' is no member of network.*joined by '\\+'"),
     "twins": ("network,task,loss\na,a,1\nA,A,1\n", "cannot be told from"),
     "control character": ("network,task,loss\na\x1bb,a\x1bb,1\n", "control character"),
     "several flops": (
@@ -268,6 +269,20 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
     cells = [cell for line in (tmp_path / "t.csv").read_text().splitlines() for cell in line.split(",")]
     assert not [cell for cell in cells if cell.startswith(("=", "@", "-", "+"))]
     assert set(read_losses(tmp_path / "t.csv").tasks) == set(table.tasks)
+
+
+def test_22_a_formula_without_a_plus_is_a_name_like_any_other(tmp_path: Path) -> None:
+    assert read(tmp_path, "network,task,loss\n=SUM(A1),=SUM(A1),1\n").tasks == ("=SUM(A1)",)
+
+
+def test_a_missing_table_names_the_nearest_file_or_another_way_out(tmp_path: Path) -> None:
+    written(tmp_path, GOOD)
+    with pytest.raises(TableError, match=r"no such file\. Did you mean 'losses\.csv'\?"):
+        read_losses(tmp_path / "loses.csv")
+    with pytest.raises(TableError, match=r"There is no folder .*nowhere either"):
+        read_losses(tmp_path / "nowhere" / "losses.csv")
+    with pytest.raises(TableError, match="Check the path"):
+        read_losses(tmp_path / "losses.parquet")
 
 
 def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_json_counts_what_the_words_say(spec: Path, capsys: Captured) -> None:
     assert not any("minutes" in phase for phase in plan["phases"])
 
 
-def test_a_budget_too_small_exits_with_3_and_says_what_would_do(spec: Path, capsys: Captured) -> None:
+def test_33_a_budget_too_small_exits_with_3_and_says_what_would_do(spec: Path, capsys: Captured) -> None:
     spec.write_text(SPEC.replace("inference: 2", "inference: 0.5"))
     assert run(["plan", str(spec), "--json"]) == 3
     out, err = capsys.readouterr()

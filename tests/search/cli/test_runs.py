@@ -31,6 +31,59 @@ def _run_half_way(store: Store, name: str = "nyc weather") -> str:
     return run
 
 
+@pytest.mark.parametrize("command", [["runs"], ["recommend", "spec.yaml"]], ids=["67-runs", "67-recommend"])
+def test_a_home_that_cannot_be_made_leaves_with_4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "spec.yaml").write_text("name: x\ndata: {source: synthetic}\nbudget: {inference: 2}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TASKGROUP_HOME", str(tmp_path / "file" / "home"))
+    assert taskgroup([*command, "--json"]) == 4
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["where"]) == ("store", str(tmp_path / "file" / "home"))
+    assert "TASKGROUP_HOME" in error["fix"]
+
+
+def test_67_a_database_that_cannot_be_written_leaves_with_4(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "store.sqlite3").mkdir()  # not even root can write a database there
+    assert taskgroup(["runs", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "store"
+
+
+NONSENSE = {
+    "68-2^63": str(2**63),
+    "68-negative": "-1",
+    "68-100000-digits": "9" * 100_000,
+    "68-too-long-for-a-file": "r" * 300,
+    "68-NUL": "a\0b",
+    "68-float": "1e400",
+    "68-SQL": "' OR 1=1 --",
+    "68-wildcard": "%",
+    "68-path": "../../nowhere",
+    "68-surrogate": "\udcff",
+    "68-ANSI": "\x1b[2J",
+    "68-empty": "",
+}
+
+
+@pytest.mark.parametrize("command", ["report", "resume"])
+@pytest.mark.parametrize("name", NONSENSE.values(), ids=NONSENSE.keys())
+def test_an_id_that_is_nonsense_is_one_message(
+    home: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
+) -> None:
+    with Store.open(home) as store:
+        store.create_run("x", "recommend", "", {})
+        store.create_run("y", "recommend", "", {})
+    assert taskgroup([command, "--", name]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: RUN: there is no run ")
+    assert err.count("\n") == 2
+    assert len(err) < 500
+    assert "\x1b" not in err
+
+
 def test_a_run_is_one_line_with_what_is_known(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Store.open(home) as store:
         run = _run_half_way(store)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grouping.solver.clock import Clock
 from search.cli.app import run
@@ -209,10 +211,11 @@ def test_a_frontier_without_any_feasible_budget_leaves_with_3(table: str, capsys
     assert "smallest feasible budget is 1" in capsys.readouterr().err
 
 
-def test_infeasible_names_the_smallest_budget(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_33_infeasible_names_the_smallest_budget(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, table, "--where", "split=val", "--budget", "0.9", code=3)
     assert found["error"]["code"] == "infeasible"
     assert found["error"]["minimum_budget"] == 1.0
+    assert found["error"]["fix"] == "The smallest feasible budget is 1"
 
 
 def test_ctrl_c_prints_the_incumbent_and_leaves_with_130(
@@ -292,8 +295,70 @@ def test_mistakes_leave_with_2_and_one_message(
     assert message in found["error"]["what"]
 
 
-def test_a_missing_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert answer(capsys, "nowhere.csv", "--budget", "1", code=2)["error"]["what"] == "there is no such file"
+def test_a_missing_table_names_the_nearest_file(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = answer(capsys, str(Path(table).with_name("loses.csv")), "--budget", "1", code=2)["error"]
+    assert error["what"] == "there is no such file"
+    assert error["fix"] == "Did you mean 'losses.csv'?"
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(TABLE.splitlines()[1:]))
+def test_41_the_order_of_rows_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lines: list[str]
+) -> None:
+    answers = []
+    for text in (TABLE, "\n".join([TABLE.splitlines()[0], *lines])):
+        (tmp_path / "t.csv").write_text(text)
+        answers.append(answer(capsys, str(tmp_path / "t.csv"), "--budget", "1.5", "--top", "3"))
+    for found in (part for whole in answers for part in [whole, *whole["alternatives"]]):
+        del found["seconds"]
+        found["networks"].sort(key=lambda network: network["network"])  # they stand as the table lists them
+    assert answers[0] == answers[1]
+
+
+def test_41_the_order_of_tasks_changes_no_grouping(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = []
+    for rename in ({}, dict(zip("abc", "cab", strict=True)), dict(zip("abc", "bca", strict=True))):
+        back = {new: old for old, new in rename.items()}
+        cells = [line.split(",") for line in TABLE.splitlines()]
+        for row in cells[1:]:
+            row[0] = "+".join(sorted(rename.get(task, task) for task in row[0].split("+")))
+            row[4] = rename.get(row[4], row[4])
+        (tmp_path / "t.csv").write_text("\n".join(map(",".join, cells)))
+        found = answer(capsys, str(tmp_path / "t.csv"), "--budget", "2")
+        groups = {frozenset(back.get(task, task) for task in network["tasks"]) for network in found["networks"]}
+        answers.append((groups, found["objective"], {back.get(task, task): x for task, x in found["losses"].items()}))
+    assert answers[1:] == answers[:1] * 2
+
+
+def test_42_one_task_and_one_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("network,task,loss\na,a,0.5\n")
+    found = answer(capsys, str(path), "--budget", "1")
+    assert (names(found), found["objective"], found["proven_optimal"]) == (["a"], 0.5, True)
+    assert run(["solve", str(path), "--budget", "1"]) == 0
+    assert capsys.readouterr().out.startswith("1 task, 1 candidate network within")
+    assert run(["solve", str(path), "--frontier"]) == 0
+    assert capsys.readouterr().out.startswith("1 task, 1 candidate network;")
+    assert answer(capsys, str(path), "--budget", "0.5", code=3)["error"]["minimum_budget"] == 1.0
+
+
+def test_estimates_are_not_named_where_nothing_was_estimated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("network,task,loss\na,a,1\nb,b,2\na+b,a,0.5\na+b,b,1.5\n")
+    found = answer(capsys, str(path), "--budget", "1", "--estimator", "higher-order")
+    assert found["optimal_for"] == "measured losses"
+
+
+def test_a_deployed_network_that_can_serve_nothing_is_refused(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--where", "split=val", "--budget", "2", "--deployed", "c@1", "--auxiliary", "c"]
+    error = answer(capsys, table, *options, code=2)["error"]
+    assert error["what"] == "the deployed network 'c@1' has auxiliary tasks only, which no network serves"
+    assert error["where"] == "--deployed"
+    partly = ["--where", "split=val", "--budget", "0", "--deployed", "a+b", "--auxiliary", "a", "--auxiliary", "c"]
+    assert names(answer(capsys, table, *partly)) == ["a+b"]
 
 
 def test_relative_needs_single_task_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

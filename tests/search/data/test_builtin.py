@@ -109,6 +109,30 @@ def test_other_packages_may_offer_data_sets(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(load_dataset(spec_for("theirs")).tasks) == 2
 
 
+def _fails() -> Source:
+    raise RuntimeError("the server\nsaid no")
+
+
+def _fails_on_purpose() -> Source:
+    raise DataError("the file weather.bin is missing", where="weather.bin", fix="Download it first")
+
+
+def test_a_data_set_of_another_package_that_fails_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint(name="theirs", value="their_package:their_data", group=registry.ENTRY_POINTS)]
+    monkeypatch.setattr(registry, "entry_points", lambda group, name=None: points)
+    with pytest.raises(DataError) as caught:
+        load_dataset(spec_for("theirs"))  # no such module
+    assert_one_clear_message(caught.value, "data.source", "their_package:their_data", "ModuleNotFoundError")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: _fails)
+    with pytest.raises(DataError) as caught:
+        load_dataset(spec_for("theirs"))
+    assert_one_clear_message(caught.value, "data.source", "'theirs'", "RuntimeError: the server said no")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: _fails_on_purpose)
+    with pytest.raises(DataError) as caught:
+        load_dataset(spec_for("theirs"))
+    assert_one_clear_message(caught.value, "weather.bin", "is missing. Download it first")
+
+
 def their_data() -> Source:
     """A data set as another package would offer it: a table whose layout is inferred."""
     return Source(planted(group_sizes=(1, 1), rows=300).source.table)

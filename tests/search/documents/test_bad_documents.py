@@ -93,6 +93,7 @@ FIELDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "20-very-long": ("name: rain", f"name: {'r' * 5000}", "tasks[1].name", ("5000",)),
     "20-100,000-characters": ("name: rain", f"name: {'r' * 100_000}", "tasks[1].name", ("100,000",)),
     "plus": ("name: rain", "name: a+b", "tasks[1].name", ("'+'", "a_b")),
+    "22-formula": ("name: rain", "name: =1+1", "tasks[1].name", ("'=1+1'", "'+'")),
     "23-number-as-name": ("name: rain", "name: 1", "tasks[1].name", ('"1"',)),
     "24-true-as-name": ("name: rain", "name: true", "tasks[1].name", ("truth value", '"true"')),
     "24-null-as-name": ("name: rain", "name: null", "tasks[1].name", ("text",)),
@@ -104,6 +105,7 @@ FIELDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "28-infinity": ("inference: 3", "inference: .inf", "budget.inference", ("infinite",)),
     "29-1e999": ("inference: 3", "inference: 1e999", "budget.inference", ("infinite",)),
     "30-5000-digits": ("inference: 3", f"inference: {'9' * 5000}", "budget.inference", ("infinite",)),
+    "30-5000-digits-for-a-whole-number": ("seeds: 3", f"seeds: {'9' * 5000}", "training.seeds", ("too large",)),
     "31-number-as-text": ("epochs: 3", 'epochs: "4"', "training.epochs", ("'4'", "without quotes")),
     "31-budget-as-text": ("inference: 3", 'inference: "4"', "budget.inference", ("without quotes",)),
     "32-true-as-number": ("epochs: 3", "epochs: true", "training.epochs", ("truth value",)),
@@ -142,6 +144,12 @@ FIELDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "{source: x.csv, split: {column: s, fractions: [0.5, 0.3, 0.2]}}",
         "data.split",
         ("exactly one",),
+    ),
+    "early-stopping-at-the-end": (
+        "budget:",
+        "affinity: {estimator: early-stopping, fraction: 1.0}\nbudget:",
+        "affinity.fraction",
+        ("below 1",),
     ),
     "redraw-of-a-column": (
         "{source: nyc-weather}",

@@ -85,7 +85,7 @@ def test_a_second_executor_in_one_process_is_refused(ray_executor: RayExecutor) 
 
 
 @pytest.mark.ray
-def test_gpus_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_66_gpus_that_are_not_there_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", NO_GPU],
         capture_output=True,
