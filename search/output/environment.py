@@ -45,7 +45,7 @@ def _processor() -> str:
 
 def _commit() -> str:
     """The checkout's commit, marked where files differ from it; empty where the code is not a checkout of ours."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     try:
