@@ -23,14 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
+from grouping.solver.master import NOBODY, Master
 from grouping.solver.problem import Problem
 
 __all__ = ["Basis", "Relaxation", "most_networks", "penalties", "relax", "survivors"]
 
 _HOT = 512
 _EVERY_ROW = 4096  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
-_REFACTOR = 40
-_PIVOT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,105 +107,57 @@ def lower_bound(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, red
     return float(problem.constant + duals_T.sum() - prices_D @ problem.limit_D + most * min(0.0, worst))
 
 
-class _Master:
-    """The simplex method on the current basis; candidates' columns exist only while they are basic."""
+def column_of(problem: Problem, row: int, duals_T: FloatArray) -> tuple[FloatArray, float]:
+    """The best column of a candidate at the given prices, and its cost."""
+    value_T = problem.value_TC[:, row]
+    serves_T = np.isfinite(value_T) if problem.partition else value_T < duals_T
+    column_M = np.concatenate([serves_T.astype(float), problem.cost_DC[:, row]])
+    return column_M, float(problem.open_C[row] + value_T[serves_T].sum())
 
-    def __init__(self, problem: Problem, penalty_T: FloatArray) -> None:
-        self.problem = problem
-        self.penalty_T = penalty_T
-        self.n = problem.n_rows
-        self.m = self.n + len(problem.limit_D)
-        self.right_M = np.concatenate([np.ones(self.n), problem.limit_D])
-        # Distinct right-hand sides keep the simplex from cycling where many groupings are equal; prices stay exact.
-        self.perturbed_M = self.right_M + 1e-7 * (1 + np.arange(self.m) * 0.6180339887498949 % 1)
-        self.column_MM = np.eye(self.m)  # column i stands in column i
-        self.cost_M = np.concatenate([penalty_T, np.zeros(self.m - self.n)])
-        self.row_M = np.full(self.m, -1)
-        self.factor()
 
-    def factor(self) -> None:
-        self.inverse_MM = np.linalg.inv(self.column_MM)
-        self.level_M = self.inverse_MM @ self.perturbed_M
-        self.pivots = 0
+def _warm_master(problem: Problem, penalty_T: FloatArray, basis: Basis) -> Master | None:
+    """Start from another problem's basis; columns of candidates that are gone cost the penalty and soon leave.
 
-    def prices(self) -> tuple[FloatArray, FloatArray]:
-        price_M = self.cost_M @ self.inverse_MM
-        return price_M[: self.n], -price_M[self.n :]
+    Returns:
+        None where the limits changed so much that this basis is no starting point.
+    """
+    master = Master(penalty_T, problem.limit_D)
+    position = {int(index): row for row, index in enumerate(problem.index_C.tolist())}
+    master.column_MM = basis.column_MM.copy()
+    for slot, index in enumerate(basis.index_M.tolist()):
+        serves_T = master.column_MM[: master.n, slot] > 0
+        row = position.get(index, NOBODY)
+        master.owner_M[slot] = NOBODY
+        master.cost_M[slot] = penalty_T[serves_T].sum()
+        if row == NOBODY:
+            continue
+        values_T = problem.value_TC[serves_T, row]
+        if np.isfinite(values_T).all():
+            master.owner_M[slot] = row
+            master.cost_M[slot] = problem.open_C[row] + values_T.sum()
+            master.column_MM[master.n :, slot] = problem.cost_DC[:, row]
+    try:
+        master.factor()
+    except np.linalg.LinAlgError:
+        return None
+    return master if master.feasible else None
 
-    def enter(self, column_M: FloatArray, cost: float, row: int) -> bool:
-        """Bring a column into the basis; False where no pivot is numerically safe."""
-        direction_M = self.inverse_MM @ column_M
-        usable_M = direction_M > _PIVOT
-        if not usable_M.any():
-            return False
-        ratio_M = np.where(usable_M, np.maximum(self.level_M, 0.0) / np.where(usable_M, direction_M, 1.0), np.inf)
-        leaving = int(ratio_M.argmin())
-        step = ratio_M[leaving]
-        self.level_M -= step * direction_M
-        self.level_M[leaving] = step
-        pivot_M = self.inverse_MM[leaving] / direction_M[leaving]
-        self.inverse_MM -= np.multiply.outer(direction_M, pivot_M)
-        self.inverse_MM[leaving] = pivot_M
-        self.column_MM[:, leaving] = column_M
-        self.cost_M[leaving] = cost
-        self.row_M[leaving] = row
-        self.pivots += 1
-        if self.pivots >= _REFACTOR:
-            self.factor()
-        return True
 
-    def column_of(self, row: int, duals_T: FloatArray) -> tuple[FloatArray, float]:
-        """The best column of a candidate at the current prices, and its cost."""
-        problem = self.problem
-        value_T = problem.value_TC[:, row]
-        serves_T = np.isfinite(value_T) if problem.partition else value_T < duals_T
-        column_M = np.concatenate([serves_T.astype(float), problem.cost_DC[:, row]])
-        return column_M, float(problem.open_C[row] + value_T[serves_T].sum())
+def _solution(master: Master) -> tuple[dict[int, float], tuple[tuple[int, int, float], ...]]:
+    """Basic candidates with their fractions."""
+    share: dict[int, float] = {}
+    served: list[tuple[int, int, float]] = []
+    for slot, (row, level) in enumerate(zip(master.owner_M.tolist(), master.levels().tolist(), strict=True)):
+        if row == NOBODY or level < 1e-7:
+            continue
+        share[row] = share.get(row, 0.0) + level
+        served.extend((int(t), row, level) for t in np.flatnonzero(master.column_MM[: master.n, slot]))
+    return share, tuple(served)
 
-    def adopt(self, basis: Basis) -> bool:
-        """Start from another problem's basis; columns of candidates that are gone cost the penalty and soon leave.
 
-        Returns:
-            False where the limits changed so much that this basis is no starting point.
-        """
-        position = {int(index): row for row, index in enumerate(self.problem.index_C.tolist())}
-        self.column_MM = basis.column_MM.copy()
-        for slot, index in enumerate(basis.index_M.tolist()):
-            serves_T = self.column_MM[: self.n, slot] > 0
-            row = position.get(index, -1)
-            self.row_M[slot] = -1
-            if index < 0:
-                self.cost_M[slot] = self.penalty_T[serves_T].sum()
-                continue
-            values_T = self.problem.value_TC[serves_T, row] if row >= 0 else np.array([np.inf])
-            if row < 0 or np.isinf(values_T).any():
-                self.cost_M[slot] = self.penalty_T[serves_T].sum()
-                continue
-            self.row_M[slot] = row
-            self.cost_M[slot] = self.problem.open_C[row] + values_T.sum()
-            self.column_MM[self.n :, slot] = self.problem.cost_DC[:, row]
-        try:
-            self.factor()
-        except np.linalg.LinAlgError:
-            return False
-        return bool((self.level_M >= -1e-6).all())
-
-    def solution(self) -> tuple[dict[int, float], tuple[tuple[int, int, float], ...]]:
-        """Basic candidates with their fractions, for the unperturbed right-hand side."""
-        level_M = self.inverse_MM @ self.right_M
-        share: dict[int, float] = {}
-        served: list[tuple[int, int, float]] = []
-        for slot, row in enumerate(self.row_M.tolist()):
-            level = float(level_M[slot])
-            if row < 0 or level < 1e-7:
-                continue
-            share[row] = share.get(row, 0.0) + level
-            served.extend((int(t), row, level) for t in np.flatnonzero(self.column_MM[: self.n, slot]))
-        return share, tuple(served)
-
-    def basis(self) -> Basis:
-        index_M = np.where(self.row_M >= 0, self.problem.index_C[np.maximum(self.row_M, 0)], -1)
-        return Basis(index_M, self.column_MM.copy())
+def _basis_of(master: Master, problem: Problem) -> Basis:
+    index_M = np.where(master.owner_M >= 0, problem.index_C[np.maximum(master.owner_M, 0)], NOBODY)
+    return Basis(index_M, master.column_MM.copy())
 
 
 def relax(
@@ -228,12 +179,12 @@ def relax(
         start: Candidates of a good grouping, brought into the basis first.
         expired: Asked before every pivot; True ends with the best bound so far.
     """
-    master = _Master(problem, penalty_T)
-    if basis is not None and not master.adopt(basis):
-        master = _Master(problem, penalty_T)
+    master = None if basis is None else _warm_master(problem, penalty_T, basis)
+    if master is None:
+        master = Master(penalty_T, problem.limit_D)
     for row in start:
         duals_T, _ = master.prices()
-        column_M, cost = master.column_of(row, duals_T)
+        column_M, cost = column_of(problem, row, duals_T)
         if column_M[: master.n].any():
             master.enter(column_M, cost, row)
     finite_TC = problem.value_TC[np.isfinite(problem.value_TC)]
@@ -247,11 +198,11 @@ def relax(
         duals_T, prices_D = master.prices()
         if np.isfinite(best[0]) and expired():
             break
-        entered = _enter_unit(master, duals_T, prices_D, tolerance)
+        entered = master.enter_unit(duals_T, prices_D, tolerance)
         if not entered and hot is not None:
             row, reduced = hot.best(duals_T, prices_D)
             if reduced < -tolerance:
-                entered = master.enter(*master.column_of(row, duals_T), row)
+                entered = master.enter(*column_of(problem, row, duals_T), row)
         if entered:
             fresh = False
             continue
@@ -265,27 +216,14 @@ def relax(
         row = int(reduced_C.argmin())
         if hot is not None:
             hot.refill(reduced_C)
-        if reduced_C[row] < -tolerance and master.enter(*master.column_of(row, duals_T), row):
+        if reduced_C[row] < -tolerance and master.enter(*column_of(problem, row, duals_T), row):
             fresh = False
             continue
         if fresh or master.pivots == 0:
             break
         master.factor()  # what looks optimal must still be so with rounding errors removed
         fresh = True
-    share, served = master.solution()
-    return Relaxation(*best, share, served, master.basis())
-
-
-def _enter_unit(master: _Master, duals_T: FloatArray, prices_D: FloatArray, tolerance: float) -> bool:
-    """Let a slack or a penalty column enter where its reduced cost is negative."""
-    if len(prices_D):
-        d = int(prices_D.argmin())
-        if prices_D[d] < -tolerance:
-            return master.enter(np.eye(master.m)[master.n + d], 0.0, -1)
-    t = int((master.penalty_T - duals_T).argmin())
-    if master.penalty_T[t] - duals_T[t] < -tolerance:
-        return master.enter(np.eye(master.m)[t], float(master.penalty_T[t]), -1)
-    return False
+    return Relaxation(*best, *_solution(master), _basis_of(master, problem))
 
 
 class _HotList:
