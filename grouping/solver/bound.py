@@ -17,19 +17,21 @@ Sources: Dantzig and Wolfe 1960; strong facility location formulation, Cornuejol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
-from grouping.solver.master import NOBODY, Master
+from grouping.solver.master import GONE, NOBODY, Master
 from grouping.solver.problem import Problem
 
-__all__ = ["Basis", "Relaxation", "most_networks", "penalties", "relax", "survivors"]
+__all__ = ["Basis", "Relaxation", "extremes", "most_networks", "penalties", "relax", "sample", "survivors"]
 
-_HOT = 512
-_EVERY_ROW = 4096  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
+_EVERY_ROW = 2048  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
+_HOT = 1024
+_SAMPLE = 4096
+_BLOCK = 4096  # columns of a task-first matrix that fit into the processor's cache together
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,14 @@ class Basis:
     """Columns of the relaxation's last basis, to start a child from. ``M`` = requirements + limits.
 
     Args:
-        index_M: Candidate (position in the user's table) of each column; -1 for slacks and penalties.
+        index_M: Candidate (position in the user's table) of each column; below 0 as in ``master``.
         column_MM: The columns themselves.
+        cost_M: Their costs.
     """
 
     index_M: IntArray
     column_MM: FloatArray
+    cost_M: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +70,23 @@ class Relaxation:
     basis: Basis
 
 
-def penalties(problem: Problem) -> FloatArray:
-    """The price of leaving each requirement unmet, [T]: so high that every feasible grouping is better."""
-    finite_TC = np.isfinite(problem.value_TC)
-    top_T = np.where(finite_TC, problem.value_TC, -np.inf).max(axis=1, initial=-np.inf)
-    low_T = np.where(finite_TC, problem.value_TC, np.inf).min(axis=1, initial=np.inf)
-    top_T = np.where(np.isfinite(top_T), top_T, 0.0)
-    low_T = np.where(np.isfinite(low_T), low_T, 0.0)
+def extremes(problem: Problem) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest finite value of each requirement, [T]; +inf and -inf where there is none."""
+    low_T: FloatArray = problem.value_TC.min(axis=1, initial=np.inf)
+    top_T = np.full(problem.n_rows, -np.inf)
+    for block in _blocks(len(problem.index_C)):
+        value_TC = problem.value_TC[:, block]
+        np.maximum(top_T, np.where(value_TC == np.inf, -np.inf, value_TC).max(axis=1), out=top_T)
+    return low_T, top_T
+
+
+def penalties(problem: Problem, low_T: FloatArray, top_T: FloatArray) -> FloatArray:
+    """The price of leaving each requirement unmet, [T]: so high that every feasible grouping is better.
+
+    Args:
+        problem: The problem.
+        low_T, top_T: Its ``extremes``, all finite.
+    """
     spread = float((top_T - low_T).sum() + len(top_T) * problem.open_C.max(initial=0.0))
     return top_T + 2 * spread + max(1e-3 * float(np.abs(top_T).max(initial=0.0)), 1e-3 * spread, 1e-9)
 
@@ -89,22 +103,31 @@ def most_networks(problem: Problem) -> int:
 
 def reduced_costs(problem: Problem, duals_T: FloatArray, prices_D: FloatArray) -> FloatArray:
     """``r_c`` of every candidate, [C]; see the module's docstring."""
-    margin_TC = problem.value_TC - duals_T[:, None]
-    if problem.partition:
-        margin_TC[np.isinf(margin_TC)] = 0.0
-    else:
-        np.minimum(margin_TC, 0.0, out=margin_TC)
-    reduced_C: FloatArray = np.add.reduce(margin_TC, axis=0)
-    reduced_C += problem.open_C
-    if len(prices_D):
-        reduced_C += prices_D @ problem.cost_DC
+    reduced_C = problem.open_C + prices_D @ problem.cost_DC if len(prices_D) else problem.open_C.copy()
+    for block in _blocks(len(reduced_C)):
+        margin_TC = problem.value_TC[:, block] - duals_T[:, None]
+        if problem.partition:
+            margin_TC[margin_TC == np.inf] = 0.0
+        else:
+            np.minimum(margin_TC, 0.0, out=margin_TC)
+        reduced_C[block] += np.add.reduce(margin_TC, axis=0)
     return reduced_C
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def lower_bound(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, reduced_C: FloatArray, most: int) -> float:
     """The bound that prices prove, given the reduced costs at those prices and the largest number of networks."""
     worst = float(reduced_C.min(initial=0.0))
     return float(problem.constant + duals_T.sum() - prices_D @ problem.limit_D + most * min(0.0, worst))
+
+
+def _bound_at(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, most: int) -> tuple[float, FloatArray]:
+    """The bound that prices prove, and the reduced costs [C]."""
+    reduced_C = reduced_costs(problem, duals_T, prices_D)
+    return lower_bound(problem, duals_T, prices_D, reduced_C, most), reduced_C
 
 
 def column_of(problem: Problem, row: int, duals_T: FloatArray) -> tuple[FloatArray, float]:
@@ -115,27 +138,27 @@ def column_of(problem: Problem, row: int, duals_T: FloatArray) -> tuple[FloatArr
     return column_M, float(problem.open_C[row] + value_T[serves_T].sum())
 
 
-def _warm_master(problem: Problem, penalty_T: FloatArray, basis: Basis) -> Master | None:
-    """Start from another problem's basis; columns of candidates that are gone cost the penalty and soon leave.
+def _warm_master(problem: Problem, penalty_T: FloatArray, basis: Basis, surcharge: float) -> Master | None:
+    """Start from a related problem's basis. Columns that are gone stay at a surcharge, so that prices change gently.
 
     Returns:
         None where the limits changed so much that this basis is no starting point.
     """
     master = Master(penalty_T, problem.limit_D)
-    position = {int(index): row for row, index in enumerate(problem.index_C.tolist())}
     master.column_MM = basis.column_MM.copy()
-    for slot, index in enumerate(basis.index_M.tolist()):
-        serves_T = master.column_MM[: master.n, slot] > 0
-        row = position.get(index, NOBODY)
-        master.owner_M[slot] = NOBODY
-        master.cost_M[slot] = penalty_T[serves_T].sum()
-        if row == NOBODY:
+    master.cost_M = basis.cost_M.copy()
+    row_M = np.searchsorted(problem.index_C, basis.index_M).clip(max=len(problem.index_C) - 1)
+    for slot, (index, row) in enumerate(zip(basis.index_M.tolist(), row_M.tolist(), strict=True)):
+        if index == NOBODY:
             continue
-        values_T = problem.value_TC[serves_T, row]
-        if np.isfinite(values_T).all():
+        serves_T = master.column_MM[: master.n, slot] > 0
+        if problem.index_C[row] == index and np.isfinite(values_T := problem.value_TC[serves_T, row]).all():
             master.owner_M[slot] = row
             master.cost_M[slot] = problem.open_C[row] + values_T.sum()
             master.column_MM[master.n :, slot] = problem.cost_DC[:, row]
+        else:
+            master.owner_M[slot] = GONE
+            master.cost_M[slot] += surcharge
     try:
         master.factor()
     except np.linalg.LinAlgError:
@@ -148,7 +171,7 @@ def _solution(master: Master) -> tuple[dict[int, float], tuple[tuple[int, int, f
     share: dict[int, float] = {}
     served: list[tuple[int, int, float]] = []
     for slot, (row, level) in enumerate(zip(master.owner_M.tolist(), master.levels().tolist(), strict=True)):
-        if row == NOBODY or level < 1e-7:
+        if row < 0 or level < 1e-7:
             continue
         share[row] = share.get(row, 0.0) + level
         served.extend((int(t), row, level) for t in np.flatnonzero(master.column_MM[: master.n, slot]))
@@ -156,8 +179,8 @@ def _solution(master: Master) -> tuple[dict[int, float], tuple[tuple[int, int, f
 
 
 def _basis_of(master: Master, problem: Problem) -> Basis:
-    index_M = np.where(master.owner_M >= 0, problem.index_C[np.maximum(master.owner_M, 0)], NOBODY)
-    return Basis(index_M, master.column_MM.copy())
+    index_M = np.where(master.owner_M >= 0, problem.index_C[np.maximum(master.owner_M, 0)], master.owner_M)
+    return Basis(index_M, master.column_MM.copy(), master.cost_M.copy())
 
 
 def relax(
@@ -165,7 +188,7 @@ def relax(
     penalty_T: FloatArray,
     cutoff: float,
     *,
-    basis: Basis | None = None,
+    parent: Relaxation | None = None,
     start: tuple[int, ...] = (),
     expired: Callable[[], bool] = bool,
 ) -> Relaxation:
@@ -175,11 +198,17 @@ def relax(
         problem: At least one candidate.
         penalty_T: See ``penalties``.
         cutoff: A bound above it is as good as any other.
-        basis: A related problem's last basis.
+        parent: The relaxation of a wider problem, to start from.
         start: Candidates of a good grouping, brought into the basis first.
         expired: Asked before every pivot; True ends with the best bound so far.
     """
-    master = None if basis is None else _warm_master(problem, penalty_T, basis)
+    most = most_networks(problem)
+    best = (-np.inf, np.zeros(problem.n_rows), np.zeros(len(problem.limit_D)))
+    master: Master | None = None
+    if parent is not None:
+        bound = _bound_at(problem, parent.duals_T, parent.prices_D, most)[0]
+        best = (bound, parent.duals_T, parent.prices_D)
+        master = _warm_master(problem, penalty_T, parent.basis, 2 * max(cutoff - bound, 0.0))
     if master is None:
         master = Master(penalty_T, problem.limit_D)
     for row in start:
@@ -187,17 +216,14 @@ def relax(
         column_M, cost = column_of(problem, row, duals_T)
         if column_M[: master.n].any():
             master.enter(column_M, cost, row)
-    finite_TC = problem.value_TC[np.isfinite(problem.value_TC)]
-    scale = max(float(np.abs(finite_TC).max(initial=0.0)), float(problem.open_C.max(initial=0.0)), 1e-300)
-    tolerance = 1e-12 * scale
-    most = most_networks(problem)
+    # Penalties exceed every value, so they tell how large numbers are.
+    tolerance = 1e-13 * max(float(np.abs(penalty_T).max()), 1e-300)
     hot = _HotList(problem) if len(problem.index_C) > _EVERY_ROW else None
-    best: tuple[float, FloatArray, FloatArray] = (-np.inf, np.zeros(master.n), np.zeros(master.m - master.n))
     fresh = False
     for _ in range(200 + 60 * master.m):
-        duals_T, prices_D = master.prices()
-        if np.isfinite(best[0]) and expired():
+        if best[0] > cutoff or (np.isfinite(best[0]) and expired()):
             break
+        duals_T, prices_D = master.prices()
         entered = master.enter_unit(duals_T, prices_D, tolerance)
         if not entered and hot is not None:
             row, reduced = hot.best(duals_T, prices_D)
@@ -207,17 +233,16 @@ def relax(
             fresh = False
             continue
         safe_T, safe_D = np.minimum(duals_T, penalty_T), np.maximum(prices_D, 0.0)
-        reduced_C = reduced_costs(problem, safe_T, safe_D)
-        bound = lower_bound(problem, safe_T, safe_D, reduced_C, most)
+        bound, reduced_C = _bound_at(problem, safe_T, safe_D, most)
         if bound > best[0]:
             best = (bound, safe_T, safe_D)
-        if bound > cutoff:
-            break
         row = int(reduced_C.argmin())
         if hot is not None:
-            hot.refill(reduced_C)
+            hot.refill(reduced_C, master.owner_M)
         if reduced_C[row] < -tolerance and master.enter(*column_of(problem, row, duals_T), row):
             fresh = False
+            continue
+        if master.banish():
             continue
         if fresh or master.pivots == 0:
             break
@@ -226,33 +251,44 @@ def relax(
     return Relaxation(*best, *_solution(master), _basis_of(master, problem))
 
 
+def sample(problem: Problem) -> IntArray:
+    """Candidates that a first guess can rest on: all if few, else every so many-th and the best of each requirement."""
+    if len(problem.index_C) <= _SAMPLE:
+        return np.arange(len(problem.index_C))
+    spaced = np.linspace(0, len(problem.index_C) - 1, _SAMPLE).astype(np.int64)
+    return np.union1d(spaced, problem.value_TC.argmin(axis=1))
+
+
 class _HotList:
     """The candidates that were most attractive at the last full pricing: they are priced first."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.rows_H: IntArray = np.zeros(0, dtype=np.int64)
-        self.part: Problem | None = None
+        self._take(sample(problem))
 
-    def refill(self, reduced_C: FloatArray) -> None:
-        self.rows_H = np.sort(np.argpartition(reduced_C, _HOT)[:_HOT])
-        self.part = self.problem.keep(self.rows_H)
+    def _take(self, rows_H: IntArray) -> None:
+        self.rows_H = rows_H
+        self.part = self.problem.keep(rows_H)
+
+    def refill(self, reduced_C: FloatArray, basic: IntArray) -> None:
+        """Keep the most attractive candidates and those in the basis."""
+        self._take(np.union1d(np.argpartition(reduced_C, _HOT)[:_HOT], basic[basic >= 0]))
 
     def best(self, duals_T: FloatArray, prices_D: FloatArray) -> tuple[int, float]:
-        if self.part is None:
-            return -1, 0.0
         reduced_H = reduced_costs(self.part, duals_T, np.maximum(prices_D, 0.0))
         position = int(reduced_H.argmin())
         return int(self.rows_H[position]), float(reduced_H[position])
 
 
-def survivors(problem: Problem, relaxation: Relaxation, room: float) -> tuple[BoolArray, BoolArray]:
-    """Candidates [C] and services [T, C] that a grouping within ``room`` above the bound can use."""
+def survivors(problem: Problem, relaxation: Relaxation, room: float) -> tuple[IntArray, BoolArray]:
+    """Candidates (positions) and their services [T, C] that a grouping within ``room`` above the bound can use."""
     reduced_C = reduced_costs(problem, relaxation.duals_T, relaxation.prices_D)
     excess_C = reduced_C - min(0.0, float(reduced_C.min(initial=0.0)))
+    rows = np.flatnonzero(excess_C <= room)
+    value_TC = problem.value_TC[:, rows]
     if problem.partition:
-        kept_C: BoolArray = np.less_equal(excess_C, room)
-        return kept_C, np.isfinite(problem.value_TC) & kept_C
-    margin_TC = np.maximum(problem.value_TC - relaxation.duals_T[:, None], 0.0)
-    kept_TC: BoolArray = np.less_equal(excess_C + margin_TC, room)
-    return np.logical_or.reduce(kept_TC, axis=0), kept_TC
+        return rows, np.isfinite(value_TC)
+    margin_TC = np.maximum(value_TC - relaxation.duals_T[:, None], 0.0)
+    kept_TC: BoolArray = np.less_equal(excess_C[rows] + margin_TC, room)
+    served_C = kept_TC.any(axis=0)
+    return rows[served_C], kept_TC[:, served_C]

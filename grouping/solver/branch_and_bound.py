@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grouping.candidates import FloatArray
-from grouping.solver.bound import Basis, Relaxation, most_networks, penalties, relax, survivors
+from grouping.candidates import FloatArray, IntArray
+from grouping.solver.bound import Relaxation, extremes, most_networks, penalties, relax, sample, survivors
 from grouping.solver.certificate import Branch, ProofNode
 from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate, greedy
 from grouping.solver.clock import Clock
@@ -56,19 +56,18 @@ class _Open:
     bound: float
     age: int
     branches: tuple[Branch, ...] = field(compare=False)
-    basis: Basis | None = field(compare=False, default=None)
+    rows: IntArray | None = field(compare=False, default=None)  # what the parent's prices leave of the core
+    relaxation: Relaxation | None = field(compare=False, default=None)
     parent: int = field(compare=False, default=-1)
 
 
 def minimise(problem: Problem, clock: Clock) -> Outcome:
     """Find the best grouping of a problem, and prove it."""
-    if not len(problem.index_C) or np.isinf(problem.value_TC).all(axis=1).any():
+    low_T, top_T = extremes(problem)
+    if np.isinf(low_T).any():
         return Outcome(None, np.inf, complete=True, nodes=0)
-    penalty_T = penalties(problem)
-    finite_TC = np.isfinite(problem.value_TC)
-    dearest = float(np.where(finite_TC, problem.value_TC, -np.inf).max(axis=1).sum())
-    ceiling = dearest + most_networks(problem) * float(problem.open_C.max(initial=0.0))
-    return _Search(problem, penalty_T, ceiling, clock).run()
+    ceiling = float(top_T.sum()) + most_networks(problem) * float(problem.open_C.max(initial=0.0))
+    return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock).run()
 
 
 class _Search:
@@ -78,7 +77,6 @@ class _Search:
         self.penalty_T = penalty_T
         self.clock = clock
         self.incumbent = Incumbent(problem, ceiling)
-        self.position = {int(index): row for row, index in enumerate(problem.index_C.tolist())}
         self.proof: list[ProofNode] = []
         self.age = itertools.count()
         self.heap: list[_Open] = []
@@ -86,9 +84,7 @@ class _Search:
         self.unfinished = False
 
     def run(self) -> Outcome:
-        first = greedy(self.problem, self.penalty_T)
-        self.incumbent.offer(evaluate(self.problem, first))
-        self.start = tuple(first)
+        self.start = self._first()
         self.heap = [_Open(-np.inf, next(self.age), ())]
         closed = np.inf  # smallest bound among closed nodes
         current = -np.inf
@@ -111,6 +107,15 @@ class _Search:
             return self._outcome(min(closed, current), complete=False)
         return self._outcome(closed, complete=True)
 
+    def _first(self) -> tuple[int, ...]:
+        """A grouping by the greedy rule, among a sample of the candidates where that will do."""
+        rows = sample(self.problem)
+        first = tuple(rows[greedy(self.problem.keep(rows), self.penalty_T)].tolist())
+        if not self.incumbent.offer(evaluate(self.problem, first)) and len(rows) < len(self.problem.index_C):
+            first = tuple(greedy(self.problem, self.penalty_T))
+            self.incumbent.offer(evaluate(self.problem, first))
+        return first
+
     def _outcome(self, bound: float, *, complete: bool) -> Outcome:
         choice = self.incumbent.choice
         if choice is not None:
@@ -127,12 +132,14 @@ class _Search:
 
     def _visit(self, node: _Open) -> float:
         """Bound a node and close or split it; returns the bound of what was closed, +inf where it was split."""
-        local = restricted(self.core, node.branches)
-        if not len(local.index_C) or np.isinf(local.value_TC).all(axis=1).any() or (local.limit_D < 0).any():
+        whole = self.core if node.rows is None else self.core.keep(node.rows)
+        local = restricted(whole, node.branches)
+        unmet_T = np.isinf(local.value_TC.min(axis=1, initial=np.inf))
+        if unmet_T.any() or (local.limit_D < 0).any():
             self._record(node, None)
             return np.inf
         relaxation = relax(
-            local, self.penalty_T, self._cutoff(), basis=node.basis, start=self.start, expired=self.clock.expired
+            local, self.penalty_T, self._cutoff(), parent=node.relaxation, start=self.start, expired=self.clock.expired
         )
         self.start = ()
         number = self._record(node, relaxation)
@@ -143,8 +150,8 @@ class _Search:
             self.unfinished = True
             return max(relaxation.bound, node.bound)
         room = self._cutoff() - relaxation.bound
-        kept_C, kept_TC = survivors(local, relaxation, room)
-        left, kept_TC = local.keep(kept_C), kept_TC[:, kept_C]
+        kept, kept_TC = survivors(local, relaxation, room)
+        left = local.keep(kept)
         if not node.branches:
             self.core = left if left.partition else replace(left, value_TC=np.where(kept_TC, left.value_TC, np.inf))
         if room < 0 or not kept_TC.any(axis=1).all():
@@ -159,13 +166,15 @@ class _Search:
         if self.incumbent.choice and room <= 3 * self.incumbent.tolerance + 1e-10 * abs(self.incumbent.objective):
             break_ties(self.problem, rows, kept_TC, self.incumbent)
             return relaxation.bound
+        inside = np.searchsorted(self.core.index_C, left.index_C)
         for branch in _split(local, relaxation, node.branches):
-            child = _Open(relaxation.bound, next(self.age), (*node.branches, branch), relaxation.basis, number)
-            heapq.heappush(self.heap, child)
+            branches = (*node.branches, branch)
+            heapq.heappush(self.heap, _Open(relaxation.bound, next(self.age), branches, inside, relaxation, number))
         return np.inf
 
     def _positions(self, part: Problem) -> list[int]:
-        return [self.position[index] for index in part.index_C.tolist()]
+        rows: list[int] = np.searchsorted(self.problem.index_C, part.index_C).tolist()
+        return rows
 
     def _record(self, node: _Open, relaxation: Relaxation | None) -> int:
         """Keep what proves this node's bound."""

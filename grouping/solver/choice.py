@@ -100,18 +100,16 @@ def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], wor
         free: At most about a dozen candidates: ``2^free`` subsets are looked at.
         worst: Choices with a larger objective are of no interest.
     """
-    finite_TC = np.isfinite(problem.value_TC)
+    fixed_TG, free_TF = problem.value_TC[:, list(fixed)], problem.value_TC[:, list(free)]
     if problem.partition:
-        base_T = np.where(finite_TC[:, fixed], problem.value_TC[:, fixed], 0.0).sum(axis=1)
-        met_TN = _doubled(finite_TC[:, fixed].sum(axis=1, dtype=float), finite_TC[:, free].astype(float), np.add)
-        value_TN = _doubled(base_T, np.where(finite_TC[:, free], problem.value_TC[:, free], 0.0), np.add)
+        can_TG, can_TF = np.isfinite(fixed_TG), np.isfinite(free_TF)
+        met_TN = _doubled(can_TG.sum(axis=1, dtype=float), can_TF.astype(float), np.add)
+        value_TN = _doubled(np.where(can_TG, fixed_TG, 0.0).sum(axis=1), np.where(can_TF, free_TF, 0.0), np.add)
         feasible_N = (met_TN == 1).all(axis=0)
     else:
-        base_T = problem.value_TC[:, fixed].min(axis=1, initial=np.inf)
-        value_TN = _doubled(base_T, problem.value_TC[:, free], np.minimum)
+        value_TN = _doubled(fixed_TG.min(axis=1, initial=np.inf), free_TF, np.minimum)
         feasible_N = np.isfinite(value_TN).all(axis=0)
-    linear_LC = np.vstack([problem.open_C, problem.charge_C, np.ones(len(problem.open_C)), problem.cost_DC])
-    open_N, charge_N, count_N, *use_DN = _doubled(linear_LC[:, fixed].sum(axis=1), linear_LC[:, free], np.add)
+    open_N, charge_N, count_N, *use_DN = _doubled(_linear(problem, fixed).sum(axis=1), _linear(problem, free), np.add)
     for use_N, limit in zip(use_DN, problem.limit_D, strict=True):
         feasible_N &= use_N <= limit
     objective_N = np.where(feasible_N, value_TN.sum(axis=0) + open_N, np.inf)
@@ -128,6 +126,14 @@ def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], wor
     options = [(*fixed, *(row for i, row in enumerate(free) if subset >> i & 1)) for subset in tied_N.tolist()]
     best = min(options, key=lambda rows: _keys(problem, rows)) if len(options) > 1 else options[0]
     return evaluate(problem, best)
+
+
+def _linear(problem: Problem, rows: Sequence[int]) -> FloatArray:
+    """What adds up over candidates: opening price, charge, count and costs, [L, rows]."""
+    chosen = list(rows)
+    return np.vstack(
+        [problem.open_C[chosen], problem.charge_C[chosen], np.ones(len(chosen)), problem.cost_DC[:, chosen]]
+    )
 
 
 def _doubled(base_L: FloatArray, free_LF: FloatArray, combine: np.ufunc) -> FloatArray:

@@ -10,10 +10,10 @@ import numpy as np
 
 from grouping.candidates import FloatArray, IntArray
 
-__all__ = ["NOBODY", "Master"]
+__all__ = ["GONE", "NOBODY", "Master"]
 
-NOBODY = -1
-"""The owner of a slack or penalty column."""
+NOBODY, GONE = -1, -2
+"""Owners of columns that no candidate has: slacks and penalties; columns of candidates that may no longer be used."""
 
 _REFACTOR = 40
 _PIVOT = 1e-9
@@ -91,6 +91,13 @@ class Master:
         if self.penalty_T[t] - duals_T[t] < -tolerance:
             return self.enter(np.eye(self.m)[t], float(self.penalty_T[t]), NOBODY)
         return False
+
+    def banish(self) -> bool:
+        """Make columns that are gone, and still used, as dear as leaving what they serve unmet; False if none is."""
+        used = np.flatnonzero((self.owner_M == GONE) & (self.level_M > 1e-6))
+        self.cost_M[used] = np.maximum(self.cost_M[used], 0.0) + self.penalty_T @ self.column_MM[: self.n, used]
+        self.owner_M[used] = NOBODY
+        return len(used) > 0
 
     def levels(self) -> FloatArray:
         """How much of each basic column is used, for the unperturbed right-hand sides, [M]."""

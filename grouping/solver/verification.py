@@ -46,16 +46,18 @@ class Check:
 
 @dataclass(frozen=True)
 class _Table:
-    """The question as arrays, candidates first: weighted losses (+inf: cannot serve), costs as fractions of limits."""
+    """The question as arrays, candidates first: weighted losses (+inf: cannot serve), costs as fractions of limits,
+    and what is paid of the limits already."""
 
     value_CT: FloatArray
     cost_CD: FloatArray
     limit_D: FloatArray
+    paid_D: FloatArray
     name_C: IntArray
     partition: bool
 
     def only(self, kept_C: BoolArray) -> _Table:
-        return _Table(self.value_CT[kept_C], self.cost_CD[kept_C], self.limit_D, self.name_C[kept_C], self.partition)
+        return replace(self, value_CT=self.value_CT[kept_C], cost_CD=self.cost_CD[kept_C], name_C=self.name_C[kept_C])
 
 
 def verify(
@@ -118,14 +120,16 @@ def _pose(
         charged_CD = np.column_stack([charged_CD, np.ones(len(charged_CD))])
     if len(certificate.spendable) != len(limits):
         complaints.append(f"{len(certificate.spendable)} limits for {len(limits)} budgets")
-        return _Table(value_CT, charged_CD, np.array(limits), np.arange(len(value_CT)), certificate.partition)
+        limit_D = np.array(limits, dtype=float)
+        return _Table(value_CT, charged_CD, limit_D, 0 * limit_D, np.arange(len(value_CT)), certificate.partition)
     for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
         if not _nothing_between(charged_CD[legal_C, d], claimed, limit, value_CT.shape[1]):
             complaints.append(f"{claimed!r} is not the largest sum of costs within the budget of {limit!r}")
         charged_CD[:, d] /= claimed if claimed > 0 else 1.0
     limit_D = np.array([(1.0 if claimed > 0 else 0.0) + 1e-11 for claimed in certificate.spendable])
     legal_C &= (charged_CD <= limit_D).all(axis=1)
-    return _Table(value_CT, charged_CD, limit_D, np.arange(len(value_CT)), certificate.partition).only(legal_C)
+    names = np.arange(len(value_CT))
+    return _Table(value_CT, charged_CD, limit_D, 0 * limit_D, names, certificate.partition).only(legal_C)
 
 
 def _nothing_between(cost_C: FloatArray, claimed: float, limit: float, most: int) -> bool:
@@ -151,7 +155,7 @@ def _objective_of(table: _Table, chosen: set[int]) -> float:
     return math.fsum(value_GT.min(axis=0).tolist())
 
 
-def _excess(table: _Table, node: ProofNode, paid_D: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+def _excess(table: _Table, node: ProofNode) -> tuple[float, FloatArray, FloatArray]:
     """Bound of a node, and how far above it each candidate [C] and each service [C, T] lies."""
     duals_T, prices_D = np.array(node.duals_T), np.maximum(np.array(node.prices_D), 0.0)
     gap_CT = table.value_CT - duals_T
@@ -162,7 +166,7 @@ def _excess(table: _Table, node: ProofNode, paid_D: FloatArray) -> tuple[float, 
     for d, limit in enumerate(table.limit_D.tolist()):
         cheapest = float(table.cost_CD[:, d].min(initial=math.inf))
         most = min(most, math.floor(limit / cheapest)) if cheapest > 0 else most
-    bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - paid_D)) + most * worst
+    bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - table.paid_D)) + most * worst
     excess_C = reduced_C - worst
     if table.partition:
         return bound, excess_C, np.where(np.isfinite(gap_CT), excess_C[:, None], np.inf)
@@ -175,33 +179,31 @@ def _proven(certificate: Certificate, table: _Table, objective: float, slack: fl
     if not nodes or nodes[0].parent != -1 or not nodes[0].duals_T:
         complaints.append("there is no root with prices")
         return -math.inf
-    free_D = np.zeros(len(table.limit_D))
-    root_bound, _, excess_CT = _excess(table, nodes[0], free_D)
-    # What a better grouping could use, seen from the root: the leaves speak about no more than this.
-    kept_CT: BoolArray = np.less_equal(excess_CT, objective + slack - root_bound)
-    core = _Table(
-        np.where(kept_CT, table.value_CT, np.inf) if not table.partition else table.value_CT,
-        table.cost_CD,
-        table.limit_D,
-        table.name_C,
-        table.partition,
-    ).only(np.logical_or.reduce(kept_CT, axis=1))
     children: dict[int, list[int]] = {}
     for number, node in enumerate(nodes[1:], start=1):
         children.setdefault(node.parent, []).append(number)
     smallest = objective
-    stack: list[tuple[int, tuple[Branch, ...]]] = [(0, ())]
+    stack: list[tuple[int, _Table]] = [(0, table)]
     while stack:
-        number, path = stack.pop()
+        number, part = stack.pop()
         below = children.get(number, [])
         branches = [branch for child in below if (branch := nodes[child].branch) is not None]
-        if len(below) == 2 and _covers(branches):
-            stack.extend((child, (*path, branch)) for child, branch in zip(below, branches, strict=True))
+        if len(below) == 2 and _covers(branches) and nodes[number].duals_T:
+            left = _left(part, nodes[number], objective - slack)
+            stack.extend((child, _side(left, branch)) for child, branch in zip(below, branches, strict=True))
             continue
         if len(below) > 2:
             complaints.append(f"node {number} is split into {len(below)} parts that need not cover it")
-        smallest = min(smallest, _leaf_bound(core, nodes[number], path, smallest, slack))
+        smallest = min(smallest, _leaf_bound(table, part, nodes[number], smallest, slack))
     return smallest
+
+
+def _left(table: _Table, node: ProofNode, target: float) -> _Table:
+    """What a grouping better than the target can use, seen from a node: all that the nodes below it speak about."""
+    bound, _, excess_CT = _excess(table, node)
+    kept_CT: BoolArray = np.less_equal(excess_CT, target - bound)
+    value_CT = table.value_CT if table.partition else np.where(kept_CT, table.value_CT, np.inf)
+    return replace(table, value_CT=value_CT).only(np.logical_or.reduce(kept_CT, axis=1))
 
 
 def _covers(branches: list[Branch]) -> bool:
@@ -213,36 +215,34 @@ def _covers(branches: list[Branch]) -> bool:
     )
 
 
-def _leaf_bound(core: _Table, node: ProofNode, path: tuple[Branch, ...], target: float, slack: float) -> float:
+def _side(table: _Table, branch: Branch) -> _Table:
+    """The part of a table that one side of a split speaks about."""
+    if branch.kind == "at most":
+        beyond_C = table.value_CT[:, branch.which] > branch.theta
+        if table.partition:
+            return table.only(~(beyond_C & np.isfinite(table.value_CT[:, branch.which])))
+        value_CT = table.value_CT.copy()
+        value_CT[beyond_C, branch.which] = np.inf
+        return replace(table, value_CT=value_CT)
+    if branch.kind == "above":
+        return table.only(~(table.value_CT[:, branch.which] <= branch.theta))
+    here_C = table.name_C == branch.which
+    if branch.kind == "without":
+        return table.only(~here_C)
+    paid_D = table.paid_D + table.cost_CD[here_C].sum(axis=0)
+    return replace(table, cost_CD=np.where(here_C[:, None], 0.0, table.cost_CD), paid_D=paid_D)
+
+
+def _leaf_bound(whole: _Table, table: _Table, node: ProofNode, target: float, slack: float) -> float:
     """Bound of one leaf; where its prices leave few candidates, their best grouping."""
-    table, paid_D = core, np.zeros(len(core.limit_D))
-    for branch in path:
-        value_CT = table.value_CT
-        if branch.kind == "at most":
-            beyond_C = value_CT[:, branch.which] > branch.theta
-            if table.partition:
-                table = table.only(~(beyond_C & np.isfinite(value_CT[:, branch.which])))
-            else:
-                value_CT = value_CT.copy()
-                value_CT[beyond_C, branch.which] = np.inf
-                table = replace(table, value_CT=value_CT)
-        elif branch.kind == "above":
-            table = table.only(~(value_CT[:, branch.which] <= branch.theta))
-        elif branch.kind == "without":
-            table = table.only(table.name_C != branch.which)
-        else:
-            here_C = table.name_C == branch.which
-            paid_D = paid_D + table.cost_CD[here_C].sum(axis=0)
-            cost_CD = np.where(here_C[:, None], 0.0, table.cost_CD)
-            table = _Table(value_CT, cost_CD, table.limit_D, table.name_C, table.partition)
-    if np.isinf(table.value_CT).all(axis=0).any() or (table.limit_D < paid_D).any():
+    if np.isinf(table.value_CT).all(axis=0).any() or (table.limit_D < table.paid_D).any():
         return math.inf
     if not node.duals_T:
         return -math.inf
-    bound, _, excess_CT = _excess(table, node, paid_D)
+    bound, _, excess_CT = _excess(table, node)
     if bound >= target - slack:
         return bound
-    kept_CT = excess_CT <= target + slack - bound
+    kept_CT = excess_CT <= target - slack - bound
     if not kept_CT.any(axis=0).all():
         return target
     rows = np.flatnonzero(kept_CT.any(axis=1)).tolist()
@@ -250,9 +250,9 @@ def _leaf_bound(core: _Table, node: ProofNode, path: tuple[Branch, ...], target:
     optional = [row for row in rows if row not in needed]
     if len(optional) > _MOST_TRIED:
         return bound
+    names = {row: int(table.name_C[row]) for row in rows}
     best = target
     for size in range(len(optional) + 1):
         for extra in combinations(optional, size):
-            names = {int(core.name_C[core.name_C == table.name_C[row]][0]) for row in (*needed, *extra)}
-            best = min(best, _objective_of(core, names))
+            best = min(best, _objective_of(whole, {names[row] for row in (*needed, *extra)}))
     return best
