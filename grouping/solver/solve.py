@@ -156,11 +156,12 @@ def ask(table: Table, question: Question, objective: Objective, clock: Clock, to
         return solution
     others = next_best(
         problem,
-        outcome.choice,
+        outcome,
         top - 1,
         problem.n_rows - len(question.together),
         lambda part: _best(part, question, objective, clock),
         clock.expired,
+        worst=objective == "max",
     )
     alternatives = tuple(_solution(table, question, found, part, objective, clock) for found, part in others)
     return replace(solution, alternatives=alternatives, seconds=clock.seconds, stopped=clock.stopped)

@@ -37,8 +37,19 @@ def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]
     if solution.stopped:
         answer["stopped"] = solution.stopped
     if solution.alternatives:
-        answer["alternatives"] = [solution_json(question, other) for other in solution.alternatives]
+        answer["alternatives"] = [
+            {**solution_json(question, other), **_behind(solution, other)} for other in solution.alternatives
+        ]
     return answer
+
+
+def _behind(best: Solution, other: Solution) -> dict[str, float | None]:
+    """How much worse an alternative is, in the objective's unit and as a share of it; None where that is zero."""
+    difference = other.objective - best.objective
+    return {
+        "gap_to_best": difference,
+        "gap_to_best_relative": difference / abs(best.objective) if best.objective else None,
+    }
 
 
 def _network(question: TableQuestion, solution: Solution, g: int) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = 
     answers = [solution, *solution.alternatives]
     parts = []
     for rank, answer in enumerate(answers, start=1):
-        head = _headline(question, answer) if rank == 1 else f"{rank}. {_figures(question, answer)}"
+        head = _headline(question, answer) if rank == 1 else f"{rank}. {_figures(question, answer, best=solution)}"
         lines = [] if brief and rank == 1 else [head, ""]
         parts.append("\n".join([*lines, *_networks(question, answer)]))
     return "\n\n".join(parts)
@@ -85,16 +96,30 @@ def _proof(question: TableQuestion, solution: Solution) -> str:
     return f"NOT proven optimal ({why}gap {solution.gap:.2%}) for the {question.optimal_for}."
 
 
-def _figures(question: TableQuestion, solution: Solution) -> str:
+def _figures(question: TableQuestion, solution: Solution, *, best: Solution | None = None) -> str:
     name = {"sum": "total", "max": "worst"}[question.options["objective"]]
     kind = "gain" if question.sign < 0 else "relative loss" if question.relative else "loss"
-    text = f"{name} {kind} {question.sign * solution.objective:.6g}, cost {solution.cost:g}"
+    text = f"{name} {kind} {question.sign * solution.objective:.6g}"
+    if best is not None:
+        text += f" ({_gap(question, best, solution)})"
+    text += f", cost {solution.cost:g}"
     if not solution.proven_optimal:
         text += f", bound {question.sign * solution.bound:.6g}"
     score = question.score(solution)
     if score is not None:
         text += f"; scored: {score[0]:.6g} as routed, {score[1]:.6g} by the best chosen network"
     return text
+
+
+def _gap(question: TableQuestion, best: Solution, other: Solution) -> str:
+    """'+0.42% above the best', or the difference itself where the best is zero; gains are below it."""
+    behind = _behind(best, other)
+    share, side = behind["gap_to_best_relative"], "above" if question.sign > 0 else "below"
+    if behind["gap_to_best"] == 0:
+        return "as good as the best"
+    mark = "+" if question.sign > 0 else "-"
+    amount = f"{behind['gap_to_best']:.3g}" if share is None else f"{100 * share:.3g}%"
+    return f"{mark}{amount} {side} the best"
 
 
 def _networks(question: TableQuestion, solution: Solution) -> list[str]:
