@@ -21,6 +21,7 @@ from grouping.losses import LossTable
 from grouping.recommendation import Recommendation, recommend
 from grouping.solver.certificate import Certificate
 from grouping.solver.frontier import solve_frontier
+from grouping.solver.question import SharedCost
 from grouping.solver.solution import Progress, Solution
 from grouping.solver.solve import solve
 from grouping.solver.verification import verify
@@ -39,6 +40,7 @@ __all__ = [
     "NoResultError",
     "Progress",
     "Recommendation",
+    "SharedCost",
     "Solution",
     "TableError",
     "Task",

@@ -52,7 +52,7 @@ def _cover(problem: Problem, threshold: float, clock: Clock) -> Outcome:
     """The cheapest grouping that serves everything at or below the threshold."""
     nothing_T = np.full(problem.n_rows, -np.inf)
     under = problem.between(nothing_T, np.full(problem.n_rows, threshold))
-    found = minimise(under.flat(under.charge_C), clock)
+    found = minimise(under.flat(under.charge_C, under.shared_charge_K), clock)
     if found.choice is None:
         return found
     position = {index: row for row, index in enumerate(problem.index_C.tolist())}

@@ -11,27 +11,27 @@ and *any* such prices prove a bound, since at most ``m`` networks are chosen (ea
     optimum >= sum_t u_t - sum_d p_d limit_d + m * min(0, min_c r_c)
 
 Choosing c costs at least ``r_c`` above that bound, and serving t from c another ``max(0, value_tc - u_t)``: what would
-exceed the best known objective is fixed to zero. In a partition the sum runs over all members, without the minimum.
+exceed the best known objective is fixed to zero. Shared parts are left out of the relaxation, which only lowers its
+bound; branching settles them first. In a partition the sum runs over all members, without the minimum.
 Sources: Dantzig and Wolfe 1960; strong facility location formulation, Cornuejols, Fisher and Nemhauser 1977.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.solver.master import GONE, NOBODY, Master
-from grouping.solver.problem import Problem
+from grouping.solver.problem import Problem, blocks
 
 __all__ = ["Basis", "Relaxation", "extremes", "most_networks", "penalties", "relax", "sample", "survivors"]
 
 _EVERY_ROW = 2048  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
 _HOT = 1024
 _SAMPLE = 4096
-_BLOCK = 4096  # columns of a task-first matrix that fit into the processor's cache together
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def extremes(problem: Problem) -> tuple[FloatArray, FloatArray]:
     """Smallest and largest finite value of each requirement, [T]; +inf and -inf where there is none."""
     low_T: FloatArray = problem.value_TC.min(axis=1, initial=np.inf)
     top_T = np.full(problem.n_rows, -np.inf)
-    for block in _blocks(len(problem.index_C)):
+    for block in blocks(len(problem.index_C)):
         value_TC = problem.value_TC[:, block]
         np.maximum(top_T, np.where(value_TC == np.inf, -np.inf, value_TC).max(axis=1), out=top_T)
     return low_T, top_T
@@ -104,7 +104,7 @@ def most_networks(problem: Problem) -> int:
 def reduced_costs(problem: Problem, duals_T: FloatArray, prices_D: FloatArray) -> FloatArray:
     """``r_c`` of every candidate, [C]; see the module's docstring."""
     reduced_C = problem.open_C + prices_D @ problem.cost_DC if len(prices_D) else problem.open_C.copy()
-    for block in _blocks(len(reduced_C)):
+    for block in blocks(len(reduced_C)):
         margin_TC = problem.value_TC[:, block] - duals_T[:, None]
         if problem.partition:
             margin_TC[margin_TC == np.inf] = 0.0
@@ -112,10 +112,6 @@ def reduced_costs(problem: Problem, duals_T: FloatArray, prices_D: FloatArray) -
             np.minimum(margin_TC, 0.0, out=margin_TC)
         reduced_C[block] += np.add.reduce(margin_TC, axis=0)
     return reduced_C
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
 def lower_bound(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, reduced_C: FloatArray, most: int) -> float:

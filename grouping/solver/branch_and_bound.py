@@ -1,9 +1,10 @@
 """Exact search: the relaxation's bound at every node, and branching until nothing better can be left.
 
 A node is closed when its bound exceeds the incumbent, or when the few candidates that reduced costs leave have all been
-tried together. Otherwise it is split. Preferred split, in a task t whose service is divided among networks of different
-loss: "value of t at most theta" (dearer services are forbidden) against "above theta" (every candidate that would serve
-t with theta or less goes). Where no task is divided, a fractional candidate is left out, or paid for in advance.
+tried together. Otherwise it is split: first by whether a shared part is used; then, in a task t whose service is
+divided among networks of different loss, by "value of t at most theta" (dearer services are forbidden) against "above
+theta" (every candidate that would serve t with theta or less goes). Where no task is divided, a fractional candidate is
+left out, or paid for in advance. A node's children speak only of what its reduced costs left.
 Groupings equal to the best are not cut off, so that ties end as ``choice`` orders them.
 """
 
@@ -206,7 +207,11 @@ def restricted(problem: Problem, branches: Sequence[Branch]) -> Problem:
     if branches:
         problem = problem.between(above_T, up_to_T)
     for branch in branches:
-        if branch.kind == "without":
+        if branch.kind == "no part":
+            problem = problem.keep(~problem.uses_KC[branch.which])
+        elif branch.kind == "part":
+            problem = problem.with_part(branch.which)
+        elif branch.kind == "without":
             problem = problem.keep(problem.index_C != branch.which)
         elif branch.kind == "with" and branch.which in problem.index_C:
             problem = problem.paid(int(np.flatnonzero(problem.index_C == branch.which)[0]))
@@ -214,6 +219,10 @@ def restricted(problem: Problem, branches: Sequence[Branch]) -> Problem:
 
 
 def _split(local: Problem, relaxation: Relaxation, branches: Sequence[Branch]) -> tuple[Branch, Branch]:
+    settled = {branch.which for branch in branches if branch.kind in ("part", "no part")}
+    for part in np.flatnonzero(local.uses_KC.any(axis=1)).tolist():
+        if part not in settled:
+            return Branch("no part", part), Branch("part", part)
     divided = _divided_service(local, relaxation)
     if divided is not None:
         task, theta = divided

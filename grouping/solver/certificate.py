@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from grouping.solver.question import SharedCost
+
 __all__ = ["Branch", "Certificate", "ProofNode"]
 
 
@@ -18,9 +20,10 @@ class Branch:
 
     ``at most`` / ``above``: the weighted loss of requirement ``which`` is at most / above theta.
     ``without`` / ``with``: candidate ``which`` is left out / paid for in advance.
+    ``no part`` / ``part``: nobody uses the optional shared part ``which`` / it is paid for in advance.
     """
 
-    kind: Literal["at most", "above", "without", "with"]
+    kind: Literal["at most", "above", "without", "with", "no part", "part"]
     which: int
     theta: float = 0.0
 
@@ -43,8 +46,8 @@ class Certificate:
         objective: Claimed weighted sum of losses of the chosen candidates.
         bound: Claimed lower bound of every grouping's.
         chosen: The grouping.
-        budget_D, weights_T, max_networks, max_size, partition, together, apart, at_most, deployed, auxiliary: The
-            question, as ``solve`` was asked it.
+        budget_D, weights_T, max_networks, max_size, partition, together, apart, at_most, deployed, sunk, shared,
+            auxiliary, spent_D, heads: The question; see ``Question``.
         spendable: The largest sums of costs within the budgets (and the number of networks) that can occur.
         nodes: The tree, parents first.
     """
@@ -63,7 +66,11 @@ class Certificate:
     apart: tuple[tuple[int, int], ...] = ()
     at_most: Mapping[int, float] = field(default_factory=dict)
     deployed: tuple[int, ...] = ()
+    sunk: tuple[int, ...] = ()
+    shared: tuple[SharedCost, ...] = ()
     auxiliary: tuple[int, ...] = ()
+    spent_D: tuple[float, ...] = ()
+    heads: Literal["", "trunks", "variants"] = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and strings."""
@@ -82,7 +89,15 @@ class Certificate:
             for node in data["nodes"]
         )
         pairs = {name: tuple((a, b) for a, b in data[name]) for name in ("together", "apart")}
-        flat = ("chosen", "budget_D", "weights_T", "spendable", "deployed", "auxiliary")
+        flat = ("chosen", "budget_D", "weights_T", "spendable", "deployed", "sunk", "auxiliary", "spent_D")
         tuples = {name: tuple(data[name]) for name in flat}
-        rest = {**data, **pairs, **tuples, "nodes": nodes, "at_most": {int(t): limit for t, limit in data["at_most"]}}
+        shared = tuple(SharedCost(**part) for part in data["shared"])
+        rest = {
+            **data,
+            **pairs,
+            **tuples,
+            "shared": shared,
+            "nodes": nodes,
+            "at_most": {int(t): limit for t, limit in data["at_most"]},
+        }
         return cls(**rest)

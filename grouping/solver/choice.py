@@ -79,16 +79,19 @@ def evaluate(problem: Problem, rows: Sequence[int]) -> Choice | None:
     """The choice of exactly these candidates, or None where it is not feasible."""
     chosen = sorted(set(rows))
     value_TG = problem.value_TC[:, chosen]
-    if not chosen or (problem.cost_DC[:, chosen].sum(axis=1) > problem.limit_D).any():
+    used_K = problem.uses_KC[:, chosen].any(axis=1)
+    use_D = problem.cost_DC[:, chosen].sum(axis=1) + problem.shared_DK @ used_K
+    if not chosen or (use_D > problem.limit_D).any():
         return None
     if problem.partition and (np.isfinite(value_TG).sum(axis=1) != 1).any():
         return None
     served_T = value_TG.min(axis=1)
     if np.isinf(served_T).any():
         return None
-    objective = float(served_T.sum() + problem.open_C[chosen].sum())
-    magnitude = float(np.abs(served_T).sum() + problem.open_C[chosen].sum())
-    return Choice(tuple(chosen), objective, float(problem.charge_C[chosen].sum()), magnitude)
+    opening = float(problem.open_C[chosen].sum() + problem.shared_open_K @ used_K)
+    charge = float(problem.charge_C[chosen].sum() + problem.shared_charge_K @ used_K)
+    served = float(served_T.sum())
+    return Choice(tuple(chosen), served + opening, charge, float(np.abs(served_T).sum()) + opening)
 
 
 def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], worst: float) -> Choice | None:
@@ -110,6 +113,12 @@ def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], wor
         value_TN = _doubled(fixed_TG.min(axis=1, initial=np.inf), free_TF, np.minimum)
         feasible_N = np.isfinite(value_TN).all(axis=0)
     open_N, charge_N, count_N, *use_DN = _doubled(_linear(problem, fixed).sum(axis=1), _linear(problem, free), np.add)
+    if len(problem.uses_KC):
+        uses_KC = problem.uses_KC.astype(float)
+        used_KN = _doubled(uses_KC[:, list(fixed)].max(axis=1, initial=0.0), uses_KC[:, list(free)], np.maximum)
+        open_N += problem.shared_open_K @ used_KN
+        charge_N += problem.shared_charge_K @ used_KN
+        use_DN = [use_N + part_K @ used_KN for use_N, part_K in zip(use_DN, problem.shared_DK, strict=True)]
     for use_N, limit in zip(use_DN, problem.limit_D, strict=True):
         feasible_N &= use_N <= limit
     objective_N = np.where(feasible_N, value_TN.sum(axis=0) + open_N, np.inf)
@@ -152,20 +161,23 @@ def greedy(problem: Problem, penalty_T: FloatArray) -> list[int]:
     left_D = problem.limit_D.copy()
     free_T = np.ones(problem.n_rows, dtype=bool)
     chosen: list[int] = []
-    weight_C = problem.cost_DC.max(axis=0, initial=0.0) + 1e-6
+    unpaid_KC = problem.uses_KC.copy()
     while len(chosen) < problem.n_rows:
+        cost_DC = problem.cost_DC + problem.shared_DK @ unpaid_KC if unpaid_KC.any() else problem.cost_DC
+        weight_C = cost_DC.max(axis=0, initial=0.0) + 1e-6
         if problem.partition:
             margin_TC = np.where(np.isfinite(problem.value_TC), current_T[:, None] - problem.value_TC, 0.0)
             gain_C = margin_TC.sum(axis=0) - problem.open_C
             gain_C[(np.isfinite(problem.value_TC) & ~free_T[:, None]).any(axis=0)] = 0.0
         else:
             gain_C = np.maximum(current_T[:, None] - problem.value_TC, 0.0).sum(axis=0) - problem.open_C
-        gain_C[(problem.cost_DC > left_D[:, None]).any(axis=0)] = 0.0
+        gain_C[(cost_DC > left_D[:, None]).any(axis=0)] = 0.0
         best = int((gain_C / weight_C).argmax())
         if gain_C[best] <= 0:
             break
         chosen.append(best)
-        left_D -= problem.cost_DC[:, best]
+        left_D -= cost_DC[:, best]
+        unpaid_KC[problem.uses_KC[:, best]] = False
         free_T &= ~np.isfinite(problem.value_TC[:, best])
         current_T = np.minimum(current_T, problem.value_TC[:, best])
     return chosen

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 
 from grouping.errors import InfeasibleError
 from grouping.solver.clock import Callback, Clock
-from grouping.solver.problem import COST_SLACK, Question
+from grouping.solver.formulate import prices
+from grouping.solver.problem import COST_SLACK
+from grouping.solver.question import Question, SharedCost
 from grouping.solver.solution import Solution
-from grouping.solver.solve import Objective, arrays, ask
+from grouping.solver.solve import Objective, arrays, ask, named, with_heads
 
 __all__ = ["solve_frontier"]
 
@@ -31,6 +33,9 @@ def solve_frontier(
     apart: Sequence[tuple[int, int]] = (),
     at_most: Mapping[int, float] | None = None,
     deployed: Sequence[int] = (),
+    sunk: Sequence[int] = (),
+    shared: Sequence[SharedCost] = (),
+    head_cost: ArrayLike | None = None,
     auxiliary: Sequence[int] = (),
     objective: Objective = "sum",
     members_CT: ArrayLike | None = None,
@@ -46,22 +51,28 @@ def solve_frontier(
         InfeasibleError: no budget serves every task under the constraints.
     """
     table = arrays(losses_CT, cost_C, members_CT)
-    losses, cost_CD, _ = table
-    # A grouping never holds more networks than tasks, so this is as good as no limit.
-    budget = float(np.sort(cost_CD[:, 0])[-losses.shape[1] - len(together) :].sum()) * (1 + 4 * COST_SLACK)
-    question = Question(
-        weights_T=tuple(weights_T) if weights_T is not None else (1.0,) * losses.shape[1],
+    n_candidates, n_tasks = table[0].shape
+    question = Question.of(
+        n_tasks,
+        weights_T=weights_T,
         max_networks=max_networks,
         max_size=max_size,
         partition=partition,
-        together=tuple(together),
-        apart=tuple(apart),
-        at_most=dict(at_most or {}),
-        deployed=tuple(deployed),
-        auxiliary=tuple(auxiliary),
-        tasks=tuple(map(str, range(losses.shape[1]))) if tasks is None else tuple(tasks),
+        together=together,
+        apart=apart,
+        at_most=at_most,
+        deployed=deployed,
+        sunk=sunk,
+        shared=shared,
+        auxiliary=auxiliary,
+        tasks=tasks,
     )
-    question.check_against(*losses.shape)
+    question.check_against(n_candidates, n_tasks, table[1].shape[1])
+    table, question, origin_C = with_heads(table, head_cost, question)
+    charge_CD, spent_D, shared_KD, _ = prices(table[1], question)
+    # A grouping never holds more networks than requirements, so this is as good as no limit.
+    dearest = np.sort(charge_CD[:, 0])[-table[0].shape[1] - len(question.together) :].sum()
+    budget = float(dearest + spent_D[0] + shared_KD.sum()) * (1 + 4 * COST_SLACK)
     clock = Clock(time_limit, callback)
     points: list[Solution] = []
     while True:
@@ -71,7 +82,7 @@ def solve_frontier(
             if not points:
                 raise InfeasibleError(error.what, where=error.where, fix=error.fix) from None
             return points[::-1]
-        points.append(replace(point, budget=point.cost, seconds=clock.seconds))
+        points.append(named(replace(point, budget=point.cost, seconds=clock.seconds), origin_C))
         if clock.stopped or point.cost <= 0:
             return points[::-1]
         budget = point.cost * (1 - 3 * COST_SLACK)

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import BoolArray, FloatArray
 from grouping.errors import InfeasibleError
 from grouping.solver.branch_and_bound import minimise
 from grouping.solver.clock import Clock
-from grouping.solver.problem import Question, formulate, readable
+from grouping.solver.formulate import Table, formulate, prices
+from grouping.solver.question import Question, SharedCost, readable
 
-__all__ = ["Table", "explain_infeasible"]
-
-Table = tuple[FloatArray, FloatArray, BoolArray]
-"""Losses [C, T], costs [C, D], members [C, T]."""
+__all__ = ["explain_infeasible"]
 
 
 def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
     """The error to raise for a question that has no answer."""
     budgets = question.budget_D
     for d, limit in enumerate(budgets):
-        kept = [other for other in range(len(budgets)) if other != d]
-        charge_C = table[1][:, d].copy()
-        charge_C[list(question.deployed)] = 0.0
-        relaxed = replace(question, budget_D=tuple(budgets[other] for other in kept))
-        least = _least(table, relaxed, kept, charge_C)
+        least = _least_cost(table, question, d)
         if least is not None:
             return InfeasibleError(
                 f"no grouping that serves every task fits the budget of {limit:g}"
@@ -37,7 +29,7 @@ def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
                 minimum_budget=least,
             )
     if question.max_networks is not None:
-        least = _least(table, replace(question, budget_D=(), max_networks=None), [], np.ones(len(table[0])))
+        least = _least_count(table, question)
         if least is not None:
             return InfeasibleError(
                 f"{question.max_networks} networks cannot serve every task",
@@ -53,11 +45,25 @@ def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
     )
 
 
-def _least(table: Table, question: Question, kept: list[int], price_C: FloatArray) -> float | None:
-    """The smallest sum of prices at which every task is served; None where that is impossible."""
+def _least_cost(table: Table, question: Question, budget: int) -> float | None:
+    """The smallest cost, in one budget's unit, at which every task is served; None where that is impossible."""
+    kept = [d for d in range(len(question.budget_D)) if d != budget]
+    relaxed = replace(
+        question,
+        budget_D=tuple(question.budget_D[d] for d in kept),
+        spent_D=tuple(question.spent_D[d] for d in kept) if question.spent_D else (),
+        shared=tuple(SharedCost([part.cost_D[d] for d in kept], part.candidates) for part in question.shared),
+    )
+    charge_CD, spent_D, shared_KD, _ = prices(table[1], question)
     losses_CT, cost_CD, members_CT = table
-    problem = formulate(losses_CT, cost_CD[:, kept], members_CT, question)
-    found = minimise(problem.flat(price_C[problem.index_C]), Clock())
-    if found.choice is None:
-        return None
-    return math.fsum(price_C[problem.index_C[list(found.choice.rows)]].tolist())
+    problem = formulate(losses_CT, cost_CD[:, kept], members_CT, relaxed)
+    found = minimise(problem.flat(charge_CD[problem.index_C, budget], shared_KD[:, budget]), Clock())
+    return None if found.choice is None else found.choice.cost + float(spent_D[budget])
+
+
+def _least_count(table: Table, question: Question) -> int | None:
+    """The smallest number of networks that serve every task at whatever cost; None where that is impossible."""
+    losses_CT, cost_CD, members_CT = table
+    problem = formulate(losses_CT, cost_CD, members_CT, replace(question, budget_D=(), max_networks=None))
+    found = minimise(problem.flat(np.ones(len(problem.index_C)), np.zeros(len(problem.uses_KC))), Clock())
+    return None if found.choice is None else len(found.choice.rows)

@@ -17,12 +17,15 @@ from grouping.solver.branch_and_bound import Outcome, minimise
 from grouping.solver.certificate import Certificate
 from grouping.solver.choice import Choice
 from grouping.solver.clock import Callback, Clock
-from grouping.solver.infeasible import Table, explain_infeasible
-from grouping.solver.problem import Problem, Question, formulate, readable
+from grouping.solver.formulate import Table, formulate, prices
+from grouping.solver.heads import charge_served_heads
+from grouping.solver.infeasible import explain_infeasible
+from grouping.solver.problem import Problem
+from grouping.solver.question import Question, SharedCost, readable
 from grouping.solver.ranking import next_best
 from grouping.solver.solution import Solution
 
-__all__ = ["Objective", "arrays", "ask", "solve"]
+__all__ = ["Objective", "arrays", "ask", "named", "solve", "with_heads"]
 
 Objective = Literal["sum", "max"]
 
@@ -43,6 +46,9 @@ def solve(
     apart: Sequence[tuple[int, int]] = (),
     at_most: Mapping[int, float] | None = None,
     deployed: Sequence[int] = (),
+    sunk: Sequence[int] = (),
+    shared: Sequence[SharedCost] = (),
+    head_cost: ArrayLike | None = None,
     auxiliary: Sequence[int] = (),
     objective: Objective = "sum",
     members_CT: ArrayLike | None = None,
@@ -67,7 +73,11 @@ def solve(
         together: Pairs of tasks that some chosen candidate must have as members, both.
         apart: Pairs of tasks that no chosen candidate may have as members, both.
         at_most: Largest acceptable loss of tasks, unweighted.
-        deployed: Candidates that are paid for already: they cost nothing.
+        deployed: Candidates that are paid for already: they cost nothing, nor does what they share.
+        sunk: Candidates whose cost is spent of the budget whether they are used or not.
+        shared: Costs that are paid once by all who use something: preprocessing, a frozen backbone.
+        head_cost: What of ``cost_C`` is the head of each task, [C, T] or [C, T, D]: the heads of tasks that a chosen
+            candidate does not serve are dropped and cost nothing. Left out: heads cost what they cost.
         auxiliary: Tasks that need not be served and do not count.
         objective: ``sum`` over tasks, or ``max``: the worst-served task counts.
         members_CT: Who is trained in each candidate, where that is more than whom it can serve.
@@ -79,27 +89,28 @@ def solve(
         NoResultError: stopped before the first grouping was found.
     """
     table = arrays(losses_CT, cost_C, members_CT)
-    n_candidates, n_tasks = table[0].shape
-    limits = () if budget is None else tuple(np.atleast_1d(np.asarray(budget, dtype=float)).tolist())
-    if limits and len(limits) != table[1].shape[1]:
-        raise InputError(f"{len(limits)} budgets for {table[1].shape[1]} costs", where="budget")
     if top < 1:
         raise InputError(f"top is {top}", where="top", fix="Ask for 1 solution or more")
-    question = Question(
-        budget_D=limits,
-        weights_T=(1.0,) * n_tasks if weights_T is None else tuple(float(weight) for weight in weights_T),
+    n_candidates, n_tasks = table[0].shape
+    question = Question.of(
+        n_tasks,
+        budget_D=() if budget is None else tuple(np.atleast_1d(np.asarray(budget, dtype=float)).tolist()),
+        weights_T=weights_T,
         max_networks=max_networks,
         max_size=max_size,
         partition=partition,
-        together=tuple((int(a), int(b)) for a, b in together),
-        apart=tuple((int(a), int(b)) for a, b in apart),
-        at_most=dict(at_most or {}),
-        deployed=tuple(int(c) for c in deployed),
-        auxiliary=tuple(sorted({int(t) for t in auxiliary})),
-        tasks=tuple(map(str, range(n_tasks))) if tasks is None else tuple(tasks),
+        together=together,
+        apart=apart,
+        at_most=at_most,
+        deployed=deployed,
+        sunk=sunk,
+        shared=shared,
+        auxiliary=auxiliary,
+        tasks=tasks,
     )
-    question.check_against(n_candidates, n_tasks)
-    return ask(table, question, objective, Clock(time_limit, callback), top)
+    question.check_against(n_candidates, n_tasks, table[1].shape[1])
+    table, question, origin_C = with_heads(table, head_cost, question)
+    return named(ask(table, question, objective, Clock(time_limit, callback), top), origin_C)
 
 
 def arrays(losses_CT: ArrayLike, cost_C: ArrayLike, members_CT: ArrayLike | None) -> Table:
@@ -139,8 +150,22 @@ def arrays(losses_CT: ArrayLike, cost_C: ArrayLike, members_CT: ArrayLike | None
     return losses, cost, members
 
 
+def with_heads(table: Table, head_cost: ArrayLike | None, question: Question) -> tuple[Table, Question, IntArray]:
+    """The table and question where unused heads are dropped, and the candidate that each of its rows is."""
+    if head_cost is None:
+        return table, question, np.arange(len(table[0]))
+    head_CTD = np.asarray(head_cost, dtype=float)
+    return charge_served_heads(table, head_CTD[:, :, None] if head_CTD.ndim == 2 else head_CTD, question)
+
+
+def named(solution: Solution, origin_C: IntArray) -> Solution:
+    """The same solution in the user's candidates."""
+    alternatives = tuple(named(other, origin_C) for other in solution.alternatives)
+    return replace(solution, chosen=origin_C[solution.chosen], alternatives=alternatives)
+
+
 def ask(table: Table, question: Question, objective: Objective, clock: Clock, top: int = 1) -> Solution:
-    """Answer a question that was checked against its table; arguments and errors as for ``solve``."""
+    """Answer a question that was checked against its table; candidates are the table's. Errors as for ``solve``."""
     problem = formulate(*table, question)
     outcome, answered = _best(problem, question, objective, clock)
     if outcome.choice is None and not outcome.complete:
@@ -236,11 +261,12 @@ def _solution(
     serves_T[served] = np.searchsorted(chosen_G, server_T)
     weighted = [float(losses_T[t]) * question.weights_T[t] for t in served]
     value = math.fsum(weighted) if objective == "sum" else max(weighted)
-    charged_G = [0.0 if c in question.deployed else float(cost_CD[c, 0]) for c in chosen_G.tolist()]
+    charge_CD, spent_D, shared_KD, uses_KC = prices(cost_CD, question)
+    used_K = uses_KC[:, chosen_G].any(axis=1)
     return Solution(
         objective=value,
         bound=value if outcome.complete else min(outcome.bound, value),
-        cost=math.fsum(charged_G),
+        cost=math.fsum([*charge_CD[chosen_G, 0].tolist(), *shared_KD[used_K, 0].tolist(), float(spent_D[0])]),
         budget=question.budget_D[0] if question.budget_D else math.inf,
         chosen=chosen_G.astype(np.int64),
         serves_T=serves_T.astype(np.int64),
@@ -267,5 +293,9 @@ def _certificate(question: Question, solution: Solution, outcome: Outcome, probl
         apart=question.apart,
         at_most=question.at_most,
         deployed=question.deployed,
+        sunk=question.sunk,
+        shared=question.shared,
         auxiliary=question.auxiliary,
+        spent_D=question.spent_D,
+        heads=question.heads,
     )

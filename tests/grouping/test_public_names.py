@@ -20,6 +20,7 @@ PUBLIC = [
     "NoResultError",
     "Progress",
     "Recommendation",
+    "SharedCost",
     "Solution",
     "TableError",
     "Task",

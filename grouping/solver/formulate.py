@@ -1,0 +1,181 @@
+"""From a table and a question to the standard form of ``problem``, refusing what nobody can answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grouping.candidates import BoolArray, FloatArray
+from grouping.errors import GroupingError, InfeasibleError, InputError
+from grouping.solver.problem import COST_SLACK, Problem, blocks
+from grouping.solver.question import Question
+
+__all__ = ["Prices", "Table", "formulate", "prices"]
+
+Table = tuple[FloatArray, FloatArray, BoolArray]
+"""Losses [C, T] (NaN where a candidate cannot serve a task), costs [C, D], members [C, T]."""
+
+Prices = tuple[FloatArray, FloatArray, FloatArray, BoolArray]
+"""What candidates cost [C, D], what is spent in any case [D], optional shared parts [K, D] and who uses them [K, C]."""
+
+_FEW_PRICES, _FEW_SUMS = 8, 4096
+
+
+def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray, question: Question) -> Problem:
+    """Put a question into standard form.
+
+    Args:
+        losses_CT: Losses; NaN where a candidate cannot serve a task.
+        cost_CD: Costs in each budget's unit.
+        members_CT: Who is trained in each candidate.
+        question: Checked against the table.
+
+    Raises:
+        InputError: a task that nobody serves.
+        InfeasibleError: a task that nobody can serve, or a pair that nobody shares, under these constraints.
+    """
+    served = [t for t in range(losses_CT.shape[1]) if t not in question.auxiliary]
+    value_TC, allowed_C = _values(losses_CT, members_CT, question, served)
+    for t, value_C in zip(served, value_TC, strict=True):
+        if value_C.min() == np.inf:
+            raise _nobody_serves(t, losses_CT, allowed_C, question)
+    useful_C = allowed_C & (value_TC.min(axis=0) < np.inf)
+    value_TC = np.vstack([value_TC, *_pairs(members_CT, useful_C, question)]) if question.together else value_TC
+    charge_CD, spent_D, shared_KD, uses_KC = prices(cost_CD, question)
+    n_budgets = len(question.budget_D)
+    limits = [limit - spent for limit, spent in zip(question.budget_D, spent_D.tolist(), strict=False)]
+    costs, parts = [*charge_CD.T[:n_budgets]], [*shared_KD.T[:n_budgets]]
+    if question.max_networks is not None:
+        limits.append(float(question.max_networks))
+        costs.append(np.ones(len(cost_CD)))
+        parts.append(np.zeros(len(shared_KD)))
+    limits = [
+        limit if part_K.any() else _spendable(limit, cost_C, len(value_TC))
+        for limit, cost_C, part_K in zip(limits, costs, parts, strict=True)
+    ]
+    scale_D1 = np.array([limit if limit > 0 else 1.0 for limit in limits])[:, None]
+    limit_D = np.array([np.sign(limit) if limit <= 0 else 1.0 for limit in limits]) + COST_SLACK
+    problem = Problem(
+        value_TC=value_TC,
+        open_C=np.zeros(len(cost_CD)),
+        cost_DC=np.array(costs).reshape(len(limits), len(cost_CD)) / scale_D1,
+        limit_D=limit_D,
+        charge_C=charge_CD[:, 0] if charge_CD.shape[1] else np.zeros(len(cost_CD)),
+        members_CT=members_CT,
+        index_C=np.arange(len(cost_CD)),
+        partition=question.partition,
+        spendable=tuple(limits),
+        uses_KC=uses_KC,
+        shared_DK=np.array(parts).reshape(len(limits), len(shared_KD)) / scale_D1,
+        shared_open_K=np.zeros(len(shared_KD)),
+        shared_charge_K=shared_KD[:, 0] if shared_KD.shape[1] else np.zeros(len(shared_KD)),
+    )
+    whole_DC = problem.cost_DC + problem.shared_DK @ uses_KC
+    useful_C &= (whole_DC <= limit_D[:, None]).all(axis=0)
+    return problem if useful_C.all() else problem.keep(useful_C)
+
+
+def prices(cost_CD: FloatArray, question: Question) -> Prices:
+    """What is left to pay for each candidate and shared part, once deployed and sunk networks are seen to.
+
+    What every candidate shares, or a sunk one, is spent in any case; what a deployed network shares is paid for.
+    """
+    charge_CD = cost_CD.astype(float)
+    spent_D = np.array(question.spent_D) if question.spent_D else np.zeros(cost_CD.shape[1])
+    spent_D = spent_D + cost_CD[list(question.sunk)].sum(axis=0)
+    charge_CD[[*question.deployed, *question.sunk]] = 0.0
+    optional: list[tuple[tuple[float, ...], BoolArray]] = []
+    for part in question.shared:
+        uses_C = np.ones(len(cost_CD), dtype=bool)
+        if part.candidates is not None:
+            uses_C[:] = False
+            uses_C[list(part.candidates)] = True
+        if uses_C[list(question.deployed)].any():
+            continue
+        if uses_C.all() or uses_C[list(question.sunk)].any():
+            spent_D = spent_D + np.array(part.cost_D)
+        else:
+            optional.append((part.cost_D, uses_C))
+    shared_KD = np.array([cost_D for cost_D, _ in optional]).reshape(len(optional), cost_CD.shape[1])
+    uses_KC = np.array([uses_C for _, uses_C in optional], dtype=bool).reshape(len(optional), len(cost_CD))
+    return charge_CD, spent_D, shared_KD, uses_KC
+
+
+def _values(
+    losses_CT: FloatArray, members_CT: BoolArray, question: Question, served: list[int]
+) -> tuple[FloatArray, BoolArray]:
+    """Weighted losses of the served tasks, tasks first, +inf where a service is not allowed; allowed candidates."""
+    allowed_C = np.ones(len(losses_CT), dtype=bool)
+    if question.max_size is not None:
+        allowed_C &= members_CT.sum(axis=1) <= question.max_size
+    for a, b in question.apart:
+        allowed_C &= ~(members_CT[:, a] & members_CT[:, b])
+    value_TC = np.empty((len(served), len(losses_CT)))
+    for block in blocks(len(losses_CT)):
+        np.fmin(losses_CT[block].T[served], np.inf, out=value_TC[:, block])  # a NaN is no number, so +inf is taken
+    for row, t in enumerate(served):
+        if t in question.at_most:
+            value_TC[row, value_TC[row] > question.at_most[t]] = np.inf
+        if question.partition:  # a network serves all its members or cannot be part of a partition
+            allowed_C &= ~(members_CT[:, t] & (value_TC[row] == np.inf))
+        if question.weights_T[t] != 1:
+            value_TC[row] *= question.weights_T[t]
+    if not allowed_C.all():
+        value_TC[:, ~allowed_C] = np.inf
+    return value_TC, allowed_C
+
+
+def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> list[FloatArray]:
+    """A row of values for each pair that must share: nothing where it does, +inf elsewhere."""
+    rows = []
+    for a, b in question.together:
+        sharing_C = members_CT[:, a] & members_CT[:, b] & useful_C
+        if not sharing_C.any():
+            raise InfeasibleError(
+                f"no allowed network trains '{question.tasks[a]}' together with '{question.tasks[b]}'",
+                where="together",
+                fix="Drop this constraint or add such a network",
+            )
+        rows.append(np.where(sharing_C, 0.0, np.inf))
+    return rows
+
+
+def _spendable(limit: float, cost_C: FloatArray, most: int) -> float:
+    """The largest sum of at most ``most`` costs within the limit, where there are few sums; else the limit.
+
+    A budget of 2.5 for networks of cost 1 is a budget of 2: saying so makes the relaxation much tighter.
+    """
+    ceiling = limit * (1 + COST_SLACK)
+    known: list[float] = []
+    left_C = cost_C[(cost_C > 0) & (cost_C <= ceiling)]
+    while len(left_C):
+        if len(known) == _FEW_PRICES:
+            return limit
+        known.append(float(left_C[0]))
+        left_C = left_C[left_C != left_C[0]]
+    if not known:
+        return limit
+    sum_S = np.zeros(1)
+    for _ in range(most):
+        sum_S = np.unique(np.round(np.add.outer(sum_S, [0.0, *known]).ravel() / limit, 13)) * limit
+        sum_S = sum_S[sum_S <= ceiling]
+        if len(sum_S) > _FEW_SUMS:
+            return limit
+    return float(sum_S[-1])
+
+
+def _nobody_serves(task: int, losses_CT: FloatArray, allowed_C: BoolArray, question: Question) -> GroupingError:
+    """Name the constraint that leaves a task without any network."""
+    name = question.tasks[task]
+    if np.isnan(losses_CT[:, task]).all():
+        return InputError(f"no network has a loss for task '{name}'", fix="Add one, or make the task auxiliary")
+    if task in question.at_most and not (losses_CT[allowed_C, task] <= question.at_most[task]).any():
+        best = np.nanmin(losses_CT[:, task])
+        return InfeasibleError(
+            f"no allowed network reaches a loss of {question.at_most[task]:g} on task '{name}'",
+            where="at_most",
+            fix=f"The smallest loss in the table is {best:g}",
+        )
+    return InfeasibleError(
+        f"max_size, apart and partition leave no network that serves task '{name}'",
+        fix="Relax one of them or add a smaller network",
+    )
