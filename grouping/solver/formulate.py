@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray
@@ -9,10 +11,7 @@ from grouping.errors import GroupingError, InfeasibleError, InputError
 from grouping.solver.problem import COST_SLACK, Problem, blocks
 from grouping.solver.question import Question
 
-__all__ = ["Prices", "Table", "formulate", "prices"]
-
-Table = tuple[FloatArray, FloatArray, BoolArray]
-"""Losses [C, T] (NaN where a candidate cannot serve a task), costs [C, D], members [C, T]."""
+__all__ = ["Prices", "formulate", "prices", "within"]
 
 Prices = tuple[FloatArray, FloatArray, FloatArray, BoolArray]
 """What candidates cost [C, D], what is spent in any case [D], optional shared parts [K, D] and who uses them [K, C]."""
@@ -53,7 +52,7 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
         for limit, cost_C, part_K in zip(limits, costs, parts, strict=True)
     ]
     scale_D1 = np.array([limit if limit > 0 else 1.0 for limit in limits])[:, None]
-    limit_D = np.array([np.sign(limit) if limit <= 0 else 1.0 for limit in limits]) + COST_SLACK
+    limit_D = np.sign(limits) + COST_SLACK
     problem = Problem(
         value_TC=value_TC,
         open_C=np.zeros(len(cost_CD)),
@@ -72,6 +71,20 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
     whole_DC = problem.cost_DC + problem.shared_DK @ uses_KC
     useful_C &= (whole_DC <= limit_D[:, None]).all(axis=0)
     return problem if useful_C.all() else problem.keep(useful_C)
+
+
+def within(problem: Problem, budget: float) -> Problem:
+    """The same problem where what candidates and shared parts charge may sum up to a smaller first budget."""
+    parts_K = problem.shared_charge_K
+    limit = budget if parts_K.any() else _spendable(budget, problem.charge_C, problem.n_rows)
+    scale = limit if limit > 0 else 1.0
+    cost_DC, shared_DK, limit_D = problem.cost_DC.copy(), problem.shared_DK.copy(), problem.limit_D.copy()
+    cost_DC[0], shared_DK[0] = problem.charge_C / scale, parts_K / scale
+    limit_D[0] = np.sign(limit) + COST_SLACK
+    spendable = (limit, *problem.spendable[1:])
+    narrower = replace(problem, cost_DC=cost_DC, shared_DK=shared_DK, limit_D=limit_D, spendable=spendable)
+    affordable_C = cost_DC[0] + shared_DK[0] @ problem.uses_KC <= limit_D[0]
+    return narrower if affordable_C.all() else narrower.keep(affordable_C)
 
 
 def prices(cost_CD: FloatArray, question: Question) -> Prices:

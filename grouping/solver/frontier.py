@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from grouping.errors import InfeasibleError
+from grouping.errors import InfeasibleError, NoResultError
+from grouping.solver.answer import Objective, answer, named, with_heads
 from grouping.solver.clock import Callback, Clock
-from grouping.solver.formulate import prices
-from grouping.solver.problem import COST_SLACK
+from grouping.solver.formulate import formulate, prices, within
+from grouping.solver.infeasible import explain_infeasible
+from grouping.solver.problem import COST_SLACK, Problem
 from grouping.solver.question import Question, SharedCost
 from grouping.solver.solution import Solution
-from grouping.solver.solve import Objective, arrays, ask, named, with_heads
+from grouping.solver.table import Table, arrays
 
 __all__ = ["solve_frontier"]
 
@@ -74,15 +76,28 @@ def solve_frontier(
     dearest = np.sort(charge_CD[:, 0])[-table[0].shape[1] - len(question.together) :].sum()
     budget = float(dearest + spent_D[0] + shared_KD.sum()) * (1 + 4 * COST_SLACK)
     clock = Clock(time_limit, callback)
+    question = replace(question, budget_D=(budget,))
+    problem = formulate(*table, question)
     points: list[Solution] = []
-    while True:
-        try:
-            point = ask(table, replace(question, budget_D=(budget,)), objective, clock)
-        except InfeasibleError as error:
-            if not points:
-                raise InfeasibleError(error.what, where=error.where, fix=error.fix) from None
-            return points[::-1]
+    while point := _next(table, question, problem, objective, clock, first=not points):
         points.append(named(replace(point, budget=point.cost, seconds=clock.seconds), origin_C))
         if clock.stopped or point.cost <= 0:
-            return points[::-1]
-        budget = point.cost * (1 - 3 * COST_SLACK)
+            break
+        question = replace(question, budget_D=(point.cost * (1 - 3 * COST_SLACK),))
+        problem = within(problem, question.budget_D[0] - float(spent_D[0]))
+    if not points:
+        error = explain_infeasible(table, question)
+        raise InfeasibleError(error.what, where=error.where, fix=error.fix)
+    return points[::-1]
+
+
+def _next(
+    table: Table, question: Question, problem: Problem, objective: Objective, clock: Clock, *, first: bool
+) -> Solution | None:
+    """The best grouping within the budget; None where there is none, or the search stopped before finding one."""
+    try:
+        return answer(table, question, problem, objective, clock)
+    except NoResultError:
+        if first:
+            raise
+        return None

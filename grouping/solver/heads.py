@@ -14,9 +14,9 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.errors import InputError
-from grouping.solver.formulate import Table
 from grouping.solver.problem import COST_SLACK
 from grouping.solver.question import Question, SharedCost, readable
+from grouping.solver.table import Table
 
 __all__ = ["charge_served_heads"]
 

@@ -9,8 +9,9 @@ import numpy as np
 from grouping.errors import InfeasibleError
 from grouping.solver.branch_and_bound import minimise
 from grouping.solver.clock import Clock
-from grouping.solver.formulate import Table, formulate, prices
+from grouping.solver.formulate import formulate, prices
 from grouping.solver.question import Question, SharedCost, readable
+from grouping.solver.table import Table
 
 __all__ = ["explain_infeasible"]
 

@@ -1,0 +1,192 @@
+"""From a problem in standard form to the solution that users get, with its proof and its runners-up."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from grouping.candidates import IntArray
+from grouping.errors import NoResultError
+from grouping.solver.bottleneck import minimise_maximum
+from grouping.solver.branch_and_bound import Outcome, minimise
+from grouping.solver.certificate import Certificate
+from grouping.solver.choice import Choice
+from grouping.solver.clock import Clock
+from grouping.solver.formulate import prices
+from grouping.solver.heads import charge_served_heads
+from grouping.solver.problem import Problem
+from grouping.solver.question import Question
+from grouping.solver.ranking import next_best
+from grouping.solver.solution import Solution
+from grouping.solver.table import Table
+
+__all__ = ["Objective", "answer", "named", "with_heads"]
+
+Objective = Literal["sum", "max"]
+
+
+def with_heads(table: Table, head_cost: ArrayLike | None, question: Question) -> tuple[Table, Question, IntArray]:
+    """The table and question where unused heads are dropped, and the candidate that each of its rows is."""
+    if head_cost is None:
+        return table, question, np.arange(len(table[0]))
+    head_CTD = np.asarray(head_cost, dtype=float)
+    return charge_served_heads(table, head_CTD[:, :, None] if head_CTD.ndim == 2 else head_CTD, question)
+
+
+def named(solution: Solution, origin_C: IntArray) -> Solution:
+    """The same solution in the user's candidates."""
+    alternatives = tuple(named(other, origin_C) for other in solution.alternatives)
+    return replace(solution, chosen=origin_C[solution.chosen], alternatives=alternatives)
+
+
+def answer(
+    table: Table, question: Question, problem: Problem, objective: Objective, clock: Clock, top: int = 1
+) -> Solution | None:
+    """The best grouping, candidates being the table's; None where there is none.
+
+    Args:
+        table: Validated arrays.
+        question: Checked against the table.
+        problem: Both in standard form.
+        objective, top: As for ``solve``.
+        clock: When to stop.
+
+    Raises:
+        NoResultError: stopped before the first grouping was found.
+    """
+    outcome, answered = _best(problem, question, objective, clock)
+    if outcome.choice is None and not outcome.complete:
+        raise NoResultError(
+            f"stopped ({clock.stopped}) before any grouping was found", fix="Allow more time, or relax the constraints"
+        )
+    if outcome.choice is None:
+        return None
+    solution = _solution(table, question, outcome, answered, objective, clock)
+    if objective == "sum" and answered is problem:
+        solution = replace(solution, certificate=_certificate(question, solution, outcome, problem))
+    if top == 1:
+        return solution
+    others = next_best(
+        problem,
+        outcome,
+        top - 1,
+        problem.n_rows - len(question.together),
+        lambda part: _best(part, question, objective, clock),
+        clock.expired,
+        worst=objective == "max",
+    )
+    alternatives = tuple(_solution(table, question, found, part, objective, clock) for found, part in others)
+    return replace(solution, alternatives=alternatives, seconds=clock.seconds, stopped=clock.stopped)
+
+
+def _best(problem: Problem, question: Question, objective: Objective, clock: Clock) -> tuple[Outcome, Problem]:
+    """The best grouping, and the problem it answers.
+
+    That problem is narrower than the given one where a pair would share only a network that serves nobody: then, for
+    one task after the other, the task has to be served by a network in which the pair shares.
+    """
+    find = minimise if objective == "sum" else minimise_maximum
+    n_tasks = problem.n_rows - len(question.together)
+    waiting = [(find(problem, clock), problem)]
+    best: tuple[Outcome, Problem] | None = None
+    bound, nodes = math.inf, 0
+    while waiting:
+        outcome, part = waiting.pop()
+        nodes += outcome.nodes
+        idle = _idle_pair(part, outcome.choice, n_tasks)
+        if idle is None:
+            bound = min(bound, outcome.bound)
+            if best is None or _value(outcome) < _value(best[0]):
+                best = outcome, part
+        elif best is None or outcome.bound < _value(best[0]):
+            for t in range(n_tasks):
+                value_TC = part.value_TC.copy()
+                value_TC[t, np.isinf(part.value_TC[idle])] = np.inf
+                narrowed = replace(part, value_TC=value_TC)
+                waiting.append((find(narrowed, clock), narrowed))
+        else:
+            bound = min(bound, outcome.bound)
+    assert best is not None
+    complete = best[0].complete and not clock.stopped
+    return replace(best[0], bound=min(bound, best[0].bound), complete=complete, nodes=nodes), best[1]
+
+
+def _value(outcome: Outcome) -> float:
+    return math.inf if outcome.choice is None else outcome.choice.objective
+
+
+def _idle_pair(problem: Problem, choice: Choice | None, n_tasks: int) -> int | None:
+    """The requirement of a pair that shares no network which serves a task, if there is one."""
+    if choice is None:
+        return None
+    serving = list(set(_routing(problem, choice, n_tasks).tolist()))
+    for row in range(n_tasks, problem.n_rows):
+        if not np.isfinite(problem.value_TC[row, serving]).any():
+            return row
+    return None
+
+
+def _routing(problem: Problem, choice: Choice, n_tasks: int) -> IntArray:
+    """Which chosen candidate serves each task, [T]: the best, then the first in the order of ties."""
+    ordered: IntArray = np.array(sorted(choice.rows, key=problem.key), dtype=np.int64)
+    server_T: IntArray = ordered[problem.value_TC[:n_tasks, ordered].argmin(axis=1)]
+    return server_T
+
+
+def _solution(
+    table: Table, question: Question, outcome: Outcome, problem: Problem, objective: Objective, clock: Clock
+) -> Solution:
+    """Everything about a choice, recomputed from the raw table."""
+    losses_CT, cost_CD, members_CT = table
+    assert outcome.choice is not None
+    served = [t for t in range(losses_CT.shape[1]) if t not in question.auxiliary]
+    server_T = problem.index_C[_routing(problem, outcome.choice, len(served))]
+    chosen_G = np.unique(server_T)
+    losses_T = np.full(losses_CT.shape[1], np.nan)
+    serves_T = np.full(losses_CT.shape[1], -1)
+    losses_T[served] = losses_CT[server_T, served]
+    serves_T[served] = np.searchsorted(chosen_G, server_T)
+    weighted = [float(losses_T[t]) * question.weights_T[t] for t in served]
+    value = math.fsum(weighted) if objective == "sum" else max(weighted)
+    charge_CD, spent_D, shared_KD, uses_KC = prices(cost_CD, question)
+    used_K = uses_KC[:, chosen_G].any(axis=1)
+    return Solution(
+        objective=value,
+        bound=value if outcome.complete else min(outcome.bound, value),
+        cost=math.fsum([*charge_CD[chosen_G, 0].tolist(), *shared_KD[used_K, 0].tolist(), float(spent_D[0])]),
+        budget=question.budget_D[0] if question.budget_D else math.inf,
+        chosen=chosen_G.astype(np.int64),
+        serves_T=serves_T.astype(np.int64),
+        members_GT=members_CT[chosen_G],
+        losses_T=losses_T,
+        seconds=clock.seconds,
+        stopped=clock.stopped,
+    )
+
+
+def _certificate(question: Question, solution: Solution, outcome: Outcome, problem: Problem) -> Certificate:
+    return Certificate(
+        objective=solution.objective,
+        bound=solution.bound,
+        chosen=tuple(solution.chosen.tolist()),
+        spendable=problem.spendable,
+        nodes=outcome.proof,
+        budget_D=question.budget_D,
+        weights_T=question.weights_T,
+        max_networks=question.max_networks,
+        max_size=question.max_size,
+        partition=question.partition,
+        together=question.together,
+        apart=question.apart,
+        at_most=question.at_most,
+        deployed=question.deployed,
+        sunk=question.sunk,
+        shared=question.shared,
+        auxiliary=question.auxiliary,
+        spent_D=question.spent_D,
+        heads=question.heads,
+    )
