@@ -172,7 +172,9 @@ def _pose(
         limit_D = np.array(limits, dtype=float)
         return _Table(value_CT, charged_CD, limit_D, 0 * limit_D, names, part_KD, uses_CK, certificate.partition)
     for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
-        if not _nothing_between(charged_CD[legal_C, d], claimed, limit, value_CT.shape[1], exact=bool(part_KD[:, d].any())):
+        if not _nothing_between(
+            charged_CD[legal_C, d], claimed, limit, value_CT.shape[1], exact=bool(part_KD[:, d].any())
+        ):
             complaints.append(f"{claimed!r} is not the largest sum of costs within the budget of {limit!r}")
         charged_CD[:, d] /= claimed if claimed > 0 else 1.0
         part_KD[:, d] /= claimed if claimed > 0 else 1.0
