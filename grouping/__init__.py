@@ -15,7 +15,7 @@ from grouping.candidates import Candidates
 from grouping.curves import CurveTable
 from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
 from grouping.estimators import estimate
-from grouping.evidence import bootstrap
+from grouping.evidence import RegretChoice, bootstrap, bootstrap_draws, least_regret
 from grouping.files import read_curves, read_losses, write_losses
 from grouping.losses import LossTable
 from grouping.recommendation import Recommendation, recommend
@@ -40,12 +40,15 @@ __all__ = [
     "NoResultError",
     "Progress",
     "Recommendation",
+    "RegretChoice",
     "SharedCost",
     "Solution",
     "TableError",
     "Task",
     "bootstrap",
+    "bootstrap_draws",
     "estimate",
+    "least_regret",
     "order_by_clustering",
     "pair_affinity",
     "read_curves",

@@ -9,18 +9,19 @@ Axes: ``R`` replicates (seeds), ``C`` candidates, ``T`` tasks, ``G`` chosen netw
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from grouping.candidates import BoolArray, Candidates, FloatArray, network_name
 from grouping.errors import InputError
+from grouping.evidence.draws import ResidualBootstrap
 from grouping.losses import LossTable
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 
-__all__ = ["SelectionFrequency", "bootstrap", "selection_frequency"]
+__all__ = ["SelectionFrequency", "bootstrap", "frequency", "selection_frequency"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,8 @@ class SelectionFrequency:
 def selection_frequency(
     table: LossTable, choose: Callable[[LossTable], Solution], draws: int, rng: np.random.Generator
 ) -> SelectionFrequency:
-    """Repeat the choice on tables drawn by a residual bootstrap.
+    """Repeat the choice on tables drawn by ``ResidualBootstrap``.
 
-    With three seeds a resampled cell would be one of ten multisets of three numbers. So residuals (loss minus the mean
-    of its cell) are pooled per task over candidates, as if training noise of a task depended little on its partners.
-    They are split into what a seed did to all candidates of a task alike (one draw for the whole table: it cancels in
-    comparisons paired by seed) and the rest (one draw per number), and widened by ``sqrt(R / (R - 1))``, R counting
-    the cell's replicates, since residuals are that much too short (Davison & Hinkley 1997, section 6.2.3).
     The single-task networks are candidates like any other, so a ``choose`` that works with relative losses computes
     its reference anew in every draw.
 
@@ -70,25 +66,35 @@ def selection_frequency(
     """
     if draws < 1:
         raise InputError(f"{draws} draws were asked for", fix="Ask for 1 or more")
-    chosen, _ = _read(choose(table), table.tasks)
-    resample = _Resampler(table)
+    chosen = choose(table)
+    resample = ResidualBootstrap(table)
+    return frequency(chosen, (choose(resample(rng)) for _ in range(draws)), table.tasks)
+
+
+def frequency(chosen: Solution, solutions: Iterable[Solution], tasks: tuple[str, ...]) -> SelectionFrequency:
+    """Count what was chosen.
+
+    Args:
+        chosen: The grouping whose frequency is asked for.
+        solutions: What was chosen in each draw, at least one.
+        tasks: Names of the tasks.
+    """
+    grouping, _ = _read(chosen, tasks)
     groupings: Counter[tuple[str, ...]] = Counter()
-    pairs_TT = np.zeros((len(table.tasks),) * 2)
-    for _ in range(draws):
-        grouping, together_TT = _read(choose(resample(rng)), table.tasks)
-        groupings[grouping] += 1
+    pairs_TT = np.zeros((len(tasks),) * 2)
+    for solution in solutions:
+        name, together_TT = _read(solution, tasks)
+        groupings[name] += 1
         pairs_TT += together_TT
+    draws = groupings.total()
     return SelectionFrequency(
-        grouping=chosen,
-        frequency=groupings[chosen] / draws,
+        grouping=grouping,
+        frequency=groupings[grouping] / draws,
         draws=draws,
         groupings={
             name: count / draws for name, count in sorted(groupings.items(), key=lambda item: (-item[1], item[0]))
         },
-        pairs={
-            (table.tasks[t], table.tasks[u]): float(pairs_TT[t, u]) / draws
-            for t, u in np.argwhere(np.triu(pairs_TT, 1))
-        },
+        pairs={(tasks[t], tasks[u]): float(pairs_TT[t, u]) / draws for t, u in np.argwhere(np.triu(pairs_TT, 1))},
     )
 
 
@@ -137,39 +143,6 @@ def bootstrap(
 
     table = LossTable(candidates, losses_RCT, tuple(map(str, range(seeds))))
     return selection_frequency(table, choose, draws, rng or np.random.default_rng(0))
-
-
-class _Resampler:
-    """Draws tables that could have been measured with other seeds."""
-
-    def __init__(self, table: LossTable) -> None:
-        self._table = table
-        mean_CT, count_CT = table.mean_CT, table.replicates_CT
-        repeated_CT = count_CT > 1
-        if not repeated_CT.any():
-            raise InputError(
-                "selection frequencies need at least one network that was trained with two seeds",
-                fix="Train with more seeds",
-            )
-        widen_CT = np.sqrt(count_CT / np.maximum(count_CT - 1, 1))
-        residual_RCT = np.where(repeated_CT, (table.losses_RCT - mean_CT) * widen_CT, np.nan)
-        known_RT = (~np.isnan(residual_RCT)).sum(axis=1)
-        self._common_RT = np.nansum(residual_RCT, axis=1) / np.maximum(known_RT, 1)
-        rest_RCT = residual_RCT - self._common_RT[:, None]
-        self._cells_T = [~np.isnan(table.losses_RCT[:, :, t]) for t in range(len(table.tasks))]
-        self._rest_T = [rest_RCT[:, :, t][~np.isnan(rest_RCT[:, :, t])] for t in range(len(table.tasks))]
-        # A relative loss needs a positive reference, whatever the draw: stay above a thousandth of a positive mean.
-        self._least_CT = np.where(mean_CT > 0, mean_CT / 1000, -np.inf)
-
-    def __call__(self, rng: np.random.Generator) -> LossTable:
-        seeds = len(self._common_RT)
-        common_RT = self._common_RT[rng.integers(seeds, size=seeds)]
-        losses_RCT = self._table.mean_CT + common_RT[:, None] + np.zeros((seeds, 1, 1))
-        for t, (cells_RC, rest) in enumerate(zip(self._cells_T, self._rest_T, strict=True)):
-            if len(rest):
-                losses_RCT[:, :, t][cells_RC] += rng.choice(rest, size=int(cells_RC.sum()))
-        losses_RCT = np.where(np.isnan(self._table.losses_RCT), np.nan, np.maximum(losses_RCT, self._least_CT))
-        return replace(self._table, losses_RCT=losses_RCT)
 
 
 def _read(solution: Solution, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], BoolArray]:
