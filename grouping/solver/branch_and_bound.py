@@ -18,15 +18,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grouping.candidates import FloatArray, IntArray
-from grouping.solver.bound import Relaxation, extremes, most_networks, penalties, relax, sample, survivors
+from grouping.solver.bound import extremes, most_networks, penalties, reduced_costs, survivors
 from grouping.solver.certificate import Branch, ProofNode
-from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate, greedy
+from grouping.solver.choice import Choice, Incumbent, best_subset, evaluate
 from grouping.solver.clock import Clock
+from grouping.solver.heuristics import greedy, improved
 from grouping.solver.problem import Problem
+from grouping.solver.relaxation import Relaxation, relax, sample
 from grouping.solver.ties import break_ties
 
 __all__ = ["Outcome", "minimise"]
 
+_POOL = 2000
 _FREE = 12
 """Up to that many undecided candidates are settled by trying all subsets."""
 
@@ -147,11 +150,13 @@ class _Search:
         if relaxation.bound > self._cutoff():
             return relaxation.bound
         self._round(local, relaxation)
+        if not node.branches:
+            self._improve(local, relaxation)
         if self.clock.expired():
             self.unfinished = True
             return max(relaxation.bound, node.bound)
         room = self._cutoff() - relaxation.bound
-        kept, kept_TC = survivors(local, relaxation, room)
+        kept, kept_TC = survivors(local, relaxation.duals_T, relaxation.prices_D, room)
         left = local.keep(kept)
         if not node.branches:
             self.core = left if left.partition else replace(left, value_TC=np.where(kept_TC, left.value_TC, np.inf))
@@ -193,6 +198,18 @@ class _Search:
         position = self._positions(local)
         fixed, free = [position[row] for row in whole], [position[row] for row in partly]
         self.incumbent.offer(best_subset(self.problem, fixed, free, self._cutoff()))
+
+    def _improve(self, local: Problem, relaxation: Relaxation) -> None:
+        """Look near the incumbent, among the candidates that cost least above the bound."""
+        choice = self.incumbent.choice
+        room = self._cutoff() - relaxation.bound
+        if choice is None or room <= 0:
+            return
+        pool, _ = survivors(local, relaxation.duals_T, relaxation.prices_D, room)
+        if len(pool) > _POOL:
+            reduced_C = reduced_costs(local.keep(pool), relaxation.duals_T, relaxation.prices_D)
+            pool = np.sort(pool[np.argpartition(reduced_C, _POOL)[:_POOL]])
+        self.incumbent.offer(improved(self.problem, choice, pool, self.penalty_T, self.clock.expired))
 
 
 def restricted(problem: Problem, branches: Sequence[Branch]) -> Problem:

@@ -14,7 +14,7 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.solver.problem import Problem
 
-__all__ = ["Choice", "Incumbent", "best_subset", "evaluate", "greedy", "tie_tolerance"]
+__all__ = ["Choice", "Incumbent", "best_subset", "evaluate", "tie_tolerance"]
 
 TIE = 1e-12
 
@@ -153,31 +153,3 @@ def _doubled(base_L: FloatArray, free_LF: FloatArray, combine: np.ufunc) -> Floa
         half = 1 << f
         combine(table_LN[:, :half], free_LF[:, f : f + 1], out=table_LN[:, half : 2 * half])
     return table_LN
-
-
-def greedy(problem: Problem, penalty_T: FloatArray) -> list[int]:
-    """A first grouping: repeatedly the candidate that lowers the objective most per cost. It may leave tasks unmet."""
-    current_T = penalty_T.copy()
-    left_D = problem.limit_D.copy()
-    free_T = np.ones(problem.n_rows, dtype=bool)
-    chosen: list[int] = []
-    unpaid_KC = problem.uses_KC.copy()
-    while len(chosen) < problem.n_rows:
-        cost_DC = problem.cost_DC + problem.shared_DK @ unpaid_KC if unpaid_KC.any() else problem.cost_DC
-        weight_C = cost_DC.max(axis=0, initial=0.0) + 1e-6
-        if problem.partition:
-            margin_TC = np.where(np.isfinite(problem.value_TC), current_T[:, None] - problem.value_TC, 0.0)
-            gain_C = margin_TC.sum(axis=0) - problem.open_C
-            gain_C[(np.isfinite(problem.value_TC) & ~free_T[:, None]).any(axis=0)] = 0.0
-        else:
-            gain_C = np.maximum(current_T[:, None] - problem.value_TC, 0.0).sum(axis=0) - problem.open_C
-        gain_C[(cost_DC > left_D[:, None]).any(axis=0)] = 0.0
-        best = int((gain_C / weight_C).argmax())
-        if gain_C[best] <= 0:
-            break
-        chosen.append(best)
-        left_D -= cost_DC[:, best]
-        unpaid_KC[problem.uses_KC[:, best]] = False
-        free_T &= ~np.isfinite(problem.value_TC[:, best])
-        current_T = np.minimum(current_T, problem.value_TC[:, best])
-    return chosen

@@ -3,7 +3,8 @@
 The proof is the search tree. Each node carries prices ``u_t`` of the requirements and ``p_d >= 0`` of the limits;
 whatever the prices are, no grouping of the node is better than::
 
-    sum_t u_t - sum_d p_d limit_d + m * min(0, min_c r_c),   r_c = sum_d p_d cost_dc + sum_t min(0, value_tc - u_t)
+    sum_t u_t - sum_d p_d limit_d + max(m * min(0, min_c r_c), sum_c min(0, r_c)),
+    r_c = sum_d p_d cost_dc + sum_t min(0, value_tc - u_t)
 
 with at most ``m`` networks chosen. ``verify`` recomputes everything from the raw losses, tries what few candidates the
 prices leave, and checks that the two sides of every split cover all groupings.
@@ -254,8 +255,10 @@ def _excess(table: _Table, node: ProofNode) -> tuple[float, FloatArray, FloatArr
     for d, limit in enumerate(table.limit_D.tolist()):
         cheapest = float(table.cost_CD[:, d].min(initial=math.inf))
         most = min(most, math.floor(limit / cheapest)) if cheapest > 0 else most
-    bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - table.paid_D)) + most * worst
-    excess_C = reduced_C - worst
+    bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - table.paid_D))
+    each = math.fsum(reduced_C[reduced_C < 0].tolist())
+    excess_C = np.maximum(reduced_C, 0.0) if each > most * worst else reduced_C - worst
+    bound += max(each, most * worst)
     if table.partition:
         return bound, excess_C, np.where(np.isfinite(gap_CT), excess_C[:, None], np.inf)
     return bound, excess_C, excess_C[:, None] + np.maximum(gap_CT, 0.0)
