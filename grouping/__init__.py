@@ -21,6 +21,7 @@ from grouping.losses import LossTable
 from grouping.recommendation import Recommendation, recommend
 from grouping.solver.certificate import Certificate
 from grouping.solver.frontier import solve_frontier
+from grouping.solver.implicit import frontier_from_pairs, solve_from_pairs
 from grouping.solver.question import SharedCost
 from grouping.solver.solution import Progress, Solution
 from grouping.solver.solve import solve
@@ -48,6 +49,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_draws",
     "estimate",
+    "frontier_from_pairs",
     "least_regret",
     "order_by_clustering",
     "pair_affinity",
@@ -55,6 +57,7 @@ __all__ = [
     "read_losses",
     "recommend",
     "solve",
+    "solve_from_pairs",
     "solve_frontier",
     "task_graph",
     "verify",
