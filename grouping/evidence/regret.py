@@ -10,7 +10,7 @@ Axes: ``D`` draws, ``C`` candidates, ``T`` tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -76,7 +76,7 @@ class RegretChoice:
 def least_regret(
     losses_DCT: ArrayLike,
     cost_C: ArrayLike,
-    budget: float | None = None,
+    budget: float | Sequence[float] | None = None,
     *,
     tail: float | None = None,
     searches: int = _SEARCHES,
@@ -111,14 +111,17 @@ def least_regret(
 class Regrets:
     """The draws of a table, the best grouping of each, and what any other grouping loses against it.
 
-    Arguments and errors as for ``least_regret``.
+    Arguments and errors as for ``least_regret``; ``measured_CT`` is the table that ``at_most`` is judged by, default
+    the mean over draws.
     """
 
     def __init__(
         self,
         losses_DCT: ArrayLike,
         cost_C: ArrayLike,
-        budget: float | None = None,
+        budget: float | Sequence[float] | None = None,
+        *,
+        measured_CT: FloatArray | None = None,
         **constraints: Any,  # noqa: ANN401 - what ``solve`` takes by the same names
     ) -> None:
         self.losses_DCT = _draws(losses_DCT)
@@ -128,12 +131,16 @@ class Regrets:
             raise InputError(f"regret over draws takes no {sorted(refused)[0]}", fix="Leave it out")
         members_CT = constraints.get("members_CT")
         rules = {**constraints, "members_CT": ~np.isnan(self.mean_CT) if members_CT is None else members_CT}
-        self.least_mean = solve(self.mean_CT, cost_C, budget, **rules)
         self._weights_T = np.ones(self.mean_CT.shape[1])
         if constraints.get("weights_T") is not None:
             self._weights_T = np.array(constraints["weights_T"], dtype=float)
-        self._forbidden_CT = _too_bad(self.mean_CT, rules.pop("at_most", None) or {})
+        measured_CT = self.mean_CT if measured_CT is None else measured_CT
+        solve(measured_CT, cost_C, budget, **rules)  # says what is wrong with the rules, if anything
+        self._forbidden_CT = _too_bad(measured_CT, rules.pop("at_most", None) or {})
         self._arguments = (cost_C, budget, rules)
+        least_mean = self.search(self.mean_CT)
+        assert least_mean is not None
+        self.least_mean = least_mean
 
     def search(self, losses_CT: FloatArray, forbidden_CT: BoolArray | None = None) -> Solution | None:
         """The best grouping for other losses under the same rules, or None where those forbid all."""

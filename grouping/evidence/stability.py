@@ -21,7 +21,7 @@ from grouping.losses import LossTable
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 
-__all__ = ["SelectionFrequency", "bootstrap", "frequency", "selection_frequency"]
+__all__ = ["SelectionFrequency", "bootstrap", "frequency", "grouping_name", "selection_frequency"]
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,12 @@ def frequency(chosen: Solution, solutions: Iterable[Solution], tasks: tuple[str,
         solutions: What was chosen in each draw, at least one.
         tasks: Names of the tasks.
     """
-    grouping, _ = _read(chosen, tasks)
+    grouping = grouping_name(chosen, tasks)
     groupings: Counter[tuple[str, ...]] = Counter()
     pairs_TT = np.zeros((len(tasks),) * 2)
     for solution in solutions:
-        name, together_TT = _read(solution, tasks)
-        groupings[name] += 1
-        pairs_TT += together_TT
+        groupings[grouping_name(solution, tasks)] += 1
+        pairs_TT += _together(solution)
     draws = groupings.total()
     return SelectionFrequency(
         grouping=grouping,
@@ -145,9 +144,14 @@ def bootstrap(
     return selection_frequency(table, choose, draws, rng or np.random.default_rng(0))
 
 
-def _read(solution: Solution, tasks: tuple[str, ...]) -> tuple[tuple[str, ...], BoolArray]:
-    """The grouping's canonical name, and who trains with whom in a network that serves one of the two, [T, T]."""
+def grouping_name(solution: Solution, tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """What a grouping is known by: the sorted names of its networks."""
+    return tuple(sorted(network_name(tasks, members_T) for members_T in solution.members_GT))
+
+
+def _together(solution: Solution) -> BoolArray:
+    """Who trains with whom in a network that serves one of the two, [T, T]."""
     members_GT = solution.members_GT
     serves_GT = solution.serves_T == np.arange(len(members_GT))[:, None]
     helped_TT = serves_GT.T.astype(int) @ members_GT.astype(int) > 0
-    return tuple(sorted(network_name(tasks, members_T) for members_T in members_GT)), helped_TT | helped_TT.T
+    return np.asarray(helped_TT | helped_TT.T)

@@ -11,7 +11,7 @@ import numpy as np
 from grouping.solver.solution import Solution
 from search.cli.table_question import InfeasibleBudget, TableQuestion
 
-__all__ = ["frontier_text", "solution_json", "solution_text"]
+__all__ = ["aligned", "frontier_text", "network_json", "network_lines", "solution_json", "solution_text"]
 
 
 def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]
         "gap": solution.gap,
         "proven_optimal": solution.proven_optimal,
         "optimal_for": question.optimal_for,
-        "networks": [_network(question, solution, g) for g in range(len(solution.chosen))],
+        "networks": [network_json(question, solution, g) for g in range(len(solution.chosen))],
         "losses": {tasks[t]: sign * float(solution.losses_T[t]) for t in np.flatnonzero(solution.serves_T >= 0)},
         "seconds": solution.seconds,
         "estimator": question.estimator,
@@ -52,7 +52,8 @@ def _behind(best: Solution, other: Solution) -> dict[str, float | None]:
     }
 
 
-def _network(question: TableQuestion, solution: Solution, g: int) -> dict[str, Any]:
+def network_json(question: TableQuestion, solution: Solution, g: int) -> dict[str, Any]:
+    """One chosen network, in the user's names."""
     candidates, c = question.table.candidates, int(solution.chosen[g])
     network: dict[str, Any] = {
         "network": candidates.name(c),
@@ -73,7 +74,7 @@ def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = 
     for rank, answer in enumerate(answers, start=1):
         head = _headline(question, answer) if rank == 1 else f"{rank}. {_figures(question, answer, best=solution)}"
         lines = [] if brief and rank == 1 else [head, ""]
-        parts.append("\n".join([*lines, *_networks(question, answer)]))
+        parts.append("\n".join([*lines, *network_lines(question, answer)]))
     return "\n\n".join(parts)
 
 
@@ -122,17 +123,18 @@ def _gap(question: TableQuestion, best: Solution, other: Solution) -> str:
     return f"{mark}{amount} {side} the best"
 
 
-def _networks(question: TableQuestion, solution: Solution) -> list[str]:
+def network_lines(question: TableQuestion, solution: Solution) -> list[str]:
+    """One line a network: who is served by it, and who is trained in it for the others' sake."""
     rows = [("network", "cost", "serves", "trained to help")]
     for g in range(len(solution.chosen)):
-        network = _network(question, solution, g)
+        network = network_json(question, solution, g)
         loss_of = dict(zip(question.table.tasks, solution.losses_T.tolist(), strict=True))
         served = [f"{task} {question.sign * loss_of[task]:.4g}" for task in network["serves"]]
         helping = [task for task in network["tasks"] if task not in network["serves"]]
         name = network["network"] + (f" [{network['candidate']}]" if network["candidate"] else "")
         cost = "deployed" if network.get("deployed") else f"{network['cost']:g}"
         rows.append((name, cost, ", ".join(served), ", ".join(helping) or "-"))
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def frontier_text(question: TableQuestion, points: Sequence[Solution | InfeasibleBudget]) -> str:
@@ -144,7 +146,7 @@ def frontier_text(question: TableQuestion, points: Sequence[Solution | Infeasibl
             least = "" if point.minimum_budget is None else f"; {point.minimum_budget:g} would do"
             rows.append((f"{point.budget:g}", "-", "-", "-", f"infeasible{least}"))
             continue
-        names = [_network(question, point, g) for g in range(len(point.chosen))]
+        names = [network_json(question, point, g) for g in range(len(point.chosen))]
         rows.append(
             (
                 f"{point.budget:g}",
@@ -155,14 +157,14 @@ def frontier_text(question: TableQuestion, points: Sequence[Solution | Infeasibl
             )
         )
     head = f"{_count(n_tasks, 'task')}, {_count(n_candidates, 'candidate network')}"
-    return "\n".join([f"{head}; optimal for the {question.optimal_for}", "", *_aligned(rows)])
+    return "\n".join([f"{head}; optimal for the {question.optimal_for}", "", *aligned(rows)])
 
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Columns of text, two blanks apart."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

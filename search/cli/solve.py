@@ -76,7 +76,14 @@ def solve(
         Repeated, typer.Option(metavar="NETWORK", help="Paid for already, NETWORK or NETWORK@COST. Repeatable.")
     ] = None,
     auxiliary: Annotated[Repeated, typer.Option(metavar="TASK", help="Need not be served. Repeatable.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many solutions, best first.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="How many solutions, best first, with their gaps to the best.")] = 1,
+    draws: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Solve N tables resampled from the seeds: frequency, regret.")
+    ] = None,
+    tail: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="--draws: least regret over this share of worst tables, too.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="--draws: what the draws are made from.")] = 0,
     frontier: Annotated[bool, typer.Option("--frontier", help="The best grouping for every budget.")] = False,
     budgets: Annotated[
         str | None, typer.Option(metavar="FROM:TO:STEP", help="--frontier: these budgets only, both ends included.")
@@ -87,9 +94,10 @@ def solve(
 ) -> None:
     """Find the best grouping of a table of losses under a budget, and prove it."""
     from grouping.errors import InputError
+    from search.cli.loss_columns import LossColumns
     from search.cli.option_values import conditions, numbers
     from search.cli.solution_view import solution_json, solution_text
-    from search.cli.table_question import LossColumns, TableQuestion
+    from search.cli.table_question import TableQuestion
 
     if frontier and budget:
         raise InputError("--frontier takes no --budget", where="--budget", fix="Name the budgets: --budgets 1:5:0.5")
@@ -97,6 +105,11 @@ def solve(
         raise InputError("--frontier gives one solution a point", where="--top", fix="Name --budgets, or leave it out")
     if budgets and not frontier:
         raise InputError("--budgets needs --frontier", where="--budgets", fix="Add --frontier, or give one --budget")
+    if frontier and draws:
+        raise InputError("--draws judges one answer", where="--draws", fix="Give one --budget instead of --frontier")
+    if tail is not None and not (draws and 0 < tail <= 1):
+        what = f"the tail {tail:g} is no share" if draws else "--tail needs --draws"
+        raise InputError(what, where="--tail", fix="Give --draws 1000 --tail 0.1 for the worst tenth")
     if not (frontier or budget or max_networks):
         raise InputError(
             "nothing limits the networks", where="--budget", fix="Give --budget B, --max-networks K or --frontier"
@@ -126,6 +139,16 @@ def solve(
         _frontier(question, budgets, top, time_limit, as_json=as_json)
         return
     solution = question.solve(budget or [], top=top, time_limit=time_limit)
+    if draws and solution.stopped != "interrupted":
+        from search.cli.draws_view import certain_json, certain_text
+        from search.cli.table_draws import certainty
+
+        found = certainty(question, solution, budget or [], draws=draws, tail=tail, seed=seed)
+        if as_json:
+            emit_json(certain_json(question, solution, found))
+        else:
+            print_result(escape_controls(certain_text(question, solution, found, brief=quiet)))
+        return
     if as_json:
         emit_json(solution_json(question, solution))
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,46 +17,15 @@ from grouping.candidates import FloatArray, IntArray
 from grouping.errors import InfeasibleError, InputError, NoResultError
 from grouping.estimators.early_stopping import early_stopping
 from grouping.estimators.higher_order import complete
-from grouping.files import read_curves, read_losses
 from grouping.losses import LossTable, single_task_losses
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 from grouping.tasks import SEPARATOR, nearest_name
+from search.cli.loss_columns import LossColumns
 from search.cli.option_values import budget, number
 
-__all__ = ["InfeasibleBudget", "LossColumns", "TableQuestion"]
-
-
-@dataclass(frozen=True)
-class LossColumns:
-    """Where the losses stand in a file."""
-
-    path: Path
-    loss: str
-    group: str
-    higher_is_better: bool
-
-    def table(self, where: Mapping[str, str]) -> LossTable:
-        """The losses of some rows."""
-        return read_losses(
-            self.path,
-            loss_column=self.loss,
-            group_column=self.group,
-            higher_is_better=self.higher_is_better,
-            where=where,
-        )
-
-    def early(self, where: Mapping[str, str], fraction: float) -> LossTable:
-        """The losses of some rows at a fraction of training."""
-        curves = read_curves(
-            self.path,
-            loss_column=self.loss,
-            group_column=self.group,
-            higher_is_better=self.higher_is_better,
-            where=where,
-        )
-        return curves.at_fraction(fraction)
+__all__ = ["InfeasibleBudget", "TableQuestion"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +46,7 @@ class TableQuestion:
 
     Args:
         table: What is chosen by; lower is better, relative if asked for.
+        given: What that was made of: the table as it was read, lower is better.
         scored: The same networks on another part, or None.
         sign: -1 where the user's numbers are better when higher.
         reference_T: What losses were divided by; ones where they are raw.
@@ -88,6 +57,7 @@ class TableQuestion:
     """
 
     table: LossTable
+    given: LossTable
     scored: LossTable | None
     sign: float
     reference_T: FloatArray
@@ -129,10 +99,10 @@ class TableQuestion:
                 fix="Gains are relative already: leave it out",
             )
         if estimator == "early-stopping":
-            table = early_stopping(_early(columns, where, estimate_where, fraction))
+            table = early_stopping(columns.early(where, estimate_where, fraction))
         else:
             table = columns.table(where)
-        reference_T = np.ones(len(table.tasks))
+        given, reference_T = table, np.ones(len(table.tasks))
         helpers = tuple(_position(table, name, "--auxiliary") for name in auxiliary)
         if relative:
             reference_T = _reference(table, helpers)
@@ -144,6 +114,7 @@ class TableQuestion:
             scored = scored.scaled(_reference(scored, [_position(scored, name, "--auxiliary") for name in auxiliary]))
         return cls(
             table=table.select(np.logical_or.reduce(~np.isnan(table.losses_RCT), axis=(0, 2))),
+            given=given,
             scored=scored,
             sign=-1.0 if columns.higher_is_better else 1.0,
             reference_T=reference_T,
@@ -199,12 +170,20 @@ class TableQuestion:
 
     def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:
         """The answer under budgets written as ``B`` or ``UNIT=B``."""
+        cost_CD, limit_D = self.limits(budgets)
+        return solve(self.table.mean_CT, cost_CD, limit_D, top=top, time_limit=time_limit, **self.options)
+
+    def limits(self, budgets: Sequence[str]) -> tuple[FloatArray, list[float] | None]:
+        """Costs in the units of such budgets, [C, D], and the limits, [D]; None where there is none.
+
+        Raises:
+            InputError: a unit given twice, or that the table has no costs in.
+        """
         limits = dict(budget(text) for text in budgets)
         if len(limits) < len(budgets):
             raise InputError("two budgets have the same unit", where="--budget", fix="Give one for each unit")
         cost_CD = np.stack([self._cost(unit) for unit in limits or {"snt": 0.0}], axis=1)
-        limit_D = list(limits.values()) if limits else None
-        return solve(self.table.mean_CT, cost_CD, limit_D, top=top, time_limit=time_limit, **self.options)
+        return cost_CD, list(limits.values()) if limits else None
 
     def frontier(self, time_limit: float | None) -> list[Solution]:
         """The answer for every budget that buys a better one."""
@@ -319,20 +298,6 @@ class TableQuestion:
                 fix="Leave out that --deployed, or the --auxiliary of a task it serves",
             )
         return int(found[0])
-
-
-def _early(
-    columns: LossColumns, where: Mapping[str, str], estimate_where: Mapping[str, str], fraction: float | None
-) -> LossTable:
-    if (fraction is None) == (not estimate_where):
-        raise InputError(
-            "early stopping needs to know which losses are early",
-            where="--estimator",
-            fix="Give --estimate-where COLUMN=VALUE, or --fraction F for a table with a column 'step'",
-        )
-    if fraction is None:
-        return columns.table({**where, **estimate_where})
-    return columns.early(where, fraction)
 
 
 def _reference(table: LossTable, helpers: Sequence[int]) -> FloatArray:
