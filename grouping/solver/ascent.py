@@ -4,8 +4,8 @@ With a hundred requirements and few networks nearly every pivot of the simplex m
 prove a bound (see ``bound``), so it is enough to climb. At prices ``u_t`` the relaxation chooses every candidate that
 is worth its price: where that serves t more than once, ``u_t`` is too high, where not at all, too low. This difference
 is a subgradient of the bound. Steps are Polyak's, towards the best known objective, along a mean of the last
-subgradients, and get shorter while the bound does not rise. The first limit is a knapsack: its price is that of the last candidate
-which fits, exactly. Most steps look at the most attractive candidates only; bounds come from looking at all.
+subgradients, and get shorter while the bound does not rise. The first limit is a knapsack: its price is that of the
+last candidate which fits, exactly. Most steps look at the most attractive candidates only, bounds come from all.
 
 How often candidates were chosen lately estimates the relaxation's primal solution, which branching needs.
 Sources: Held, Wolfe and Crowder 1974; the estimate: Barahona and Anbil 2000 (the volume algorithm).

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -65,21 +65,35 @@ class _Open:
     parent: int = field(compare=False, default=-1)
 
 
-def minimise(problem: Problem, clock: Clock) -> Outcome:
-    """Find the best grouping of a problem, and prove it."""
+def minimise(problem: Problem, clock: Clock, *, worth: Callable[[float], float] | None = None) -> Outcome:
+    """Find the best grouping of a problem, and prove it.
+
+    Args:
+        problem: The problem.
+        clock: When to stop.
+        worth: The largest objective that is still worth finding, given the best known; left out, ties are found too.
+    """
     low_T, top_T = extremes(problem)
     if np.isinf(low_T).any():
         return Outcome(None, np.inf, complete=True, nodes=0)
     ceiling = float(top_T.sum()) + most_networks(problem) * float(problem.open_C.max(initial=0.0))
-    return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock).run()
+    return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock, worth).run()
 
 
 class _Search:
-    def __init__(self, problem: Problem, penalty_T: FloatArray, ceiling: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        penalty_T: FloatArray,
+        ceiling: float,
+        clock: Clock,
+        worth: Callable[[float], float] | None,
+    ) -> None:
         self.problem = problem
         self.core = problem  # what reduced costs at the root leave of it
         self.penalty_T = penalty_T
         self.clock = clock
+        self.worth = worth
         self.incumbent = Incumbent(problem, ceiling)
         self.proof: list[ProofNode] = []
         self.age = itertools.count()
@@ -132,6 +146,9 @@ class _Search:
         return self.incumbent.choice.objective if self.incumbent.choice else None
 
     def _cutoff(self) -> float:
+        """Nodes whose bound is above are closed."""
+        if self.worth is not None and self.incumbent.choice is not None:
+            return self.worth(self.incumbent.objective)
         return self.incumbent.objective + self.incumbent.tolerance
 
     def _visit(self, node: _Open) -> float:

@@ -11,7 +11,7 @@ from grouping.errors import GroupingError, InfeasibleError, InputError
 from grouping.solver.problem import COST_SLACK, Problem, blocks
 from grouping.solver.question import Question
 
-__all__ = ["Prices", "formulate", "prices", "within"]
+__all__ = ["Prices", "formulate", "prices", "spendable", "within"]
 
 Prices = tuple[FloatArray, FloatArray, FloatArray, BoolArray]
 """What candidates cost [C, D], what is spent in any case [D], optional shared parts [K, D] and who uses them [K, C]."""
@@ -48,7 +48,7 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
         costs.append(np.ones(len(cost_CD)))
         parts.append(np.zeros(len(shared_KD)))
     limits = [
-        limit if part_K.any() else _spendable(limit, cost_C, len(value_TC))
+        limit if part_K.any() else spendable(limit, cost_C, len(value_TC))
         for limit, cost_C, part_K in zip(limits, costs, parts, strict=True)
     ]
     scale_D1 = np.array([limit if limit > 0 else 1.0 for limit in limits])[:, None]
@@ -76,13 +76,18 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
 def within(problem: Problem, budget: float) -> Problem:
     """The same problem where what candidates and shared parts charge may sum up to a smaller first budget."""
     parts_K = problem.shared_charge_K
-    limit = budget if parts_K.any() else _spendable(budget, problem.charge_C, problem.n_rows)
+    limit = budget if parts_K.any() else spendable(budget, problem.charge_C, problem.n_rows)
     scale = limit if limit > 0 else 1.0
     cost_DC, shared_DK, limit_D = problem.cost_DC.copy(), problem.shared_DK.copy(), problem.limit_D.copy()
     cost_DC[0], shared_DK[0] = problem.charge_C / scale, parts_K / scale
     limit_D[0] = np.sign(limit) + COST_SLACK
-    spendable = (limit, *problem.spendable[1:])
-    narrower = replace(problem, cost_DC=cost_DC, shared_DK=shared_DK, limit_D=limit_D, spendable=spendable)
+    narrower = replace(
+        problem,
+        cost_DC=cost_DC,
+        shared_DK=shared_DK,
+        limit_D=limit_D,
+        spendable=(limit, *problem.spendable[1:]),
+    )
     affordable_C = cost_DC[0] + shared_DK[0] @ problem.uses_KC <= limit_D[0]
     return narrower if affordable_C.all() else narrower.keep(affordable_C)
 
@@ -152,7 +157,7 @@ def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> li
     return rows
 
 
-def _spendable(limit: float, cost_C: FloatArray, most: int) -> float:
+def spendable(limit: float, cost_C: FloatArray, most: int) -> float:
     """The largest sum of at most ``most`` costs within the limit, where there are few sums; else the limit.
 
     A budget of 2.5 for networks of cost 1 is a budget of 2: saying so makes the relaxation much tighter.

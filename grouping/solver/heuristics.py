@@ -23,8 +23,8 @@ def greedy(problem: Problem, penalty_T: FloatArray, chosen: Sequence[int] = ()) 
     """
     rows = list(chosen)
     current_T = np.minimum(penalty_T, problem.value_TC[:, rows].min(axis=1, initial=np.inf))
-    free_T: BoolArray = ~np.isfinite(problem.value_TC[:, rows]).any(axis=1)
-    paid_K: BoolArray = problem.uses_KC[:, rows].any(axis=1)
+    free_T: BoolArray = np.isinf(problem.value_TC[:, rows].min(axis=1, initial=np.inf))
+    paid_K: BoolArray = np.logical_or.reduce(problem.uses_KC[:, rows], axis=1)
     unpaid_KC: BoolArray = problem.uses_KC & ~paid_K[:, None]
     left_D = problem.limit_D - problem.cost_DC[:, rows].sum(axis=1) - problem.shared_DK @ paid_K
     while len(rows) < problem.n_rows:

@@ -22,8 +22,8 @@ from grouping.solver.problem import Problem
 
 __all__ = ["Relaxation", "relax", "sample"]
 
-_EVERY_ROW = 2048  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
-_HOT = 1024
+_EVERY_ROW = 1024  # up to that many candidates, pricing all of them costs no more than keeping a list of hot ones
+_FEWEST_HOT, _MOST_HOT = 256, 1024
 _SAMPLE = 4096
 _ROUNDS = 200
 _MANY_ROWS = 80  # beyond, the simplex method stalls
@@ -149,7 +149,7 @@ def relax(
     if problem.n_rows > _MANY_ROWS:
         return _by_ascent(problem, penalty_T, cutoff, parent, start, expired)
     if parent is not None:
-        bound = _bound_at(problem, parent.duals_T, parent.prices_D, most)[0]
+        bound, reduced_C = _bound_at(problem, parent.duals_T, parent.prices_D, most)
         best = (bound, parent.duals_T, parent.prices_D)
         assert parent.basis is not None
         master = _warm_master(problem, penalty_T, parent.basis, 2 * max(cutoff - bound, 0.0))
@@ -162,7 +162,9 @@ def relax(
             master.enter(column_M, cost, row)
     # Penalties exceed every value, so they tell how large numbers are.
     tolerance = 1e-13 * max(float(np.abs(penalty_T).max()), 1e-300)
-    hot = _HotList(problem) if len(problem.index_C) > _EVERY_ROW else None
+    hot = _HotList(problem, sample(problem)) if len(problem.index_C) > _EVERY_ROW else None
+    if hot is not None and parent is not None:
+        hot.refill(reduced_C, master.owner_M)
     fresh = False
     for _ in range(200 + 60 * master.m):
         if best[0] > cutoff or (np.isfinite(best[0]) and expired()):
@@ -230,9 +232,10 @@ def sample(problem: Problem) -> IntArray:
 class _HotList:
     """The candidates that were most attractive at the last full pricing: they are priced first."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, rows_H: IntArray) -> None:
         self.problem = problem
-        self._take(sample(problem))
+        self.size = max(_FEWEST_HOT, min(len(problem.index_C) // 8, _MOST_HOT))
+        self._take(rows_H)
 
     def _take(self, rows_H: IntArray) -> None:
         self.rows_H = rows_H
@@ -240,7 +243,7 @@ class _HotList:
 
     def refill(self, reduced_C: FloatArray, basic: IntArray) -> None:
         """Keep the most attractive candidates and those in the basis."""
-        self._take(np.union1d(np.argpartition(reduced_C, _HOT)[:_HOT], basic[basic >= 0]))
+        self._take(np.union1d(np.argpartition(reduced_C, self.size)[: self.size], basic[basic >= 0]))
 
     def best(self, duals_T: FloatArray, prices_D: FloatArray) -> tuple[int, float]:
         reduced_H = reduced_costs(self.part, duals_T, np.maximum(prices_D, 0.0))

@@ -13,8 +13,8 @@ from grouping.solver.problem import Problem
 
 __all__ = ["break_ties"]
 
-_STEPS = 20_000
-"""The search ends after so many steps with the best found: the tie-break then is deterministic, but heuristic."""
+_STEPS = 100_000
+"""The search ends after so many partial covers with the best found: deterministic still, but heuristic."""
 
 
 def break_ties(problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent: Incumbent) -> None:
@@ -40,9 +40,7 @@ def break_ties(problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent:
     rare_first = sorted(range(problem.n_rows), key=lambda t: (len(servers_T[t]), t))
     stack: list[tuple[frozenset[int], int, float]] = [(frozenset(), 0, 0.0)]
     seen: set[frozenset[int]] = set()
-    for _ in range(_STEPS):
-        if not stack:
-            return
+    while stack and len(seen) < _STEPS:
         chosen, met, cost = stack.pop()
         best = incumbent.choice
         assert best is not None
