@@ -1,4 +1,10 @@
-"""How sure an answer is over draws of its table, for scripts (JSON) and for people (text)."""
+"""How sure an answer is over draws of its table, for scripts (JSON) and for people (text).
+
+``draws`` in the JSON: ``count``, ``seed``; of the answer its ``frequency``, ``expected_regret``,
+``expected_regret_error`` (Monte-Carlo standard error) and, with ``--tail``, ``tail`` and ``cvar``; ``groupings``, the
+most frequent ones; ``least_regret`` and, with ``--tail``, ``least_cvar``: the groupings that are best by these, with
+the proven ``bound`` and the ``gap`` to it. Regrets are in the objective's unit, 0 or more, gains or losses alike.
+"""
 
 from __future__ import annotations
 
