@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from grouping.solver.solve import solve
-from tests.grouping.solver.instances import Instance, instance, subsets, values
+from tests.grouping.solver.instances import Instance, ask, instance, subsets
+from tests.grouping.solver.oracles import charges, served, values
 
 Rank = tuple[float, float, int, list[tuple[int, ...]]]
 
 
+def draw(rng: np.random.Generator, family: str) -> Instance:
+    """An instance whose tasks always take the best chosen network, and whose members are whom it serves."""
+    problem = replace(instance(rng, family, 3), together=(), objective="sum")
+    return replace(problem, members_CT=~np.isnan(problem.losses_CT))
+
+
 def members(problem: Instance, candidate: int) -> tuple[int, ...]:
-    return tuple(np.flatnonzero(~np.isnan(problem.losses_CT[candidate])).tolist())
+    return tuple(np.flatnonzero(problem.members_CT[candidate]).tolist())
 
 
 def feasible(problem: Instance) -> list[tuple[Rank, tuple[int, ...], tuple[float, ...]]]:
     """Every feasible set of candidates with its rank, objectives and costs rounded far below their differences."""
     value_CT = values(problem)
+    cost_CD, limit_D = charges(problem)
     found = []
-    for size in range(1, min(value_CT.shape[1], problem.max_networks or 9) + 1):
+    for size in range(1, value_CT.shape[1] + 1):
         for rows in itertools.combinations(range(len(value_CT)), size):
             value_GT = value_CT[list(rows)]
-            cost = float(problem.cost_C[list(rows)].sum())
+            cost_D = cost_CD[list(rows)].sum(axis=0)
             served_T = value_GT.min(axis=0)
-            if cost > problem.budget * (1 + 1e-11) or np.isinf(served_T).any():
+            if (cost_D > limit_D * (1 + 1e-11)).any() or np.isinf(served_T).any():
                 continue
             if problem.partition and (np.isfinite(value_GT).sum(axis=0) != 1).any():
                 continue
             objective = round(math.fsum(served_T.tolist()), 9)
-            rank = (objective, round(cost, 9), size, sorted(members(problem, c) for c in rows))
+            rank = (objective, round(float(cost_D[0]), 9), size, sorted(members(problem, c) for c in rows))
             found.append((rank, rows, tuple(served_T.tolist())))
     return found
 
@@ -47,12 +55,11 @@ def rank_of(problem: Instance, chosen: np.ndarray, objective: float, cost: float
 def test_the_preferred_grouping_is_chosen(family: str) -> None:
     rng = np.random.default_rng([21, len(family)])
     for _ in range(60):
-        problem = instance(rng, family, 3)
+        problem = draw(rng, family)
         every = feasible(problem)
         if not every:
             continue
-        options: Any = problem.options()
-        solution = solve(problem.losses_CT, problem.cost_C, **options)
+        solution = ask(problem)
         assert rank_of(problem, solution.chosen, solution.objective, solution.cost) == min(every)[0]
 
 
@@ -81,18 +88,17 @@ def test_alternatives_are_the_next_best_that_give_some_task_another_loss(family:
     rng = np.random.default_rng([22, len(family)])
     compared = 0
     for _ in range(25):
-        problem = instance(rng, family, 3)
+        problem = draw(rng, family)
         best_of: dict[tuple[float, ...], Rank] = {}
         for rank, _, losses in feasible(problem):
             best_of[losses] = min(rank, best_of.get(losses, rank))
         wanted = sorted(best_of.values())[:4]
         if not wanted:
             continue
-        options: Any = problem.options()
-        solution = solve(problem.losses_CT, problem.cost_C, top=4, **options)
+        solution = ask(problem, top=4)
         ranked = [solution, *solution.alternatives]
         assert [round(other.objective, 9) for other in ranked] == [rank[0] for rank in wanted]
-        assert len({tuple(other.losses_T.tolist()) for other in ranked}) == len(ranked)
-        assert all(len(set(other.serves_T.tolist())) == len(other.chosen) for other in ranked)
+        assert len({tuple(other.losses_T[served(problem)].tolist()) for other in ranked}) == len(ranked)
+        assert all(set(other.serves_T[served(problem)].tolist()) == set(range(len(other.chosen))) for other in ranked)
         compared += len(ranked)
     assert compared >= 40
