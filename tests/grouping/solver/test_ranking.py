@@ -100,6 +100,17 @@ def test_pairs_that_must_share_do_so_in_every_alternative() -> None:
         assert answer.members_GT[:, [2, 5]].all(axis=1).any()
 
 
+def test_the_worst_gain_is_a_tasks_also_where_a_pair_must_share() -> None:
+    losses_CT, cost_C = family("noise-lat", 5, 1)
+    options: Any = {"objective": "max", "together": [(0, 1)], "top": 4}
+    losses = solve(losses_CT, cost_C, 3.0, **options)
+    gains = solve(losses_CT - 2, cost_C, 3.0, **options)
+    assert_in_order_and_different(gains)
+    assert [answer.objective + 2 for answer in (gains, *gains.alternatives)] == pytest.approx(
+        [answer.objective for answer in (losses, *losses.alternatives)]
+    )
+
+
 def test_the_order_of_candidates_changes_no_list() -> None:
     losses_CT, cost_C = family("mix-lat", 6, 2)
     order = np.random.default_rng(62).permutation(len(losses_CT))
