@@ -9,9 +9,10 @@ at once. What a partial group (decided members I, r more to come from the undeci
 
 * t in I gets ``x = sum_{u in I} gain_tu`` plus r terms of U, so it lies in an interval ``[low, high]`` there, and
   ``max(0, x)`` is at most the chord over that interval. A chord is linear: each u in U gets its share of every t in I.
-* u in U gets what I gives it, and its best r - 1 partners in U. Here each pair of tasks divides what it earns equally
-  between the two (where one of them is not served: what it gives, less half of the pair), which makes the bound much
-  tighter: everybody still chooses the best partners, but among sums of both directions, half of which is chance.
+* u in U gets what I gives it, and its best r - 1 partners in U. Within U, what a pair of tasks gains may be divided
+  between the two at will: t transfers ``share * (gain_tu - gain_ut) / 2`` to u, served or not. That is much tighter
+  where most members are served (share 1: both get half of the sum), and looser where few are (share 0). So the share
+  is the one that gives the lowest bound at the start, for every size of groups.
 
 The r tasks of U with the largest sums complete the bound. Sources: the bound of Gilmore and Lawler for quadratic
 assignment; divided pairs as in Caprara, Pisinger and Toth 1999 (quadratic knapsack). The chords are this file's own.
@@ -29,6 +30,7 @@ from grouping.candidates import BoolArray, FloatArray, IntArray
 __all__ = ["Attractive", "attractive", "climb", "masks_of", "members_of"]
 
 _CHUNK = 4096
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SLACK = 1e-10  # rounding errors of a sum of at most 62 * 62 terms, each at most 1
 
 
@@ -165,6 +167,23 @@ class _Batch:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Limits:
+    """What r more members can bring, for the tasks decided and those undecided (U) at one depth.
+
+    Args:
+        high_RT: The r largest gains of each task.
+        low_RT: The r smallest.
+        served_FRU: The r largest gains after transfers, for every share that is used.
+        helping_FRU: The r largest transfers, for a task that is not served.
+    """
+
+    high_RT: FloatArray
+    low_RT: FloatArray
+    served_FRU: FloatArray
+    helping_FRU: FloatArray
+
+
 class _Search:
     """Depth first over batches; gains are at most 1."""
 
@@ -176,15 +195,12 @@ class _Search:
         self.order_T = np.argsort(-promise_T, kind="stable")
         self.gain_TT = np.ascontiguousarray(gain_TT[np.ix_(self.order_T, self.order_T)])
         self.given_TT = np.ascontiguousarray(self.gain_TT.T)
+        self.moved_TT = (self.given_TT - self.gain_TT) / 2
         self.out = -4.0 * n_tasks
         self.threshold, self.enough, self.at_most = threshold, enough, at_most
-        served_TT = both_TT[np.ix_(self.order_T, self.order_T)]
-        helping_TT = served_TT - self.gain_TT
-        levels = range(n_tasks + 1)
-        self.high = [_largest_sums(self.gain_TT, d) for d in levels]
-        self.low = [-_largest_sums(-self.gain_TT, d) for d in levels]
-        self.served = [_largest_sums(served_TT, d) for d in levels]
-        self.helping = [_largest_sums(helping_TT, d) for d in levels]
+        self.limits: list[_Limits] = []
+        self.shares: tuple[float, ...] = ()
+        self.share_S: IntArray = np.zeros(n_tasks + 1, dtype=np.int64)
         self.masks: list[IntArray] = []
         self.profits: list[FloatArray] = []
         self.n_found = self.nodes = 0
@@ -197,6 +213,7 @@ class _Search:
         root = _Batch(
             0, np.zeros((len(size_N), n_tasks)), np.zeros(len(size_N), np.int64), size_N.copy(), size_N, np.inf
         )
+        self._divide(root)
         self._bound(root)
         while self.stack:
             if self.best > self.enough or (stop is not None and stop(self.most(), self.nodes)):
@@ -217,6 +234,33 @@ class _Search:
         masks_C = np.concatenate([np.zeros(0, np.int64), *self.masks])
         profit_C = np.concatenate([np.zeros(0), *self.profits])
         return masks_C, profit_C
+
+    def _divide(self, root: _Batch) -> None:
+        """Find for every size how pairs are best divided."""
+        bound_FN = np.empty((len(_SHARES), len(root.size_N)))
+        for f, share in enumerate(_SHARES):
+            reach_NT = np.maximum(
+                _largest_sums(self.gain_TT + share * self.moved_TT, 0)[root.size_N - 1],
+                _largest_sums(share * self.moved_TT, 0)[root.size_N - 1],
+            )
+            summed_NT = np.cumsum(-np.sort(-reach_NT, axis=1), axis=1)
+            bound_FN[f] = summed_NT[np.arange(len(root.size_N)), root.size_N - 1]
+        chosen, self.share_S[root.size_N] = np.unique(bound_FN.argmin(axis=0), return_inverse=True)
+        self.shares = tuple(_SHARES[f] for f in chosen)
+
+    def _limits_at(self, decided: int) -> _Limits:
+        """What so many decided tasks leave within reach; there is one more of it with every depth first reached."""
+        while len(self.limits) <= decided:
+            d = len(self.limits)
+            shared = [share * self.moved_TT for share in self.shares]
+            limits = _Limits(
+                _largest_sums(self.gain_TT, d),
+                -_largest_sums(-self.gain_TT, d),
+                np.stack([_largest_sums(self.gain_TT + moved_TT, d)[:, d:] for moved_TT in shared]),
+                np.stack([_largest_sums(moved_TT, d)[:, d:] for moved_TT in shared]),
+            )
+            self.limits.append(limits)
+        return self.limits[decided]
 
     def _decide(self, batch: _Batch) -> None:
         """Put the next task in, and leave it out."""
@@ -263,15 +307,16 @@ class _Search:
     def _bound(self, batch: _Batch) -> None:
         """Put on the stack what can still reach the threshold; see the module's docstring."""
         d, open_N = batch.decided, batch.open_N
+        limits, share_N = self._limits_at(d), self.share_S[batch.size_N]
         in_ND, undecided_NU = batch.sum_NT[:, :d], batch.sum_NT[:, d:]
-        high_ND = in_ND + self.high[d][open_N, :d]
-        short_ND = np.maximum(-in_ND - self.low[d][open_N, :d], 0.0)
+        high_ND = in_ND + limits.high_RT[open_N, :d]
+        short_ND = np.maximum(-in_ND - limits.low_RT[open_N, :d], 0.0)
         slope_ND = np.maximum(high_ND, 0.0)
         slope_ND /= slope_ND + short_ND + 1e-300
         short_ND += in_ND
         total_N = (slope_ND * short_ND).sum(axis=1)
-        reach_NU = undecided_NU + self.served[d][open_N - 1, d:]
-        np.maximum(reach_NU, self.helping[d][open_N - 1, d:], out=reach_NU)
+        reach_NU = undecided_NU + limits.served_FRU[share_N, open_N - 1]
+        np.maximum(reach_NU, limits.helping_FRU[share_N, open_N - 1], out=reach_NU)
         reach_NU += slope_ND @ self.gain_TT[:d, d:]
         reach_NU.sort(axis=1)
         summed_NU = np.cumsum(reach_NU[:, ::-1], axis=1)
@@ -281,9 +326,9 @@ class _Search:
         if self.threshold > 0:
             left_N = total_N >= self.threshold - _SLACK
         else:  # everything reaches zero: somebody must be worth serving
-            share_N = (undecided_NU + self.high[d][open_N - 1, d:]).max(axis=1)
-            share_N = np.maximum(share_N, high_ND.max(axis=1, initial=self.out))
-            left_N = share_N >= self.threshold * others_N - _SLACK
+            best_N = (undecided_NU + limits.high_RT[open_N - 1, d:]).max(axis=1)
+            best_N = np.maximum(best_N, high_ND.max(axis=1, initial=self.out))
+            left_N = best_N >= self.threshold * others_N - _SLACK
         if left_N.any():
             most = min(batch.most, float(total_N[left_N].max()) + _SLACK)
             left = batch.part(left_N)
