@@ -89,9 +89,12 @@ def _best(problem: Problem, question: Question, objective: Objective, clock: Clo
     That problem is narrower than the given one where a pair would share only a network that serves nobody: then, for
     one task after the other, the task has to be served by a network in which the pair shares.
     """
-    find = minimise if objective == "sum" else minimise_maximum
     n_tasks = problem.n_rows - len(question.together)
-    waiting = [(find(problem, clock), problem)]
+
+    def find(part: Problem) -> Outcome:
+        return minimise(part, clock) if objective == "sum" else minimise_maximum(part, n_tasks, clock)
+
+    waiting = [(find(problem), problem)]
     best: tuple[Outcome, Problem] | None = None
     bound, nodes = math.inf, 0
     while waiting:
@@ -107,7 +110,7 @@ def _best(problem: Problem, question: Question, objective: Objective, clock: Clo
                 value_TC = part.value_TC.copy()
                 value_TC[t, np.isinf(part.value_TC[idle])] = np.inf
                 narrowed = replace(part, value_TC=value_TC)
-                waiting.append((find(narrowed, clock), narrowed))
+                waiting.append((find(narrowed), narrowed))
         else:
             bound = min(bound, outcome.bound)
     assert best is not None

@@ -23,8 +23,17 @@ from grouping.solver.ties import break_ties
 __all__ = ["minimise_maximum"]
 
 
-def minimise_maximum(problem: Problem, clock: Clock) -> Outcome:
-    """The best grouping by its largest value; ties as everywhere: lowest cost, fewest networks, first members."""
+def minimise_maximum(problem: Problem, n_tasks: int, clock: Clock) -> Outcome:
+    """The best grouping by its largest value; ties as everywhere: lowest cost, fewest networks, first members.
+
+    Args:
+        problem: The problem.
+        n_tasks: How many of its requirements are tasks; the others only have to be met.
+        clock: When to stop.
+    """
+    lowest = float(problem.value_TC[:n_tasks].min(initial=np.inf))
+    others_TC = np.where(np.isfinite(problem.value_TC[n_tasks:]), lowest, np.inf)
+    problem = replace(problem, value_TC=np.vstack([problem.value_TC[:n_tasks], others_TC]))
     floor_T = problem.value_TC.min(axis=1, initial=np.inf)
     if np.isinf(floor_T).any():
         return Outcome(None, math.inf, complete=True, nodes=0)
