@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -74,7 +75,7 @@ def answer(
         problem,
         outcome,
         top - 1,
-        problem.n_rows - len(question.together),
+        len(question.tasks) - len(question.auxiliary),
         lambda part: _best(part, question, objective, clock),
         clock.expired,
         worst=objective == "max",
@@ -89,7 +90,7 @@ def _best(problem: Problem, question: Question, objective: Objective, clock: Clo
     That problem is narrower than the given one where a pair would share only a network that serves nobody: then, for
     one task after the other, the task has to be served by a network in which the pair shares.
     """
-    n_tasks = problem.n_rows - len(question.together)
+    n_tasks = len(question.tasks) - len(question.auxiliary)
 
     def find(part: Problem) -> Outcome:
         return minimise(part, clock) if objective == "sum" else minimise_maximum(part, n_tasks, clock)
@@ -100,16 +101,14 @@ def _best(problem: Problem, question: Question, objective: Objective, clock: Clo
     while waiting:
         outcome, part = waiting.pop()
         nodes += outcome.nodes
-        idle = _idle_pair(part, outcome.choice, n_tasks)
+        idle = _idle_pair(part, outcome.choice, question.together, n_tasks)
         if idle is None:
             bound = min(bound, outcome.bound)
             if best is None or _value(outcome) < _value(best[0]):
                 best = outcome, part
         elif best is None or outcome.bound < _value(best[0]):
             for t in range(n_tasks):
-                value_TC = part.value_TC.copy()
-                value_TC[t, np.isinf(part.value_TC[idle])] = np.inf
-                narrowed = replace(part, value_TC=value_TC)
+                narrowed = _served_in_company(part, t, idle)
                 waiting.append((find(narrowed), narrowed))
         else:
             bound = min(bound, outcome.bound)
@@ -122,15 +121,24 @@ def _value(outcome: Outcome) -> float:
     return math.inf if outcome.choice is None else outcome.choice.objective
 
 
-def _idle_pair(problem: Problem, choice: Choice | None, n_tasks: int) -> int | None:
-    """The requirement of a pair that shares no network which serves a task, if there is one."""
-    if choice is None:
+def _idle_pair(
+    problem: Problem, choice: Choice | None, together: Sequence[tuple[int, int]], n_tasks: int
+) -> tuple[int, int] | None:
+    """A pair that shares no network which serves a task, if there is one."""
+    if choice is None or not together:
         return None
-    serving = list(set(_routing(problem, choice, n_tasks).tolist()))
-    for row in range(n_tasks, problem.n_rows):
-        if not np.isfinite(problem.value_TC[row, serving]).any():
-            return row
-    return None
+    members_GT = problem.members_CT[_routing(problem, choice, n_tasks)]
+    return next((pair for pair in together if not members_GT[:, pair].all(axis=1).any()), None)
+
+
+def _served_in_company(problem: Problem, task: int, pair: tuple[int, int]) -> Problem:
+    """The part of the problem in which a network that both of the pair share serves the task."""
+    alone_C = ~problem.members_CT[:, pair].all(axis=1) & np.isfinite(problem.value_TC[task])
+    if problem.partition:
+        return problem.keep(~alone_C)
+    value_TC = problem.value_TC.copy()
+    value_TC[task, alone_C] = np.inf
+    return replace(problem, value_TC=value_TC)
 
 
 def _routing(problem: Problem, choice: Choice, n_tasks: int) -> IntArray:

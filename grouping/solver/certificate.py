@@ -19,7 +19,7 @@ class Branch:
     """One side of a split.
 
     ``at most`` / ``above``: the weighted loss of requirement ``which`` is at most / above theta.
-    ``without`` / ``with``: candidate ``which`` is left out / paid for in advance.
+    ``without`` / ``with``: candidate ``which`` is left out / paid for in advance; in a partition, it is chosen.
     ``no part`` / ``part``: nobody uses the optional shared part ``which`` / it is paid for in advance.
     """
 

@@ -143,7 +143,10 @@ def _values(
 
 
 def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> list[FloatArray]:
-    """A row of values for each pair that must share: nothing where it does, +inf elsewhere."""
+    """A row of values for each pair that must share: nothing where it does, +inf elsewhere.
+
+    Two auxiliary tasks may share several networks of a partition, where rows are met once: they have no row.
+    """
     rows = []
     for a, b in question.together:
         sharing_C = members_CT[:, a] & members_CT[:, b] & useful_C
@@ -153,7 +156,8 @@ def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> li
                 where="together",
                 fix="Drop this constraint or add such a network",
             )
-        rows.append(np.where(sharing_C, 0.0, np.inf))
+        if not (question.partition and {a, b} <= set(question.auxiliary)):
+            rows.append(np.where(sharing_C, 0.0, np.inf))
     return rows
 
 

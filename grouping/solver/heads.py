@@ -1,8 +1,8 @@
 """Heads that nobody is served by are dropped: the cost of a network then depends on whom it serves.
 
 Every candidate becomes one *variant* for each set of tasks that it may serve, which costs what is left without the
-heads of all other members; the variants are candidates like any other. Where a task's head costs the same in every network,
-all served heads together cost the same whatever is chosen, and no variant is needed.
+heads of all other members; the variants are candidates like any other. Where a task's head costs the same in every
+network, all served heads together cost the same whatever is chosen, and no variant is needed.
 """
 
 from __future__ import annotations

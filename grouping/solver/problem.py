@@ -114,13 +114,18 @@ class Problem:
         )
 
     def paid(self, row: int) -> Problem:
-        """The same problem where one candidate is paid for, whether it is used or not."""
+        """The same problem where one candidate is paid for, whether it is used or not; in a partition it has to be."""
         cost_DC, open_C = self.cost_DC.copy(), self.open_C.copy()
         constant = self.constant + float(open_C[row])
         limit_D = self.limit_D - cost_DC[:, row]
         cost_DC[:, row] = open_C[row] = 0.0
         paid = replace(self, cost_DC=cost_DC, open_C=open_C, limit_D=limit_D, constant=constant)
-        return paid.keep(np.logical_and.reduce(cost_DC <= limit_D[:, None], axis=0))
+        kept_C: BoolArray = np.logical_and.reduce(cost_DC <= limit_D[:, None], axis=0)
+        if self.partition:
+            met_T = np.isfinite(self.value_TC[:, row])
+            kept_C &= ~np.isfinite(self.value_TC[met_T]).any(axis=0)
+            kept_C[row] = True
+        return paid.keep(kept_C)
 
     def with_part(self, part: int) -> Problem:
         """The same problem where a shared part is paid for, whether it is used or not."""

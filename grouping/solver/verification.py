@@ -165,6 +165,10 @@ def _pose(
     value_CT[~legal_C] = np.inf
     legal_C &= np.isfinite(value_CT).any(axis=1)
     for a, b in certificate.together:
+        if certificate.partition and {a, b} <= set(certificate.auxiliary):  # several networks may be shared by these
+            if not members_CT[list(certificate.chosen)][:, [a, b]].all(axis=1).any():
+                complaints.append(f"no chosen network has both {a} and {b}")
+            continue
         value_CT = np.column_stack([value_CT, np.where(members_CT[:, a] & members_CT[:, b] & legal_C, 0.0, np.inf)])
     charged_CD, limits, part_KD, uses_CK = _charges(certificate, cost_CD)
     names = np.arange(len(value_CT))
@@ -326,7 +330,11 @@ def _side(table: _Table, branch: Branch) -> _Table:
     if branch.kind == "without":
         return table.only(~here_C)
     paid_D = table.paid_D + table.cost_CD[here_C].sum(axis=0)
-    return replace(table, cost_CD=np.where(here_C[:, None], 0.0, table.cost_CD), paid_D=paid_D)
+    paid = replace(table, cost_CD=np.where(here_C[:, None], 0.0, table.cost_CD), paid_D=paid_D)
+    if not table.partition:
+        return paid
+    met_T = np.isfinite(table.value_CT[here_C]).any(axis=0)  # whoever serves these, too, is no part of the partition
+    return paid.only(here_C | ~np.isfinite(table.value_CT[:, met_T]).any(axis=1))
 
 
 def _leaf_bound(whole: _Table, table: _Table, node: ProofNode, target: float, slack: float) -> float:
