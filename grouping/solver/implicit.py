@@ -16,23 +16,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from grouping.candidates import FloatArray, IntArray
-from grouping.errors import InputError, NoResultError
+from grouping.errors import NoResultError
 from grouping.solver.clock import Callback, Clock
 from grouping.solver.master import Master
-from grouping.solver.pricing import attractive, climb, masks_of, members_of
+from grouping.solver.pairs import Pairs
+from grouping.solver.pricing import Attractive, attractive, climb, masks_of, members_of
 from grouping.solver.solution import Progress, Solution
 from grouping.solver.solve import solve
 
 __all__ = ["frontier_from_pairs", "solve_from_pairs"]
 
-_MOST_TASKS = 62  # a group is a 64-bit number
 _LISTED = 20_000  # groups that go to the ordinary solver
+_QUICK = 1_000_000  # partial groups
 _ROUNDED = 128  # groups among which a first grouping is looked for, beside those that the relaxation uses
 
 
@@ -50,8 +51,9 @@ def solve_from_pairs(
     """Choose among all groups of tasks those that serve every task at the lowest loss within the budget, and prove it.
 
     Gives what ``solve`` gives for the table of all groups, at cost 1 each, whose losses are means of pairs. Ties end as
-    there (fewest networks, then the smallest sorted members) unless more than 20,000 groups could be part of a grouping
-    as good as the best; then the optimum is still proven, but which of the tied groupings is returned is not specified.
+    there (fewest networks, then the smallest sorted members, as far as that search for ties goes) unless more than
+    20,000 groups could be part of a grouping as good as the best; then the optimum is still proven, but which of the
+    tied groupings is returned is not specified.
 
     Args:
         pair_TT: Loss of the first task when trained with the second, [T, T], any sign; alone on the diagonal.
@@ -71,7 +73,7 @@ def solve_from_pairs(
         InputError: a table, weights or limits that make no sense; more than 62 tasks.
         InfeasibleError: the budget buys too few networks; says how many are needed.
     """
-    pairs = _Pairs.checked(pair_TT, weights_T, max_size)
+    pairs = Pairs.checked(pair_TT, weights_T, max_size)
     implicit = _Implicit(pairs, Clock(time_limit, callback))
     limit = implicit.start(budget, max_networks, max_size, tasks)
     solution = implicit.solve(limit)
@@ -95,7 +97,7 @@ def frontier_from_pairs(
     Ctrl-C ends the sweep, the points found so far are returned, the one it stopped at being the first and its
     ``stopped`` saying so.
     """
-    pairs = _Pairs.checked(pair_TT, weights_T, max_size)
+    pairs = Pairs.checked(pair_TT, weights_T, max_size)
     implicit = _Implicit(pairs, Clock(time_limit, callback))
     limit = implicit.start(None, max_networks, max_size, tasks)
     points: list[Solution] = []
@@ -108,81 +110,6 @@ def frontier_from_pairs(
     return points[::-1]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """The table.
-
-    Args:
-        pair_TT: Losses; alone on the diagonal.
-        weight_T: Weights.
-        largest: Most members of a group.
-    """
-
-    pair_TT: FloatArray
-    weight_T: FloatArray
-    largest: int
-
-    @classmethod
-    def checked(cls, pair_TT: ArrayLike, weights_T: Sequence[float] | None, max_size: int | None) -> _Pairs:
-        """The table, where it makes sense; the other arguments are for ``solve`` to check."""
-        try:
-            pairs = np.array(pair_TT, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"pair losses must be numbers: {error}") from None
-        if pairs.ndim != 2 or pairs.shape[0] != pairs.shape[1] or not pairs.size:
-            raise InputError(f"pair losses have shape {pairs.shape}, expected (tasks, tasks), at least one")
-        n_tasks = len(pairs)
-        if n_tasks > _MOST_TASKS:
-            raise InputError(f"{n_tasks} tasks: at most {_MOST_TASKS} are grouped from pairs")
-        if not np.isfinite(pairs).all():
-            t, u = np.argwhere(~np.isfinite(pairs))[0]
-            raise InputError(f"the loss of task {t} with task {u} is {pairs[t, u]}", fix="Every pair needs a loss")
-        weight_T = np.ones(n_tasks) if weights_T is None else np.array([float(weight) for weight in weights_T])
-        return cls(pairs, weight_T, max(1, min(n_tasks if max_size is None else max_size, n_tasks)))
-
-    @property
-    def n_tasks(self) -> int:
-        return len(self.pair_TT)
-
-    @property
-    def fewest(self) -> int:
-        """The smallest number of networks that can serve every task."""
-        return -(-self.n_tasks // self.largest)
-
-    def losses(self, masks_C: IntArray) -> FloatArray:
-        """Losses of groups, NaN off the members, [C, T]."""
-        members_CT = members_of(masks_C, self.n_tasks)
-        apart_TT = self.pair_TT.copy()
-        np.fill_diagonal(apart_TT, 0.0)
-        size_C = members_CT.sum(axis=1)
-        losses_CT: FloatArray = members_CT @ apart_TT.T / np.maximum(size_C - 1, 1)[:, None]
-        losses_CT[size_C == 1] = np.diag(self.pair_TT)
-        losses_CT[~members_CT] = np.nan
-        return losses_CT
-
-    def gains(self, duals_T: FloatArray) -> FloatArray:
-        """What each task gains from each other at these prices, [T, T]; see ``pricing``."""
-        gain_TT: FloatArray = duals_T[:, None] - self.weight_T[:, None] * self.pair_TT
-        np.fill_diagonal(gain_TT, 0.0)
-        return gain_TT
-
-    def choose(self, masks_C: IntArray, limit: int, clock: Clock) -> Solution:
-        """What the ordinary solver chooses among these groups, ``chosen`` by their numbers.
-
-        Raises:
-            NoResultError: stopped before it found anything.
-        """
-        solution = solve(
-            self.losses(masks_C),
-            np.ones(len(masks_C)),
-            float(limit),
-            weights_T=self.weight_T.tolist(),
-            time_limit=clock.time_limit,
-            callback=clock.callback,
-        )
-        return replace(solution, chosen=masks_C[solution.chosen], certificate=None)
-
-
 class _Implicit:
     """Answers for one number of networks after the other; the groups seen so far stay known.
 
@@ -191,7 +118,7 @@ class _Implicit:
         clock: Of the whole call.
     """
 
-    def __init__(self, pairs: _Pairs, clock: Clock) -> None:
+    def __init__(self, pairs: Pairs, clock: Clock) -> None:
         self.pairs, self.clock = pairs, clock
         n_tasks = pairs.n_tasks
         self.random = np.random.default_rng(0)  # where local search starts, the same in every call
@@ -267,34 +194,66 @@ class _Implicit:
             if not self.clock.stopped:
                 self._round(master)
             room = max(self.objective - (total - self.limit * price), 0.0)
-
-            def stop(most: float, nodes: int, total: float = total) -> bool:
-                return self._stops(total - self.limit * max(most, 0.0), nodes)
-
-            priced = attractive(
-                gain_TT,
-                price - room - self.limit * slack,
-                largest=self.pairs.largest,
-                enough=price + enough,
-                at_most=_LISTED,
-                stop=stop,
-            )
-            self.nodes += priced.nodes
-            most = max(priced.most, float(alone_T.max()), 0.0)
-            self.bound = max(self.bound, total - self.limit * most)
+            floor = max(float(alone_T.max()), 0.0)
+            priced = self._price(gain_TT, price - room - self.limit * slack, price + enough, total, floor)
             if self.clock.stopped:
                 return
             if priced.finished:
-                beyond = total - priced.threshold - (self.limit - 1) * most
+                beyond = total - priced.threshold - (self.limit - 1) * max(priced.most, floor)
                 self._settle(np.concatenate([priced.masks_C, self.single_T[alone_T >= priced.threshold]]), beyond)
                 return
             if not self._learn(priced.masks_C):
                 enough = math.inf  # rounding errors: these groups are known, and cannot be priced any better
 
+    def _price(self, gain_TT: FloatArray, threshold: float, enough: float, total: float, floor: float) -> Attractive:
+        """All groups worth the threshold, or some that are worth more than enough.
+
+        What takes long is approached from above, so that a search that is stopped has proven something on the way.
+
+        Args:
+            gain_TT: See ``pricing``.
+            threshold: Profit.
+            enough: Profit.
+            total: Sum of the row prices.
+            floor: What some group of one is worth, or nobody is.
+        """
+
+        def look(threshold: float, patience: float) -> Attractive:
+            priced = attractive(
+                gain_TT,
+                threshold,
+                largest=self.pairs.largest,
+                enough=enough,
+                at_most=_LISTED,
+                stop=lambda most, nodes: self._stops(proven(most), nodes) or nodes > patience,
+            )
+            self.nodes += priced.nodes
+            self.bound = max(self.bound, proven(priced.most))
+            return priced
+
+        def proven(most: float) -> float:
+            return total - self.limit * max(most, floor)
+
+        quick = priced = look(threshold, _QUICK)
+        if priced.finished or priced.profit_C.max(initial=-math.inf) > enough:
+            return priced
+        for part in (0.5, 0.25, 0.125, 0.0):
+            if self.clock.stopped:
+                break
+            priced = look(threshold + part * (quick.most - threshold), math.inf)
+            if not priced.finished:
+                break
+        return priced
+
     def _stops(self, bound: float, nodes: int = 0) -> bool:
-        """Tell the callback; whether the search has to end."""
-        bound = min(max(bound, self.bound), self.objective)
-        return self.clock.report(self.objective, bound, self.nodes + nodes)
+        """Keep a bound that holds, and tell the callback; whether the search has to end."""
+        self.bound = max(self.bound, bound)
+        return self.clock.report(self.objective, min(self.bound, self.objective), self.nodes + nodes)
+
+    def _rest(self, callback: Callback | None = None) -> Clock:
+        """A clock for the time that is left."""
+        limit = self.clock.time_limit
+        return Clock(None if limit is None else max(limit - self.clock.seconds, 0.0), callback)
 
     def _settle(self, masks_C: IntArray, beyond: float) -> None:
         """Choose among the groups that matter; groupings with any other group cost at least ``beyond``."""
@@ -303,9 +262,8 @@ class _Implicit:
         def report(progress: Progress) -> bool:
             return self._stops(min(progress.bound, beyond), progress.nodes)
 
-        left = None if self.clock.time_limit is None else max(self.clock.time_limit - self.clock.seconds, 0.0)
         try:
-            settled = self.pairs.choose(masks_C, self.limit, Clock(left, report))
+            settled = self.pairs.choose(masks_C, self.limit, self._rest(report))
         except NoResultError:
             self.clock.expired()
             return
@@ -368,9 +326,8 @@ class _Implicit:
         reduced_C = np.minimum(self.value_TC - duals_T[:, None], 0.0).sum(axis=0)
         near = np.argsort(reduced_C, kind="stable")[:_ROUNDED]
         masks_C = np.unique(np.concatenate([self.masks_C[used], self.masks_C[near], self.best]))
-        left = None if self.clock.time_limit is None else max(self.clock.time_limit - self.clock.seconds, 0.0)
         try:
-            rounded = self.pairs.choose(masks_C, self.limit, Clock(left))
+            rounded = self.pairs.choose(masks_C, self.limit, self._rest())
         except NoResultError:
             return
         if rounded.stopped == "interrupted":

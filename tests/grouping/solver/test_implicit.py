@@ -201,6 +201,29 @@ def test_what_is_stopped_early_has_a_bound_that_holds(times: int) -> None:
         assert progress.objective >= best * (1 - 1e-12)
 
 
+@pytest.mark.parametrize("times", [1, 2, 4, 8, 100])
+def test_a_search_that_takes_long_approaches_its_bound(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    pair_TT, weights_T = instance("iid", 15, 3)
+    best = solve_from_pairs(pair_TT, 3.0, weights_T=weights_T)
+    monkeypatch.setattr("grouping.solver.implicit._QUICK", 100)
+    monkeypatch.setattr("grouping.solver.pricing._CHUNK", 64)
+
+    def interrupt(progress: Progress) -> bool:
+        seen.append(progress.bound)
+        if len(seen) == times:
+            raise KeyboardInterrupt
+        return False
+
+    seen: list[float] = []
+    stopped = solve_from_pairs(pair_TT, 3.0, weights_T=weights_T, callback=interrupt)
+    assert stopped.stopped == "interrupted"
+    assert seen == sorted(seen)
+    assert seen[-1] <= stopped.bound <= best.objective * (1 + 1e-12)
+    patient = solve_from_pairs(pair_TT, 3.0, weights_T=weights_T)
+    assert patient.proven_optimal
+    assert patient.chosen.tolist() == best.chosen.tolist()
+
+
 @pytest.mark.parametrize(
     ("options", "stopped"), [({"time_limit": 0.0}, "time limit"), ({"callback": raise_interrupt}, "interrupted")]
 )
