@@ -67,7 +67,7 @@ def answer(
     if outcome.choice is None:
         return None
     solution = _solution(table, question, outcome, answered, objective, clock)
-    if objective == "sum" and answered is problem:
+    if objective == "sum" and answered is problem and len(outcome.proof) == outcome.nodes:
         solution = replace(solution, certificate=_certificate(question, solution, outcome, problem))
     if top == 1:
         return solution

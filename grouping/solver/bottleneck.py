@@ -1,8 +1,7 @@
 """The min-max objective: the grouping whose worst-served task is served best, at the least cost.
 
 A threshold is attainable when the tasks can be covered within the limits by services at or below it. The smallest
-attainable one is found by bisection over the losses in the table; every step is a covering problem. What is dominated
-never helps to cover: a candidate that serves, below the threshold, no task that another one at no more cost does not.
+attainable one is found by bisection over the losses in the table; every step is a covering problem.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import FloatArray, IntArray
-from grouping.solver.branch_and_bound import Outcome, minimise
+from grouping.candidates import FloatArray
+from grouping.solver.branch_and_bound import Outcome
 from grouping.solver.choice import Choice, Incumbent, evaluate
 from grouping.solver.clock import Clock
-from grouping.solver.formulate import spendable
+from grouping.solver.cover import any_cover, cheapest_cover, first_of_each
 from grouping.solver.problem import Problem
 from grouping.solver.ties import break_ties
 
@@ -71,31 +70,20 @@ def _below(problem: Problem, threshold: float) -> Problem:
 def _cover(problem: Problem, threshold: float, clock: Clock) -> Outcome:
     """Any grouping within the limits that serves everything at or below the threshold."""
     under = _below(problem, threshold)
-    under = under.keep(_undominated(under))
-    free = under.flat(np.zeros(len(under.index_C)), np.zeros(len(under.uses_KC)))
-    return _as_asked(problem, under, minimise(free, clock, worth=lambda best: best - 1.0))
+    return _as_asked(problem, under, any_cover(under, clock))
 
 
 def _cheapest(problem: Problem, threshold: float, known: Outcome, clock: Clock) -> Outcome:
     """The grouping preferred among all that serve everything at or below the threshold."""
-    assert known.choice is not None
     under = _below(problem, threshold)
-    few = under.keep(_undominated(under))
-    prices_C, n_rows, shared = few.charge_C, problem.n_rows, few.uses_KC.any()
-    priced = few.flat(prices_C, few.shared_charge_K)
-    found = minimise(
-        priced,
-        clock,
-        worth=lambda best: best * (1 - 1e-12) - 1e-300 if shared else spendable(best * (1 - 1e-9), prices_C, n_rows),
-    )
+    found = cheapest_cover(under, under.charge_C, under.shared_charge_K, clock)
     if found.choice is None or not found.complete:
         return replace(known, complete=found.complete)
-    whole = under.flat(under.charge_C, under.shared_charge_K)
-    start = np.searchsorted(whole.index_C, few.index_C[list(found.choice.rows)]).tolist()
-    incumbent = Incumbent(whole, found.choice.objective)
-    incumbent.offer(evaluate(whole, start))
-    rows = _first_of_each(whole)
-    break_ties(whole, rows.tolist(), np.isfinite(whole.value_TC[:, rows]), incumbent)
+    priced = under.flat(under.charge_C, under.shared_charge_K)
+    incumbent = Incumbent(priced, found.choice.objective)
+    incumbent.offer(evaluate(priced, found.choice.rows))
+    rows = first_of_each(priced, priced.charge_C)
+    break_ties(priced, rows.tolist(), np.isfinite(priced.value_TC[:, rows]), incumbent)
     return _as_asked(problem, under, replace(found, choice=incumbent.choice))
 
 
@@ -106,29 +94,3 @@ def _as_asked(problem: Problem, part: Problem, found: Outcome) -> Outcome:
     rows = tuple(np.searchsorted(problem.index_C, part.index_C[list(found.choice.rows)]).tolist())
     worst = float(problem.value_TC[:, list(rows)].min(axis=1).max())
     return replace(found, choice=Choice(rows, worst, found.choice.cost, abs(worst)))
-
-
-def _undominated(problem: Problem) -> IntArray:
-    """Candidates, by position, that meet something which no other one meets at the same or less cost."""
-    rows = _first_of_each(problem)
-    if problem.partition:
-        return rows
-    meets_CT = np.isfinite(problem.value_TC[:, rows]).T
-    cost_CL = np.vstack([problem.cost_DC[:, rows], problem.charge_C[rows], problem.uses_KC[:, rows]]).T
-    kept: list[int] = []
-    for row in np.argsort(-meets_CT.sum(axis=1), kind="stable").tolist():
-        wider_G = ~(meets_CT[row] & ~meets_CT[kept]).any(axis=1) & (cost_CL[kept] <= cost_CL[row]).all(axis=1)
-        if not wider_G.any():
-            kept.append(row)
-    return np.sort(rows[kept])
-
-
-def _first_of_each(problem: Problem) -> IntArray:
-    """Of all candidates that meet the same at the same cost, the one that ties prefer."""
-    alike_CL = np.vstack([np.isfinite(problem.value_TC), problem.cost_DC, problem.charge_C, problem.uses_KC]).T
-    best: dict[bytes, int] = {}
-    for row, alike_L in enumerate(alike_CL):
-        known = best.setdefault(alike_L.tobytes(), row)
-        if known != row and problem.key(row) < problem.key(known):
-            best[alike_L.tobytes()] = row
-    return np.array(sorted(best.values()), dtype=np.int64)

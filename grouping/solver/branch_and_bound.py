@@ -30,6 +30,8 @@ from grouping.solver.ties import break_ties
 __all__ = ["Outcome", "minimise"]
 
 _POOL = 2000
+_MOST_OPEN = 4000
+_MOST_PROVEN = 50_000
 _FREE = 12
 """Up to that many undecided candidates are settled by trying all subsets."""
 
@@ -43,7 +45,7 @@ class Outcome:
         bound: Lower bound of every grouping's objective; +inf where none is feasible.
         complete: Whether the search ran to its end.
         nodes: How many relaxations were solved.
-        proof: The nodes, parents before children.
+        proof: The nodes, parents before children; only the first of them where there are too many to keep.
     """
 
     choice: Choice | None
@@ -96,6 +98,7 @@ class _Search:
         self.worth = worth
         self.incumbent = Incumbent(problem, ceiling)
         self.proof: list[ProofNode] = []
+        self.nodes = 0
         self.age = itertools.count()
         self.heap: list[_Open] = []
         self.start: tuple[int, ...] = ()
@@ -108,22 +111,30 @@ class _Search:
         current = -np.inf
         try:
             while self.heap:
-                node = heapq.heappop(self.heap)
-                current = node.bound
+                current = min(closed, self.heap[0].bound)
+                node = self._next()
                 if node.bound > self._cutoff():
                     closed = min(closed, node.bound)
                     continue
-                reached = min(closed, node.bound)
-                if self.proof and self.clock.report(self._objective(), reached, len(self.proof)):
-                    return self._outcome(reached, complete=False)
+                if self.nodes and self.clock.report(self._objective(), current, self.nodes):
+                    return self._outcome(current, complete=False)
                 closed = min(closed, self._visit(node))
                 if self.unfinished:
                     reached = min([closed, *(waiting.bound for waiting in self.heap)])
                     return self._outcome(reached, complete=False)
         except KeyboardInterrupt:
             self.clock.interrupt()
-            return self._outcome(min(closed, current), complete=False)
+            return self._outcome(current, complete=False)
         return self._outcome(closed, complete=True)
+
+    def _next(self) -> _Open:
+        """The open node with the smallest bound; the newest where so many wait that memory would run out."""
+        if len(self.heap) <= _MOST_OPEN:
+            return heapq.heappop(self.heap)
+        newest = max(range(len(self.heap)), key=lambda i: self.heap[i].age)
+        node = self.heap.pop(newest)
+        heapq.heapify(self.heap)
+        return node
 
     def _first(self) -> tuple[int, ...]:
         """A grouping by the greedy rule, among a sample of the candidates where that will do."""
@@ -140,7 +151,7 @@ class _Search:
             bound = self.incumbent.objective if complete else min(bound, self.incumbent.objective)
         elif complete:
             bound = np.inf
-        return Outcome(choice, float(bound), complete, len(self.proof), tuple(self.proof))
+        return Outcome(choice, float(bound), complete, self.nodes, tuple(self.proof))
 
     def _objective(self) -> float | None:
         return self.incumbent.choice.objective if self.incumbent.choice else None
@@ -204,8 +215,10 @@ class _Search:
         branch = node.branches[-1] if node.branches else None
         duals = tuple(relaxation.duals_T.tolist()) if relaxation else ()
         prices = tuple(relaxation.prices_D.tolist()) if relaxation else ()
-        self.proof.append(ProofNode(node.parent, branch, duals, prices))
-        return len(self.proof) - 1
+        if self.nodes < _MOST_PROVEN:
+            self.proof.append(ProofNode(node.parent, branch, duals, prices))
+        self.nodes += 1
+        return self.nodes - 1
 
     def _round(self, local: Problem, relaxation: Relaxation) -> None:
         """Try all subsets of the candidates that the relaxation uses most."""

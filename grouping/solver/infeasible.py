@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from grouping.errors import InfeasibleError
-from grouping.solver.branch_and_bound import minimise
 from grouping.solver.clock import Clock
+from grouping.solver.cover import any_cover, cheapest_cover
 from grouping.solver.formulate import formulate, prices
-from grouping.solver.question import Question, SharedCost, readable
+from grouping.solver.question import Question, SharedCost
 from grouping.solver.table import Table
 
 __all__ = ["explain_infeasible"]
@@ -37,13 +40,7 @@ def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
                 where="max_networks",
                 fix=f"At least {least:g} are needed",
             )
-    if len(budgets) > 1:
-        return InfeasibleError(f"the budgets of {readable(budgets)} exclude each other", where="budget")
-    return InfeasibleError(
-        "no grouping satisfies the constraints together",
-        where="partition" if question.partition else "together",
-        fix="Add networks (single-task ones, say) or drop a constraint",
-    )
+    return _conflict(table, question)
 
 
 def _least_cost(table: Table, question: Question, budget: int) -> float | None:
@@ -58,13 +55,68 @@ def _least_cost(table: Table, question: Question, budget: int) -> float | None:
     charge_CD, spent_D, shared_KD, _ = prices(table[1], question)
     losses_CT, cost_CD, members_CT = table
     problem = formulate(losses_CT, cost_CD[:, kept], members_CT, relaxed)
-    found = minimise(problem.flat(charge_CD[problem.index_C, budget], shared_KD[:, budget]), Clock())
-    return None if found.choice is None else found.choice.cost + float(spent_D[budget])
+    found = cheapest_cover(problem, charge_CD[problem.index_C, budget], shared_KD[:, budget], Clock())
+    return None if found.choice is None else found.choice.objective + float(spent_D[budget])
 
 
 def _least_count(table: Table, question: Question) -> int | None:
     """The smallest number of networks that serve every task at whatever cost; None where that is impossible."""
-    losses_CT, cost_CD, members_CT = table
-    problem = formulate(losses_CT, cost_CD, members_CT, replace(question, budget_D=(), max_networks=None))
-    found = minimise(problem.flat(np.ones(len(problem.index_C)), np.zeros(len(problem.uses_KC))), Clock())
+    problem = formulate(*table, replace(question, budget_D=(), max_networks=None))
+    found = cheapest_cover(problem, np.ones(len(problem.index_C)), np.zeros(len(problem.uses_KC)), Clock())
     return None if found.choice is None else len(found.choice.rows)
+
+
+def _conflict(table: Table, question: Question) -> InfeasibleError:
+    """A smallest set of constraints in conflict: each is dropped for good if that alone makes nothing feasible."""
+    conflicting: list[str] = []
+    for name, rest in _rules(question):
+        if _feasible(table, rest(question)):
+            conflicting.append(name)
+        else:
+            question = rest(question)
+    return InfeasibleError(
+        f"no grouping satisfies these together: {', '.join(conflicting)}",
+        where=conflicting[0].split()[0] if conflicting else "",
+        fix="Drop or relax one of them, or add networks (single-task ones, say)",
+    )
+
+
+def _feasible(table: Table, question: Question) -> bool:
+    try:
+        return any_cover(formulate(*table, question), Clock()).choice is not None
+    except InfeasibleError:
+        return False
+
+
+def _rules(question: Question) -> list[tuple[str, Callable[[Question], Question]]]:
+    """What can be dropped from a question: a name for messages, and how."""
+    name = question.tasks
+    rules: list[tuple[str, Callable[[Question], Question]]] = [
+        *((f"apart {name[a]}+{name[b]}", partial(_without_pair, "apart", (a, b))) for a, b in question.apart),
+        *((f"at_most {name[t]}={limit:g}", partial(_without_threshold, t)) for t, limit in question.at_most.items()),
+        *((f"together {name[a]}+{name[b]}", partial(_without_pair, "together", (a, b))) for a, b in question.together),
+    ]
+    if question.max_size is not None:
+        rules.append((f"max_size {question.max_size}", lambda rest: replace(rest, max_size=None)))
+    if question.partition:
+        rules.append(("partition", lambda rest: replace(rest, partition=False)))
+    if question.max_networks is not None:
+        rules.append((f"max_networks {question.max_networks}", lambda rest: replace(rest, max_networks=None)))
+    for d, limit in enumerate(question.budget_D):
+        which = f" (number {d + 1})" if len(question.budget_D) > 1 else ""
+        rules.append((f"budget {limit:g}{which}", partial(_without_budget, d)))
+    return rules
+
+
+def _without_pair(kind: str, pair: tuple[int, int], question: Question) -> Question:
+    kept = tuple(other for other in getattr(question, kind) if other != pair)
+    return replace(question, together=kept) if kind == "together" else replace(question, apart=kept)
+
+
+def _without_threshold(task: int, question: Question) -> Question:
+    return replace(question, at_most={t: limit for t, limit in question.at_most.items() if t != task})
+
+
+def _without_budget(number: int, question: Question) -> Question:
+    budget_D = tuple(sys.float_info.max if d == number else limit for d, limit in enumerate(question.budget_D))
+    return replace(question, budget_D=budget_D)

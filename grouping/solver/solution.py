@@ -38,7 +38,8 @@ class Solution:
         losses_T: Loss of each task in the network that serves it, unweighted; NaN for auxiliary tasks.
         seconds: Time the solver took.
         stopped: What ended the search early; empty where it ran to its end.
-        certificate: The proof, for ``verify``; None where the objective is the maximum or was refined afterwards.
+        certificate: The proof, for ``verify``; None where the objective is the maximum or was refined afterwards, or
+            the search took too many nodes to keep.
         alternatives: Further solutions with other routings, best first, where more than one was asked for.
     """
 

@@ -196,6 +196,17 @@ def test_infeasible_questions_say_what_has_to_give_way(changes: dict[str, Any], 
         solve(LOSSES, COSTS, **options)
 
 
+def test_constraints_in_conflict_are_named_and_no_others() -> None:
+    # Without {0, 1} the pair {0, 2} is needed twice: by 'together', and then nobody is left for 1 in a partition.
+    losses_CT = np.array([[1.0, N, 1.0], [1.0, 1.0, N], [N, N, 1.0]])
+    options: dict[str, Any] = {"partition": True, "together": [(0, 2)], "at_most": {2: 5.0}, "max_size": 2}
+    with pytest.raises(InfeasibleError) as caught:
+        solve(losses_CT, np.ones(3), 3.0, **options)
+    assert "no grouping satisfies these together: together 0+2, partition" in str(caught.value)
+    for name in ("partition", "together"):
+        solve(losses_CT, np.ones(3), 3.0, **{key: value for key, value in options.items() if key != name})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from grouping.errors import NoResultError
+from grouping.solver import branch_and_bound
 from grouping.solver.solution import Progress
 from grouping.solver.solve import solve
+from grouping.solver.verification import verify
 from tests.grouping.solver.instances import Float
 
 N_TASKS = 24
@@ -79,6 +81,27 @@ def test_fractional_candidates_are_branched_on_where_no_task_is_divided() -> Non
     cost_C = np.concatenate([np.ones(3 * n_blocks), np.full(3 * n_blocks, 0.001)])
     solution = solve(losses_CT, cost_C, 1.5 * n_blocks)
     assert solution.proven_optimal
+    assert solution.certificate is not None
+    assert {node.branch.kind for node in solution.certificate.nodes if node.branch} >= {"with", "without"}
+    check = verify(solution.certificate, losses_CT, cost_C)
+    assert check, check.complaints
     # Each block is covered by two candidates, or by one and a cheap single of loss 2: seven fit whole, the rest pays.
     whole = 7 - n_blocks
     assert solution.objective == pytest.approx(3 * n_blocks + (n_blocks - whole))
+
+
+def test_memory_is_bounded_and_the_answer_the_same(pool: tuple[Float, Float], monkeypatch: pytest.MonkeyPatch) -> None:
+    losses_CT, cost_C = pool
+    whole = solve(losses_CT, cost_C, 7.0)
+    assert whole.certificate is not None
+    assert len(whole.certificate.nodes) > 20
+    monkeypatch.setattr(branch_and_bound, "_MOST_OPEN", 2)
+    deep = solve(losses_CT, cost_C, 7.0)
+    assert deep.chosen.tolist() == whole.chosen.tolist()
+    assert deep.proven_optimal
+    assert deep.certificate is not None
+    assert verify(deep.certificate, losses_CT, cost_C)
+    monkeypatch.setattr(branch_and_bound, "_MOST_PROVEN", 5)
+    unproven = solve(losses_CT, cost_C, 7.0)
+    assert unproven.objective == whole.objective
+    assert unproven.certificate is None
