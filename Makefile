@@ -44,7 +44,9 @@ lint: $(STAMP)
 	@$(BIN)/python -m pytest -q tests/test_top_level.py
 
 bench: $(STAMP)
-	@for benchmark in tests/benchmarks/[a-z]*.py; do $(BIN)/python -m "tests.benchmarks.$$(basename "$$benchmark" .py)" || exit 1; done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
+	@$(BIN)/python -m tests.benchmarks.startup
+	@$(BIN)/python -m tests.benchmarks.solver
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
