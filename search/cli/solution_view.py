@@ -64,6 +64,8 @@ def network_json(question: TableQuestion, solution: Solution, g: int) -> dict[st
     }
     if c in question.options["deployed"]:
         network["deployed"] = True
+    if c in question.options["sunk"]:
+        network["sunk"] = True
     return network
 
 
@@ -103,13 +105,24 @@ def _figures(question: TableQuestion, solution: Solution, *, best: Solution | No
     text = f"{name} {kind} {question.sign * solution.objective:.6g}"
     if best is not None:
         text += f" ({_gap(question, best, solution)})"
-    text += f", cost {solution.cost:g}"
+    text += f", cost {solution.cost:g}{_counted(question)}"
     if not solution.proven_optimal:
         text += f", bound {question.sign * solution.bound:.6g}"
     score = question.score(solution)
     if score is not None:
         text += f"; scored: {score[0]:.6g} as routed, {score[1]:.6g} by the best chosen network"
     return text
+
+
+def _counted(question: TableQuestion) -> str:
+    """What the cost is, where it is not the sum over networks."""
+    notes = [
+        (question.options["sunk"], "sunk networks included"),
+        (question.options["shared"], "what is shared counted once"),
+        (question.options.get("head_cost") is not None, "without idle heads"),
+    ]
+    told = [note for there, note in notes if there]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _gap(question: TableQuestion, best: Solution, other: Solution) -> str:
@@ -132,7 +145,7 @@ def network_lines(question: TableQuestion, solution: Solution) -> list[str]:
         served = [f"{task} {question.sign * loss_of[task]:.4g}" for task in network["serves"]]
         helping = [task for task in network["tasks"] if task not in network["serves"]]
         name = network["network"] + (f" [{network['candidate']}]" if network["candidate"] else "")
-        cost = "deployed" if network.get("deployed") else f"{network['cost']:g}"
+        cost = next((state for state in ("deployed", "sunk") if network.get(state)), f"{network['cost']:g}")
         rows.append((name, cost, ", ".join(served), ", ".join(helping) or "-"))
     return aligned(rows)
 

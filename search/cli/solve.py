@@ -75,6 +75,16 @@ def solve(
     deployed: Annotated[
         Repeated, typer.Option(metavar="NETWORK", help="Paid for already, NETWORK or NETWORK@COST. Repeatable.")
     ] = None,
+    sunk: Annotated[
+        Repeated, typer.Option(metavar="NETWORK", help="Spent of the budget, used or not. Repeatable.")
+    ] = None,
+    shared_cost: Annotated[
+        Repeated,
+        typer.Option(metavar="[LABEL=]COST", help="Paid once by all, or by networks labelled so. Repeatable."),
+    ] = None,
+    drop_heads: Annotated[
+        bool, typer.Option("--drop-heads", help="Heads that serve nobody cost nothing; needs the column head_cost.")
+    ] = False,
     auxiliary: Annotated[Repeated, typer.Option(metavar="TASK", help="Need not be served. Repeatable.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many solutions, best first, with their gaps to the best.")] = 1,
     draws: Annotated[
@@ -96,6 +106,7 @@ def solve(
     from grouping.errors import InputError
     from search.cli.loss_columns import LossColumns
     from search.cli.option_values import conditions, numbers
+    from search.cli.serving_costs import ServingCosts
     from search.cli.solution_view import solution_json, solution_text
     from search.cli.table_question import TableQuestion
 
@@ -114,9 +125,10 @@ def solve(
         raise InputError(
             "nothing limits the networks", where="--budget", fix="Give --budget B, --max-networks K or --frontier"
         )
+    columns, rows = LossColumns(table, loss_column, group_column, higher_is_better), conditions(where, "--where")
     question = TableQuestion.read(
-        LossColumns(table, loss_column, group_column, higher_is_better),
-        where=conditions(where, "--where"),
+        columns,
+        where=rows,
         score_where=conditions(score_where, "--score-where"),
         estimator=estimator.value,
         estimate_where=conditions(estimate_where, "--estimate-where"),
@@ -135,15 +147,18 @@ def solve(
         partition=partition,
         objective=objective.value,
     )
+    question = ServingCosts(sunk or [], shared_cost or [], drop_heads).added_to(
+        question.within(budget or []), columns, rows
+    )
     if frontier:
         _frontier(question, budgets, top, time_limit, as_json=as_json)
         return
-    solution = question.solve(budget or [], top=top, time_limit=time_limit)
+    solution = question.solve(top=top, time_limit=time_limit)
     if draws and solution.stopped != "interrupted":
         from search.cli.draws_view import certain_json, certain_text
         from search.cli.table_draws import certainty
 
-        found = certainty(question, solution, budget or [], draws=draws, tail=tail, seed=seed)
+        found = certainty(question, solution, draws=draws, tail=tail, seed=seed)
         if as_json:
             emit_json(certain_json(question, solution, found))
         else:

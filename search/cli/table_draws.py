@@ -56,9 +56,7 @@ class Certainty:
         return bool(np.array_equal(a.chosen[a.serves_T], b.chosen[b.serves_T]))
 
 
-def certainty(
-    question: TableQuestion, solution: Solution, budgets: list[str], *, draws: int, tail: float | None, seed: int
-) -> Certainty:
+def certainty(question: TableQuestion, solution: Solution, *, draws: int, tail: float | None, seed: int) -> Certainty:
     """Put the question to draws of its table, and judge the answer by them.
 
     Raises:
@@ -70,10 +68,9 @@ def certainty(
             where="--draws",
             fix="Leave out one of the two",
         )
-    cost_CD, limit_D = question.limits(budgets)
     rules = {name: value for name, value in question.options.items() if name != "objective"}
     losses_DCT = drawn_losses(question, draws, np.random.default_rng(seed))
-    regrets = Regrets(losses_DCT, cost_CD, limit_D, measured_CT=question.table.mean_CT, **rules)
+    regrets = Regrets(losses_DCT, question.cost_CD, question.budget_D, measured_CT=question.table.mean_CT, **rules)
     least = regrets.least()
     safest = None if tail is None else regrets.least(tail)
     return Certainty(

@@ -53,6 +53,7 @@ class TableQuestion:
         estimator: Its name.
         relative: Whether losses are relative.
         auxiliary: Indices of tasks that need not be served.
+        limits: Budgets by unit; empty where there is none.
         options: Constraints as ``solve`` takes them.
     """
 
@@ -64,6 +65,7 @@ class TableQuestion:
     estimator: str
     relative: bool
     auxiliary: tuple[int, ...]
+    limits: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -148,7 +150,7 @@ class TableQuestion:
             "at_most": {t: self.sign * limit / float(self.reference_T[t]) for t, limit in limits.items()},
             "together": [self._pair(text, "--together") for text in together],
             "apart": [self._pair(text, "--apart") for text in apart],
-            "deployed": [self._network(text) for text in deployed],
+            "deployed": [self.network(text, "--deployed") for text in deployed],
             "auxiliary": self.auxiliary,
             "members_CT": self.table.candidates.members_CT,
             "tasks": self.table.tasks,
@@ -168,22 +170,39 @@ class TableQuestion:
         what = given if as_given else f"{self.estimator} estimates"
         return f"{what} relative to single-task networks" if self.relative else what
 
-    def solve(self, budgets: Sequence[str], *, top: int, time_limit: float | None) -> Solution:
-        """The answer under budgets written as ``B`` or ``UNIT=B``."""
-        cost_CD, limit_D = self.limits(budgets)
-        return solve(self.table.mean_CT, cost_CD, limit_D, top=top, time_limit=time_limit, **self.options)
-
-    def limits(self, budgets: Sequence[str]) -> tuple[FloatArray, list[float] | None]:
-        """Costs in the units of such budgets, [C, D], and the limits, [D]; None where there is none.
+    def within(self, budgets: Sequence[str]) -> TableQuestion:
+        """The same question under budgets written as ``B`` or ``UNIT=B``.
 
         Raises:
-            InputError: a unit given twice, or that the table has no costs in.
+            InputError: no number, or a unit given twice.
         """
         limits = dict(budget(text) for text in budgets)
         if len(limits) < len(budgets):
             raise InputError("two budgets have the same unit", where="--budget", fix="Give one for each unit")
-        cost_CD = np.stack([self._cost(unit) for unit in limits or {"snt": 0.0}], axis=1)
-        return cost_CD, list(limits.values()) if limits else None
+        return replace(self, limits=limits)
+
+    @property
+    def units(self) -> list[str]:
+        """Units of the budgets, the standard one where there is none."""
+        return list(self.limits) or ["snt"]
+
+    @property
+    def cost_CD(self) -> FloatArray:
+        """Costs in the units of the budgets, [C, D].
+
+        Raises:
+            InputError: a unit that the table has no costs in.
+        """
+        return np.stack([self._cost(unit) for unit in self.units], axis=1)
+
+    @property
+    def budget_D(self) -> list[float] | None:
+        """The budgets, [D]; None where there is none."""
+        return list(self.limits.values()) or None
+
+    def solve(self, *, top: int, time_limit: float | None) -> Solution:
+        """The answer."""
+        return solve(self.table.mean_CT, self.cost_CD, self.budget_D, top=top, time_limit=time_limit, **self.options)
 
     def frontier(self, time_limit: float | None) -> list[Solution]:
         """The answer for every budget that buys a better one."""
@@ -273,12 +292,17 @@ class TableQuestion:
             raise InputError(f"'{text}' is not a pair of tasks", where=option, fix="Write A+B")
         return _position(self.table, names[0], option), _position(self.table, names[1], option)
 
-    def _network(self, text: str) -> int:
+    def network(self, text: str, option: str) -> int:
+        """The candidate that an option calls NETWORK or NETWORK@COST.
+
+        Raises:
+            InputError: none, or several; or one that serves nobody.
+        """
         name, _, cost = text.rpartition("@")
         if not name or number(cost) is None:
             name, cost = text, ""
         candidates = self.table.candidates
-        members = {_position(self.table, task, "--deployed") for task in name.split(SEPARATOR)}
+        members = {_position(self.table, task, option) for task in name.split(SEPARATOR)}
         member_T = np.isin(np.arange(len(self.table.tasks)), list(members))
         match_C = (candidates.members_CT == member_T).all(axis=1)
         if cost:
@@ -288,14 +312,14 @@ class TableQuestion:
             costs = ", ".join(f"{name}@{candidates.cost_C[c]:g}" for c in found)
             raise InputError(
                 f"{'several networks are' if found else 'no network is'} called '{text}'",
-                where="--deployed",
+                where=option,
                 fix=f"Say which: {costs}" if found else "Name the tasks of a network in the table, joined by '+'",
             )
         if members <= set(self.auxiliary):
             raise InputError(
-                f"the deployed network '{text}' has auxiliary tasks only, which no network serves",
-                where="--deployed",
-                fix="Leave out that --deployed, or the --auxiliary of a task it serves",
+                f"the network '{text}' has auxiliary tasks only, which no network serves",
+                where=option,
+                fix=f"Leave out that {option}, or the --auxiliary of a task it serves",
             )
         return int(found[0])
 

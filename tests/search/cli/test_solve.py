@@ -355,7 +355,7 @@ def test_estimates_are_not_named_where_nothing_was_estimated(
 def test_a_deployed_network_that_can_serve_nothing_is_refused(table: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--where", "split=val", "--budget", "2", "--deployed", "c@1", "--auxiliary", "c"]
     error = answer(capsys, table, *options, code=2)["error"]
-    assert error["what"] == "the deployed network 'c@1' has auxiliary tasks only, which no network serves"
+    assert error["what"] == "the network 'c@1' has auxiliary tasks only, which no network serves"
     assert error["where"] == "--deployed"
     partly = ["--where", "split=val", "--budget", "0", "--deployed", "a+b", "--auxiliary", "a", "--auxiliary", "c"]
     assert names(answer(capsys, table, *partly)) == ["a+b"]
