@@ -62,13 +62,13 @@ def reduced_costs(problem: Problem, duals_T: FloatArray, prices_D: FloatArray) -
     """``r_c`` of every candidate, [C]; see the module's docstring."""
     reduced_C = problem.open_C + prices_D @ problem.cost_DC if len(prices_D) else problem.open_C.copy()
     for block in blocks(len(reduced_C)):
-        margin_TC = problem.value_TC[:, block] - duals_T[:, None]
         if problem.partition:
+            margin_TC = problem.value_TC[:, block] - duals_T[:, None]
             margin_TC[margin_TC == np.inf] = 0.0
-        else:
-            np.minimum(margin_TC, 0.0, out=margin_TC)
+        else:  # min(0, value - u) = min(value, u) - u
+            margin_TC = np.minimum(problem.value_TC[:, block], duals_T[:, None])
         reduced_C[block] += np.add.reduce(margin_TC, axis=0)
-    return reduced_C
+    return reduced_C if problem.partition else reduced_C - duals_T.sum()
 
 
 def lower_bound(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, reduced_C: FloatArray, most: int) -> float:

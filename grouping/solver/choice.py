@@ -14,7 +14,7 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.solver.problem import Problem
 
-__all__ = ["Choice", "Incumbent", "best_subset", "evaluate", "tie_tolerance"]
+__all__ = ["Choice", "Incumbent", "best_subset", "evaluate", "preference", "tie_tolerance"]
 
 TIE = 1e-12
 
@@ -68,11 +68,13 @@ class Incumbent:
             return len(new.rows) < len(old.rows)
         if new.rows == old.rows:
             return False
-        return _keys(self.problem, new.rows) < _keys(self.problem, old.rows)
+        return preference(self.problem, new.rows) < preference(self.problem, old.rows)
 
 
-def _keys(problem: Problem, rows: Sequence[int]) -> list[tuple[object, ...]]:
-    return sorted(problem.key(row) for row in rows)
+def preference(problem: Problem, rows: Sequence[int]) -> tuple[list[object], list[tuple[object, ...]]]:
+    """What orders groupings of equal objective, cost and size: members first, then whatever tells candidates apart."""
+    keys = sorted(problem.key(row) for row in rows)
+    return [members for members, *_ in keys], keys
 
 
 def evaluate(problem: Problem, rows: Sequence[int]) -> Choice | None:
@@ -133,7 +135,7 @@ def best_subset(problem: Problem, fixed: Sequence[int], free: Sequence[int], wor
         tied_N = tied_N[charge_N <= cheapest + TIE * abs(cheapest)]
         tied_N = tied_N[count_N[tied_N] == count_N[tied_N].min()]
     options = [(*fixed, *(row for i, row in enumerate(free) if subset >> i & 1)) for subset in tied_N.tolist()]
-    best = min(options, key=lambda rows: _keys(problem, rows)) if len(options) > 1 else options[0]
+    best = min(options, key=lambda rows: preference(problem, rows)) if len(options) > 1 else options[0]
     return evaluate(problem, best)
 
 

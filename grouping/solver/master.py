@@ -62,16 +62,16 @@ class Master:
     def enter(self, column_M: FloatArray, cost: float, owner: int) -> bool:
         """Bring a column into the basis; False where no pivot is numerically safe."""
         direction_M = self.inverse_MM @ column_M
-        usable_M = direction_M > _PIVOT
-        if not usable_M.any():
+        usable = np.flatnonzero(direction_M > _PIVOT)
+        if not len(usable):
             return False
-        ratio_M = np.where(usable_M, np.maximum(self.level_M, 0.0) / np.where(usable_M, direction_M, 1.0), np.inf)
-        leaving = int(ratio_M.argmin())
-        step = ratio_M[leaving]
+        ratio_U = self.level_M[usable] / direction_M[usable]
+        first = int(ratio_U.argmin())
+        leaving, step = int(usable[first]), max(float(ratio_U[first]), 0.0)
         self.level_M -= step * direction_M
         self.level_M[leaving] = step
         pivot_M = self.inverse_MM[leaving] / direction_M[leaving]
-        self.inverse_MM -= np.multiply.outer(direction_M, pivot_M)
+        self.inverse_MM -= direction_M[:, None] * pivot_M
         self.inverse_MM[leaving] = pivot_M
         self.column_MM[:, leaving] = column_M
         self.cost_M[leaving] = cost

@@ -20,7 +20,7 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray
 from grouping.solver.branch_and_bound import Outcome
-from grouping.solver.choice import Choice, tie_tolerance
+from grouping.solver.choice import Choice, preference, tie_tolerance
 from grouping.solver.problem import Problem
 
 __all__ = ["next_best"]
@@ -160,7 +160,7 @@ def _rank(waiting: _Waiting) -> tuple[object, ...]:
     outcome, part = waiting.found
     assert outcome.choice is not None
     choice = outcome.choice
-    return (float(f"{choice.cost:.9e}"), len(choice.rows), sorted(part.key(row) for row in choice.rows))
+    return (float(f"{choice.cost:.9e}"), len(choice.rows), preference(part, choice.rows))
 
 
 def _regions(problem: Problem, choice: Choice, region: Region, n_tasks: int) -> list[Region]:

@@ -26,6 +26,8 @@ _EVERY_ROW = 1024  # up to that many candidates, pricing all of them costs no mo
 _FEWEST_HOT, _MOST_HOT = 256, 1024
 _SAMPLE = 4096
 _ROUNDS = 200
+_FEW = 6  # pivots for one pricing
+_SURCHARGE = 4  # of a column that is gone, in multiples of the room that is left
 _MANY_ROWS = 80  # beyond, the simplex method stalls
 
 
@@ -71,12 +73,15 @@ def _bound_at(problem: Problem, duals_T: FloatArray, prices_D: FloatArray, most:
     return lower_bound(problem, duals_T, prices_D, reduced_C, most), reduced_C
 
 
-def column_of(problem: Problem, row: int, duals_T: FloatArray) -> tuple[FloatArray, float]:
-    """The best column of a candidate at the given prices, and its cost."""
-    value_T = problem.value_TC[:, row]
-    serves_T = np.isfinite(value_T) if problem.partition else value_T < duals_T
-    column_M = np.concatenate([serves_T.astype(float), problem.cost_DC[:, row]])
-    return column_M, float(problem.open_C[row] + value_T[serves_T].sum())
+def _enter(master: Master, problem: Problem, row: int, tolerance: float = np.inf) -> bool:
+    """Let the best column of a candidate enter, unless its reduced cost is not below -tolerance by now."""
+    duals_T, prices_D = master.prices()
+    value_T, cost_D = problem.value_TC[:, row], problem.cost_DC[:, row]
+    serves_T = value_T < (np.inf if problem.partition else duals_T)
+    cost = float(problem.open_C[row] + value_T[serves_T].sum())
+    if tolerance < np.inf and cost + prices_D @ cost_D - duals_T[serves_T].sum() >= -tolerance:
+        return False
+    return bool(serves_T.any()) and master.enter(np.concatenate([serves_T, cost_D]), cost, row)
 
 
 def _warm_master(problem: Problem, penalty_T: FloatArray, basis: Basis, surcharge: float) -> Master | None:
@@ -152,14 +157,11 @@ def relax(
         bound, reduced_C = _bound_at(problem, parent.duals_T, parent.prices_D, most)
         best = (bound, parent.duals_T, parent.prices_D)
         assert parent.basis is not None
-        master = _warm_master(problem, penalty_T, parent.basis, 2 * max(cutoff - bound, 0.0))
+        master = _warm_master(problem, penalty_T, parent.basis, _SURCHARGE * max(cutoff - bound, 0.0))
     if master is None:
         master = Master(penalty_T, problem.limit_D)
     for row in start:
-        duals_T, _ = master.prices()
-        column_M, cost = column_of(problem, row, duals_T)
-        if column_M[: master.n].any():
-            master.enter(column_M, cost, row)
+        _enter(master, problem, row)
     # Penalties exceed every value, so they tell how large numbers are.
     tolerance = 1e-13 * max(float(np.abs(penalty_T).max()), 1e-300)
     hot = _HotList(problem, sample(problem)) if len(problem.index_C) > _EVERY_ROW else None
@@ -172,9 +174,8 @@ def relax(
         duals_T, prices_D = master.prices()
         entered = master.enter_unit(duals_T, prices_D, tolerance)
         if not entered and hot is not None:
-            row, reduced = hot.best(duals_T, prices_D)
-            if reduced < -tolerance:
-                entered = master.enter(*column_of(problem, row, duals_T), row)
+            for row in hot.best(duals_T, prices_D, -tolerance):
+                entered |= _enter(master, problem, row, tolerance)
         if entered:
             fresh = False
             continue
@@ -182,10 +183,11 @@ def relax(
         bound, reduced_C = _bound_at(problem, safe_T, safe_D, most)
         if bound > best[0]:
             best = (bound, safe_T, safe_D)
-        row = int(reduced_C.argmin())
         if hot is not None:
             hot.refill(reduced_C, master.owner_M)
-        if reduced_C[row] < -tolerance and master.enter(*column_of(problem, row, duals_T), row):
+        for row in _best_few(reduced_C, -tolerance):
+            entered |= _enter(master, problem, row, tolerance)
+        if entered:
             fresh = False
             continue
         if master.banish():
@@ -245,7 +247,16 @@ class _HotList:
         """Keep the most attractive candidates and those in the basis."""
         self._take(np.union1d(np.argpartition(reduced_C, self.size)[: self.size], basic[basic >= 0]))
 
-    def best(self, duals_T: FloatArray, prices_D: FloatArray) -> tuple[int, float]:
+    def best(self, duals_T: FloatArray, prices_D: FloatArray, below: float) -> list[int]:
+        """The most attractive hot candidates, by position in the problem."""
         reduced_H = reduced_costs(self.part, duals_T, np.maximum(prices_D, 0.0))
-        position = int(reduced_H.argmin())
-        return int(self.rows_H[position]), float(reduced_H[position])
+        few: list[int] = self.rows_H[_best_few(reduced_H, below)].tolist()
+        return few
+
+
+def _best_few(reduced_C: FloatArray, below: float) -> list[int]:
+    """The candidates of the smallest reduced costs below a limit, best first: one pricing serves several pivots."""
+    few = np.argpartition(reduced_C, _FEW)[:_FEW] if len(reduced_C) > _FEW else np.arange(len(reduced_C))
+    few = few[reduced_C[few] < below]
+    best: list[int] = few[reduced_C[few].argsort(kind="stable")].tolist()
+    return best
