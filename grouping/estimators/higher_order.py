@@ -8,6 +8,7 @@ Higher-order approximation, Standley et al., *Which Tasks Should Be Learned Toge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -17,9 +18,10 @@ from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray, gro
 from grouping.errors import InputError
 from grouping.losses import LossTable
 
-__all__ = ["complete", "higher_order"]
+__all__ = ["complete", "count_groups", "higher_order", "listable", "pair_table"]
 
-_MOST_TASKS = 14
+_MOST_GROUPS = 2**14
+"""More are not listed."""
 
 
 def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep_measured: bool = True) -> LossTable:
@@ -73,13 +75,61 @@ def complete(table: LossTable, *, keep_measured: bool = True, max_size: int | No
             where="estimator",
             fix="Add the pairs, or use the measured losses",
         )
-    if n_tasks > _MOST_TASKS and max_size is None:
+    if count_groups(n_tasks, max_size) > _MOST_GROUPS:
         raise InputError(
-            f"{n_tasks} tasks form 2^{n_tasks} groups, too many to list",
+            f"{n_tasks} tasks form {count_groups(n_tasks, max_size):,} groups, too many to list",
             where="estimator",
-            fix="Limit the size of a network with --max-size",
+            fix="Limit the size of a network with --max-size; solve_from_pairs needs no list",
         )
     return higher_order(table, groups_up_to(n_tasks, max_size or n_tasks), keep_measured=keep_measured)
+
+
+def count_groups(n_tasks: int, max_size: int | None) -> int:
+    """How many groups of at most that size there are."""
+    return sum(math.comb(n_tasks, size) for size in range(1, min(max_size or n_tasks, n_tasks) + 1))
+
+
+def listable(n_tasks: int, max_size: int | None) -> bool:
+    """Whether ``complete`` lists the groups of so many tasks."""
+    return count_groups(n_tasks, max_size) <= _MOST_GROUPS
+
+
+def pair_table(table: LossTable) -> tuple[FloatArray, float]:
+    """Loss of the first task when trained with the second, [T, T], alone on the diagonal; and what a network costs.
+
+    Raises:
+        InputError: a pair or single task that was not measured, or networks of several costs or kinds.
+    """
+    candidates = table.candidates
+    small_C = candidates.size_C <= 2
+    kinds = {
+        (cost, label)
+        for cost, label in zip(
+            candidates.cost_C[small_C].tolist(), np.array(candidates.label_C)[small_C].tolist(), strict=True
+        )
+    }
+    if len(kinds) != 1:
+        raise InputError(
+            f"single tasks and pairs come at {len(kinds)} costs or kinds",
+            where="estimator",
+            fix="Pick one with --where cost=1, or limit the size of a network so that groups can be listed",
+        )
+    pairs = np.flatnonzero(candidates.size_C == 2)
+    pair_TT = _pair_losses(replace(table, losses_RCT=table.mean_CT[None], seeds=("mean",)), pairs)[0]
+    for c in np.flatnonzero(candidates.size_C == 1).tolist():
+        t = int(np.flatnonzero(candidates.members_CT[c])[0])
+        pair_TT[t, t] = table.mean_CT[c, t]
+    missing = np.argwhere(np.isnan(pair_TT))
+    if len(missing):
+        t, u = missing[0].tolist()
+        names = table.tasks[t] if t == u else f"{table.tasks[min(t, u)]}+{table.tasks[max(t, u)]}"
+        raise InputError(
+            f"the table has no loss of '{table.tasks[t]}' in network '{names}', "
+            f"and {len(missing) - 1} more are missing",
+            where="estimator",
+            fix="Add them: every single task and every pair is needed",
+        )
+    return pair_TT, next(iter(kinds))[0]
 
 
 def _classes(candidates: Candidates) -> list[BoolArray]:

@@ -82,7 +82,7 @@ def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = 
 
 def _headline(question: TableQuestion, solution: Solution) -> str:
     limit = "" if math.isinf(solution.budget) else f" within a budget of {solution.budget:g}"
-    n_candidates, n_tasks = question.table.candidates.members_CT.shape
+    n_candidates, n_tasks = question.considered, len(question.table.tasks)
     return "\n".join(
         [
             f"{_count(n_tasks, 'task')}, {_count(n_candidates, 'candidate network')}{limit}",
@@ -152,7 +152,7 @@ def network_lines(question: TableQuestion, solution: Solution) -> list[str]:
 
 def frontier_text(question: TableQuestion, points: Sequence[Solution | InfeasibleBudget]) -> str:
     """One line a budget."""
-    n_candidates, n_tasks = question.table.candidates.members_CT.shape
+    n_candidates, n_tasks = question.considered, len(question.table.tasks)
     rows = [("budget", "cost", "objective", "proven", "networks")]
     for point in points:
         if isinstance(point, InfeasibleBudget):

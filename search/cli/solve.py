@@ -153,7 +153,18 @@ def solve(
     if frontier:
         _frontier(question, budgets, top, time_limit, as_json=as_json)
         return
-    solution = question.solve(top=top, time_limit=time_limit)
+    if question.by_pairs:
+        from search.cli.pair_question import solve_by_pairs
+
+        if top > 1 or draws:
+            raise InputError(
+                f"{len(question.table.tasks)} tasks form too many groups to be listed for --top or --draws",
+                where="--top" if top > 1 else "--draws",
+                fix="Leave it out, or make the groups few with --max-size",
+            )
+        question, solution = solve_by_pairs(question, time_limit=time_limit)
+    else:
+        solution = question.solve(top=top, time_limit=time_limit)
     if draws and solution.stopped != "interrupted":
         from search.cli.draws_view import certain_json, certain_text
         from search.cli.table_draws import certainty
@@ -185,8 +196,17 @@ def _frontier(
     from search.cli.solution_view import frontier_text, solution_json
     from search.cli.table_question import InfeasibleBudget
 
-    if budgets is None:
-        points: list[Solution | InfeasibleBudget] = [*question.frontier(time_limit)]
+    points: list[Solution | InfeasibleBudget]
+    if question.by_pairs:
+        from search.cli.pair_question import frontier_by_pairs, sweep_by_pairs
+
+        if budgets is None:
+            question, found = frontier_by_pairs(question, time_limit=time_limit)
+            points = [*found]
+        else:
+            question, points = sweep_by_pairs(question, steps(budgets, "--budgets"), time_limit=time_limit)
+    elif budgets is None:
+        points = [*question.frontier(time_limit)]
     else:
         points = question.sweep(steps(budgets, "--budgets"), top=top, time_limit=time_limit)
     solutions = [point for point in points if not isinstance(point, InfeasibleBudget)]

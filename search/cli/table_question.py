@@ -16,7 +16,7 @@ import numpy as np
 from grouping.candidates import FloatArray, IntArray
 from grouping.errors import InfeasibleError, InputError, NoResultError
 from grouping.estimators.early_stopping import early_stopping
-from grouping.estimators.higher_order import complete
+from grouping.estimators.higher_order import complete, count_groups, listable
 from grouping.losses import LossTable, single_task_losses
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
@@ -109,7 +109,7 @@ class TableQuestion:
         if relative:
             reference_T = _reference(table, helpers)
             table = table.scaled(reference_T)
-        if estimator == "higher-order":
+        if estimator == "higher-order" and listable(len(table.tasks), max_size):
             table = complete(table, keep_measured=False, max_size=max_size)
         scored = columns.table({**where, **score_where}) if score_where else None
         if scored is not None and relative:
@@ -156,6 +156,18 @@ class TableQuestion:
             "tasks": self.table.tasks,
         }
         return replace(self, options=options)
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether the groups are too many to be listed."""
+        return self.estimator == "higher-order" and not listable(len(self.table.tasks), self.options["max_size"])
+
+    @property
+    def considered(self) -> int:
+        """How many networks are chosen among."""
+        if self.by_pairs:
+            return count_groups(len(self.table.tasks), self.options["max_size"])
+        return len(self.table.candidates)
 
     @property
     def optimal_for(self) -> str:
