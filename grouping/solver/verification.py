@@ -18,8 +18,9 @@ from itertools import combinations
 
 import numpy as np
 
-from grouping.candidates import BoolArray, FloatArray, IntArray
+from grouping.candidates import BoolArray, FloatArray
 from grouping.solver.certificate import Branch, Certificate, ProofNode
+from grouping.solver.posed_table import PosedTable, pose, unfold
 
 __all__ = ["Check", "verify"]
 
@@ -43,33 +44,6 @@ class Check:
 
     def __bool__(self) -> bool:
         return not self.complaints
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The question as arrays, candidates first.
-
-    Weighted losses (+inf: cannot serve), costs as fractions of limits, what is paid of the limits already, and the
-    optional shared parts: their costs and users.
-    """
-
-    value_CT: FloatArray
-    cost_CD: FloatArray
-    limit_D: FloatArray
-    paid_D: FloatArray
-    name_C: IntArray
-    part_KD: FloatArray
-    uses_CK: BoolArray
-    partition: bool
-
-    def only(self, kept_C: BoolArray) -> _Table:
-        return replace(
-            self,
-            value_CT=self.value_CT[kept_C],
-            cost_CD=self.cost_CD[kept_C],
-            name_C=self.name_C[kept_C],
-            uses_CK=self.uses_CK[kept_C],
-        )
 
 
 def verify(
@@ -96,8 +70,8 @@ def verify(
         complaints.append("the certificate and the check differ in whether unused heads are dropped")
     elif head_cost is not None:
         head_CTD = head_cost.reshape(*losses_CT.shape, -1)
-        losses_CT, cost_CD, members_CT = _unfold(certificate, (losses_CT, cost_CD, members_CT), head_CTD, complaints)
-    table = _pose(certificate, losses_CT, cost_CD, members_CT, complaints)
+        losses_CT, cost_CD, members_CT = unfold(certificate, (losses_CT, cost_CD, members_CT), head_CTD, complaints)
+    table = pose(certificate, losses_CT, cost_CD, members_CT, complaints)
     objective = _objective_of(table, set(certificate.chosen))
     slack = _TOLERANCE * max(abs(certificate.objective), 1e-12)
     if not abs(objective - certificate.objective) <= slack:
@@ -108,135 +82,7 @@ def verify(
     return Check(objective, bound, tuple(complaints))
 
 
-def _unfold(
-    certificate: Certificate,
-    table: tuple[FloatArray, FloatArray, BoolArray],
-    head_CTD: FloatArray,
-    complaints: list[str],
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """The table without heads, or one row for each set of tasks that a network may serve."""
-    losses_CT, cost_CD, members_CT = table
-    served = [t for t in range(losses_CT.shape[1]) if t not in certificate.auxiliary]
-    rows: list[tuple[int, list[int]]] = []
-    for c, losses_T in enumerate(losses_CT):
-        able = [t for t in served if not math.isnan(losses_T[t])]
-        if certificate.heads == "trunks" or certificate.partition:
-            rows += [(c, able)] if able or certificate.heads == "trunks" else []
-        else:
-            rows += [(c, [t for i, t in enumerate(able) if number >> i & 1]) for number in range(1, 2 ** len(able))]
-    new_CT, new_CD = np.full((len(rows), losses_CT.shape[1]), np.nan), np.zeros((len(rows), cost_CD.shape[1]))
-    for row, (c, able) in enumerate(rows):
-        new_CT[row, able] = losses_CT[c, able]
-        trunk_D = cost_CD[c] - head_CTD[c, members_CT[c]].sum(axis=0)
-        paid_D = 0.0 if certificate.heads == "trunks" else head_CTD[c, able].sum(axis=0)
-        new_CD[row] = np.maximum(trunk_D, 0.0) + paid_D
-    if certificate.heads == "trunks":
-        heads = [[head_CTD[c, t] for c in range(len(losses_CT)) if not math.isnan(losses_CT[c, t])] for t in served]
-        due_D = np.sum([np.max(heads_CD, axis=0) for heads_CD in heads], axis=0)
-        if not np.allclose(due_D, certificate.spent_D, rtol=1e-9):
-            complaints.append(f"the heads of all tasks cost {due_D.tolist()}, not {certificate.spent_D}")
-    return new_CT, new_CD, members_CT[[c for c, _ in rows]]
-
-
-def _pose(
-    certificate: Certificate,
-    losses_CT: FloatArray,
-    cost_CD: FloatArray,
-    members_CT: BoolArray,
-    complaints: list[str],
-) -> _Table:
-    """The question as arrays; complains about limits that are tighter than the budgets allow."""
-    n_tasks = losses_CT.shape[1]
-    columns = []
-    legal_C = np.ones(len(losses_CT), dtype=bool)
-    for a, b in certificate.apart:
-        legal_C[members_CT[:, a] & members_CT[:, b]] = False
-    if certificate.max_size is not None:
-        legal_C[members_CT.sum(axis=1) > certificate.max_size] = False
-    for t in range(n_tasks):
-        if t in certificate.auxiliary:
-            continue
-        loss_C = np.where(np.isnan(losses_CT[:, t]), np.inf, losses_CT[:, t])
-        loss_C[loss_C > certificate.at_most.get(t, math.inf)] = np.inf
-        columns.append(loss_C * certificate.weights_T[t])
-        if certificate.partition:
-            legal_C[members_CT[:, t] & np.isinf(loss_C)] = False
-    value_CT = np.stack(columns, axis=1)
-    value_CT[~legal_C] = np.inf
-    legal_C &= np.isfinite(value_CT).any(axis=1)
-    for a, b in certificate.together:
-        if certificate.partition and {a, b} <= set(certificate.auxiliary):  # several networks may be shared by these
-            if not members_CT[list(certificate.chosen)][:, [a, b]].all(axis=1).any():
-                complaints.append(f"no chosen network has both {a} and {b}")
-            continue
-        value_CT = np.column_stack([value_CT, np.where(members_CT[:, a] & members_CT[:, b] & legal_C, 0.0, np.inf)])
-    charged_CD, limits, part_KD, uses_CK = _charges(certificate, cost_CD)
-    names = np.arange(len(value_CT))
-    if len(certificate.spendable) != len(limits):
-        complaints.append(f"{len(certificate.spendable)} limits for {len(limits)} budgets")
-        limit_D = np.array(limits, dtype=float)
-        return _Table(value_CT, charged_CD, limit_D, 0 * limit_D, names, part_KD, uses_CK, certificate.partition)
-    for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
-        if not _nothing_between(
-            charged_CD[legal_C, d], claimed, limit, value_CT.shape[1], exact=bool(part_KD[:, d].any())
-        ):
-            complaints.append(f"{claimed!r} is not the largest sum of costs within the budget of {limit!r}")
-        charged_CD[:, d] /= claimed if claimed > 0 else 1.0
-        part_KD[:, d] /= claimed if claimed > 0 else 1.0
-    limit_D = np.array([(1.0 if claimed > 0 else 0.0) + 1e-11 for claimed in certificate.spendable])
-    legal_C &= (charged_CD + uses_CK @ part_KD <= limit_D).all(axis=1)
-    whole = _Table(value_CT, charged_CD, limit_D, 0 * limit_D, names, part_KD, uses_CK, certificate.partition)
-    return whole.only(legal_C)
-
-
-def _charges(certificate: Certificate, cost_CD: FloatArray) -> tuple[FloatArray, list[float], FloatArray, BoolArray]:
-    """What candidates take of the limits [C, D], the limits, and what optional shared parts [K, D] take from whom."""
-    n_budgets = len(certificate.budget_D)
-    spent_D = np.zeros(n_budgets)
-    if certificate.spent_D:
-        spent_D += certificate.spent_D[:n_budgets]
-    charged_CD = cost_CD[:, :n_budgets].astype(float)
-    for c in certificate.sunk:
-        spent_D += charged_CD[c]
-    for c in (*certificate.sunk, *certificate.deployed):
-        charged_CD[c] = 0.0
-    part_KD, uses_KC = [], []
-    for part in certificate.shared:
-        users = set(range(len(cost_CD))) if part.candidates is None else set(part.candidates)
-        if users & set(certificate.deployed):
-            continue
-        if len(users) == len(cost_CD) or users & set(certificate.sunk):
-            spent_D += np.array(part.cost_D[:n_budgets])
-        else:
-            part_KD.append(np.array(part.cost_D[:n_budgets]))
-            uses_KC.append(np.isin(np.arange(len(cost_CD)), list(users)))
-    limits = [limit - spent for limit, spent in zip(certificate.budget_D, spent_D.tolist(), strict=True)]
-    shares_KD = np.array(part_KD).reshape(len(part_KD), n_budgets)
-    if certificate.max_networks is not None:
-        limits.append(certificate.max_networks)
-        charged_CD = np.column_stack([charged_CD, np.ones(len(charged_CD))])
-        shares_KD = np.column_stack([shares_KD, np.zeros(len(shares_KD))])
-    return charged_CD, limits, shares_KD, np.array(uses_KC, dtype=bool).reshape(len(part_KD), len(cost_CD)).T
-
-
-def _nothing_between(cost_C: FloatArray, claimed: float, limit: float, most: int, *, exact: bool) -> bool:
-    """Whether the claimed sum is within the limit, and no sum of at most ``most`` costs lies between the two.
-
-    ``exact``: further costs come on top, so only the limit itself will do.
-    """
-    slack = 1e-10 * abs(limit)
-    if claimed >= limit - slack:
-        return claimed <= limit + slack
-    if exact:
-        return False
-    sums = {0.0}
-    prices = {float(cost) for cost in cost_C if 0 < cost <= limit + slack}
-    for _ in range(most):
-        sums |= {round(known + price, 12) for known in sums for price in prices if known + price <= limit + slack}
-    return all(known <= claimed + slack for known in sums)
-
-
-def _objective_of(table: _Table, chosen: set[int]) -> float:
+def _objective_of(table: PosedTable, chosen: set[int]) -> float:
     """Worth of a grouping, +inf where it breaks a rule."""
     rows = [row for row, name in enumerate(table.name_C.tolist()) if name in chosen]
     use_D = table.cost_CD[rows].sum(axis=0) + table.uses_CK[rows].any(axis=0) @ table.part_KD
@@ -248,7 +94,7 @@ def _objective_of(table: _Table, chosen: set[int]) -> float:
     return math.fsum(value_GT.min(axis=0).tolist())
 
 
-def _excess(table: _Table, node: ProofNode) -> tuple[float, FloatArray, FloatArray]:
+def _excess(table: PosedTable, node: ProofNode) -> tuple[float, FloatArray, FloatArray]:
     """Bound of a node, and how far above it each candidate [C] and each service [C, T] lies."""
     duals_T, prices_D = np.array(node.duals_T), np.maximum(np.array(node.prices_D), 0.0)
     gap_CT = table.value_CT - duals_T
@@ -268,7 +114,9 @@ def _excess(table: _Table, node: ProofNode) -> tuple[float, FloatArray, FloatArr
     return bound, excess_C, excess_C[:, None] + np.maximum(gap_CT, 0.0)
 
 
-def _proven(certificate: Certificate, table: _Table, objective: float, slack: float, complaints: list[str]) -> float:
+def _proven(
+    certificate: Certificate, table: PosedTable, objective: float, slack: float, complaints: list[str]
+) -> float:
     """The smallest bound over the leaves of the tree; complains about splits that leave something out."""
     nodes = certificate.nodes
     if not nodes or nodes[0].parent != -1 or not nodes[0].duals_T:
@@ -278,7 +126,7 @@ def _proven(certificate: Certificate, table: _Table, objective: float, slack: fl
     for number, node in enumerate(nodes[1:], start=1):
         children.setdefault(node.parent, []).append(number)
     smallest = objective
-    stack: list[tuple[int, _Table]] = [(0, table)]
+    stack: list[tuple[int, PosedTable]] = [(0, table)]
     while stack:
         number, part = stack.pop()
         below = children.get(number, [])
@@ -293,7 +141,7 @@ def _proven(certificate: Certificate, table: _Table, objective: float, slack: fl
     return smallest
 
 
-def _left(table: _Table, node: ProofNode, target: float) -> _Table:
+def _left(table: PosedTable, node: ProofNode, target: float) -> PosedTable:
     """What a grouping better than the target can use, seen from a node: all that the nodes below it speak about."""
     bound, _, excess_CT = _excess(table, node)
     kept_CT: BoolArray = np.less_equal(excess_CT, target - bound)
@@ -311,7 +159,7 @@ def _covers(branches: list[Branch]) -> bool:
     )
 
 
-def _side(table: _Table, branch: Branch) -> _Table:
+def _side(table: PosedTable, branch: Branch) -> PosedTable:
     """The part of a table that one side of a split speaks about."""
     if branch.kind == "at most":
         beyond_C = table.value_CT[:, branch.which] > branch.theta
@@ -337,7 +185,7 @@ def _side(table: _Table, branch: Branch) -> _Table:
     return paid.only(here_C | ~np.isfinite(table.value_CT[:, met_T]).any(axis=1))
 
 
-def _leaf_bound(whole: _Table, table: _Table, node: ProofNode, target: float, slack: float) -> float:
+def _leaf_bound(whole: PosedTable, table: PosedTable, node: ProofNode, target: float, slack: float) -> float:
     """Bound of one leaf; where its prices leave few candidates, their best grouping."""
     if np.isinf(table.value_CT).all(axis=0).any() or (table.limit_D < table.paid_D).any():
         return math.inf
