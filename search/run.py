@@ -19,7 +19,7 @@ from search.decision import assembly
 from search.decision.contenders import CostOf
 from search.decision.decide import Decision, decide
 from search.decision.enumeration import make_plan
-from search.decision.measurement import Measurement, Progress, TrialFunction
+from search.decision.measurement import Measurement, Progress
 from search.decision.plan import Latency, Plan
 from search.decision.probe import Speed, measure_speed
 from search.decision.selection import affinity_capacity
@@ -36,7 +36,7 @@ from search.output.folder import RunFolder
 from search.spec import Spec
 from search.store.store import Store
 from search.training.experiment import Experiment
-from search.training.trainer import train
+from search.training.packs import TrainPack, train_plain
 
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
 
@@ -94,7 +94,7 @@ def run_recommendation(
     executor: Executor,
     progress: Progress,
     *,
-    train: TrialFunction = train,
+    train: TrainPack = train_plain,
     announce: Callable[[Speed], None] = lambda speed: None,
     command: str = "",
 ) -> Recommendation:
@@ -107,7 +107,7 @@ def run_recommendation(
         folder: Where its files go.
         executor: The workers.
         progress: Told how far the run is.
-        train: What runs a trial; must be picklable.
+        train: What trains a pack of trials; must be picklable.
         announce: Told how fast the workers are before the long part begins.
         command: What reproduces the run.
 

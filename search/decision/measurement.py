@@ -5,7 +5,7 @@ Resuming a run is nothing else than asking again: what the store holds is not tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,12 +13,10 @@ from grouping.recommendation import PhaseCost
 from search.execution.executor import Executor
 from search.store.store import Store
 from search.training.experiment import Experiment
+from search.training.packs import TrainPack, packed
 from search.trials import Trial, TrialFailure, TrialResult
 
-__all__ = ["Measurement", "Progress", "TrialFunction"]
-
-TrialFunction = Callable[[Experiment, Trial], TrialResult]
-"""What runs a trial; ``search.training.trainer.train`` unless the caller brings another."""
+__all__ = ["Measurement", "Progress"]
 
 
 class Progress(Protocol):
@@ -42,15 +40,17 @@ class Measurement:
         store: Where results are kept.
         run: Id of the run.
         executor: The workers.
-        train: What runs a trial.
+        train: What trains a pack of trials.
         progress: Told about every phase and training.
+        pack_size: Networks that are trained together at most.
     """
 
     store: Store
     run: str
     executor: Executor
-    train: TrialFunction
+    train: TrainPack
     progress: Progress
+    pack_size: int = 1
     failures: dict[Trial, str] = field(default_factory=dict)
     trained: int = 0
 
@@ -79,21 +79,36 @@ class Measurement:
         # Long trials first: the last ones to finish are then short, and no worker idles for long.
         missing.sort(key=lambda t: -t.capacity * t.copies * t.fraction)
         try:
-            timeout = experiment.training.timeout_seconds
-            for outcome in self.executor.run(self.train, experiment, missing, timeout_seconds=timeout):
-                trial = missing[outcome.index]
-                if outcome.result is not None:
-                    self.store.record_result(self.run, phase, trial, keys[trial], outcome.result)
-                    self._finished[keys[trial]] = outcome.result
+            for trial, result, worker in self._trained(experiment, missing):
+                if isinstance(result, TrialFailure):
+                    self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
+                    self._failed[keys[trial]] = result
                 else:
-                    failure = TrialFailure(outcome.failure, outcome.detail)
-                    self.store.record_failure(self.run, phase, trial, keys[trial], failure, worker=outcome.worker)
-                    self._failed[keys[trial]] = failure
+                    self.store.record_result(self.run, phase, trial, keys[trial], result)
+                    self._finished[keys[trial]] = result
                 self.trained += 1
-                self.progress.advance(failed=outcome.result is None)
+                self.progress.advance(failed=isinstance(result, TrialFailure))
         finally:
             self.progress.finish()
         return self._answer(asked, keys)
+
+    def _trained(
+        self, experiment: Experiment, trials: Sequence[Trial]
+    ) -> Iterator[tuple[Trial, TrialResult | TrialFailure, str]]:
+        """Each trial with what came of it and who did it; a pack that failed as a whole is tried one by one."""
+        waiting = packed(trials, self.pack_size, self.executor.workers)
+        while waiting:
+            timeout = experiment.training.timeout_seconds * max(map(len, waiting))
+            again: list[tuple[Trial, ...]] = []
+            for outcome in self.executor.run(self.train, experiment, waiting, timeout_seconds=timeout):
+                pack = waiting[outcome.index]
+                if outcome.result is not None:
+                    yield from ((t, result, outcome.worker) for t, result in zip(pack, outcome.result, strict=True))
+                elif len(pack) > 1:
+                    again += [(trial,) for trial in pack]
+                else:
+                    yield pack[0], TrialFailure(outcome.failure, outcome.detail), outcome.worker
+            waiting = again
 
     def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:
         self.failures.update((t, self._failed[keys[t]].reason) for t in asked if keys[t] in self._failed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from grouping.candidates import FloatArray
 from search.errors import TrialError
 from search.execution.executor import Executor
 from search.training.experiment import Experiment
-from search.trials import Trial, TrialResult
+from search.training.packs import TrainPack
+from search.trials import Trial, TrialFailure
 
 __all__ = ["Speed", "measure_speed"]
 
@@ -61,7 +62,7 @@ class Speed:
 def measure_speed(
     experiment: Experiment,
     executor: Executor,
-    train: Callable[[Experiment, Trial], TrialResult],
+    train: TrainPack,
     capacities: Iterable[float],
 ) -> Speed:
     """Time short trainings of the smallest and largest networks, every worker busy, as in the run itself.
@@ -82,13 +83,15 @@ def measure_speed(
             for i in range(executor.workers)
         ]
         began = time.monotonic()
-        found = [
-            (jobs[outcome.index], outcome.result.seconds if outcome.result else np.nan, outcome.failure)
-            for outcome in executor.run(train, experiment, jobs)
-        ]
-        good = [(trial, seconds) for trial, seconds, failure in found if not failure]
+        good, reasons = [], []
+        for outcome in executor.run(train, experiment, [(job,) for job in jobs]):
+            result = TrialFailure(outcome.failure) if outcome.result is None else outcome.result[0]
+            if isinstance(result, TrialFailure):
+                reasons.append(result.reason)
+            else:
+                good.append((jobs[outcome.index], result.seconds))
         if not good:
-            raise TrialError(f"the first trainings failed: {found[0][2]}")
+            raise TrialError(f"the first trainings failed: {reasons[0]}")
         return good, time.monotonic() - began
 
     _, start = timed(shapes[:1], 1)  # workers import and warm up

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from grouping.errors import InputError
-from search.decision.measurement import TrialFunction
 from search.training.experiment import Experiment
+from search.training.trainer import TrialFunction
 from search.trials import Trial, TrialResult
 from tests.search.messages import assert_one_clear_message
 from tests.search.planted import planted

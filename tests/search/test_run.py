@@ -19,7 +19,6 @@ from grouping.recommendation import Recommendation
 from search.cli.app import run as run_cli
 from search.data.resolution import resolve
 from search.decision import selection
-from search.decision.measurement import TrialFunction
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
@@ -28,6 +27,8 @@ from search.run import Job, prepare, run_recommendation
 from search.spec import Spec
 from search.store.store import Store
 from search.training.experiment import Experiment
+from search.training.packs import OneByOne
+from search.training.trainer import TrialFunction
 from search.trials import Trial, TrialResult
 from tests.search.planted import GROUPS, diverging_pairs, noise_only, planted
 
@@ -81,7 +82,7 @@ class Runs:
     def work(self, job: Job, run: str, train: TrialFunction = planted, progress: Quiet | None = None) -> Recommendation:
         executor = InlineExecutor()
         return run_recommendation(
-            job, self.store, run, self.folder(run), executor, progress or Quiet(), train=train, command="test"
+            job, self.store, run, self.folder(run), executor, progress or Quiet(), train=OneByOne(train), command="test"
         )
 
 

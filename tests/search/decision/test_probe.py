@@ -14,6 +14,7 @@ from search.errors import TrialError
 from search.execution.executor import InlineExecutor
 from search.spec import Spec
 from search.training.experiment import Experiment
+from search.training.packs import OneByOne
 from search.trials import Trial, TrialResult
 from tests.search.planted import planted
 
@@ -40,7 +41,7 @@ def known_cost(experiment: Experiment, trial: Trial) -> TrialResult:
 
 @pytest.mark.parametrize("epochs", [1, 12, 200])
 def test_the_rule_predicts_trainings_it_has_not_seen(epochs: int) -> None:
-    speed = measure_speed(experiment(epochs), InlineExecutor(), known_cost, [0.5, 3.0])
+    speed = measure_speed(experiment(epochs), InlineExecutor(), OneByOne(known_cost), [0.5, 3.0])
     trial = Trial(("g0_0", "g0_1", "g0_2"), 2.0, 7)
     assert speed.seconds(trial) == pytest.approx(0.01 + 4.3, rel=0.15)
 
@@ -55,7 +56,7 @@ def test_an_ensemble_costs_every_copy_and_a_fraction_its_share() -> None:
 
 def test_trainings_that_all_fail_say_why_before_the_run_begins() -> None:
     with pytest.raises(TrialError, match=r"the first trainings failed: .*hopeless"):
-        measure_speed(experiment(3), InlineExecutor(), failing, [1.0])
+        measure_speed(experiment(3), InlineExecutor(), OneByOne(failing), [1.0])
 
 
 def failing(experiment: Experiment, trial: Trial) -> TrialResult:
