@@ -92,11 +92,12 @@ def pools(*, tiny: bool) -> Iterator[Measurement]:
         losses_CT, cost_C = pool(n_tasks, count, seed, mixed_costs=mixed)
         for budget in budgets:
             question = (losses_CT, cost_C, float(budget), limit)
-            taken = interleaved(
-                {"ours": partial(_ours_until, *question), "HiGHS": partial(highs, *question)}, {"ours": 1, "HiGHS": 1}
-            )
-            mine, peer = taken["ours"], taken["HiGHS"]
-            if mine["status"] == peer["status"] == "optimal":
+            solvers = {"ours": partial(_ours_until, *question)}
+            if n_tasks < 200 or budget == budgets[0]:  # there HiGHS takes seven minutes to notice that 10 s are over
+                solvers["HiGHS"] = partial(highs, *question)
+            taken = interleaved(solvers, dict.fromkeys(solvers, 1))
+            mine, peer = taken["ours"], taken.get("HiGHS")
+            if peer and mine["status"] == peer["status"] == "optimal":
                 assert abs(mine["objective"] - peer["objective"]) <= 2e-7 * mine["objective"], taken
             name = f"pool, {'mixed' if mixed else 'unit'} costs {seed}"
             for said in taken.values():
