@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from grouping.candidates import IntArray
+from grouping.candidates import FloatArray, IntArray
 from search.errors import TrialError
 from search.spec import TrainingSpec
 from search.training.adam import Adam
@@ -21,7 +21,7 @@ from search.training.losses import TaskBlock, batch_losses, row_losses
 from search.training.scoring import ResidentPart
 from search.training.weighting import WEIGHTINGS
 
-__all__ = ["EXPLODED", "Fit", "reading_steps"]
+__all__ = ["EXPLODED", "Fit", "LossWatch", "orders", "reading_steps"]
 
 EXPLODED = 1e6
 """A batch loss above this many times the first step's (or above this, if the first is below 1) ends a training."""
@@ -64,8 +64,8 @@ class Fit:
         self._weigh = WEIGHTINGS[training.weighting]
         self._batches = _batches(part, training.batch_size, order_seed)
         self._optimizer = Adam(network.parameters(), training.learning_rate, training.weight_decay)
+        self._watch = LossWatch()
         self._done = 0
-        self._limit = math.nan
 
     def advance(self, step: int) -> None:
         """Train until ``step`` steps are done.
@@ -82,24 +82,41 @@ class Fit:
             loss = self._weigh(batch_losses(rows_NT, labelled_NT))
             self._optimizer.step(loss)
             losses.append(loss.detach())
-        self._check(torch.stack(losses).double().cpu())
+        self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step
 
-    def _check(self, losses: Tensor) -> None:
+
+class LossWatch:
+    """Looks at the batch losses of one network as they come: finite, and not exploded since the first."""
+
+    def __init__(self) -> None:
+        self._limit = math.nan
+
+    def check(self, losses: FloatArray, done: int) -> None:
+        """Losses of the steps after the first ``done``.
+
+        Raises:
+            TrialError: names the first bad step, counted from 1.
+        """
         if math.isnan(self._limit):
             self._limit = EXPLODED * max(1.0, float(losses[0]))
-        bad = torch.nonzero(~(losses <= self._limit))[:1].flatten().tolist()
-        for index in bad:
-            step, loss = self._done + index + 1, float(losses[index])
+        for index in np.flatnonzero(~(losses <= self._limit))[:1].tolist():
+            step, loss = done + index + 1, float(losses[index])
             if not math.isfinite(loss):
                 raise TrialError(f"non-finite loss at step {step}", fix="Look at the inputs or lower the learning rate")
             raise TrialError(f"exploding loss at step {step} ({loss:.3g})", fix="Lower the learning rate")
 
 
+def orders(n_rows: int, seed: int) -> Iterator[Tensor]:
+    """Permutations of the rows without end, one an epoch."""
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        yield torch.randperm(n_rows, generator=generator)
+
+
 def _batches(part: ResidentPart, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Inputs, targets and label masks without end: an epoch is one permutation, gathered once and cut into slices."""
-    generator = torch.Generator().manual_seed(seed)
     arrays = (part.inputs_NF, part.targets_NT, part.labelled_NT)
-    while True:
-        order_N = torch.randperm(len(part.inputs_NF), generator=generator).to(part.inputs_NF.device)
-        yield from zip(*(torch.split(array[order_N], batch_size) for array in arrays), strict=True)
+    for order_N in orders(len(part.inputs_NF), seed):
+        here_N = order_N.to(part.inputs_NF.device)
+        yield from zip(*(torch.split(array[here_N], batch_size) for array in arrays), strict=True)

@@ -22,7 +22,7 @@ from search.training.losses import TaskBlock, averaged_outputs, row_scores
 from search.training.metrics import natural_metrics
 from search.trials import TestScores
 
-__all__ = ["ResidentPart", "mean_scores", "resident", "score"]
+__all__ = ["ResidentPart", "mean_scores", "predict", "resident", "score"]
 
 _ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
 
@@ -53,23 +53,18 @@ def resident(part: Part, columns: Sequence[int], device: torch.device) -> Reside
     return ResidentPart(inputs_NF, targets_NT.masked_fill(missing_NT, 0), (~missing_NT).float())
 
 
-def predict(networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], inputs_NF: Tensor) -> Tensor:
-    """Raw outputs [N, O], copies averaged."""
+def predict(networks: Sequence[nn.Module], inputs_NF: Tensor) -> list[Tensor]:
+    """Raw outputs [N, O] of each network."""
     with torch.inference_mode():
-        return torch.cat(
-            [
-                averaged_outputs(blocks, [network(rows) for network in networks])
-                for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)
-            ]
-        )
+        return [torch.cat([net(rows) for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)]) for net in networks]
 
 
 def mean_scores(
-    networks: Sequence[nn.Module], blocks: Sequence[TaskBlock], metrics: Sequence[Metric], part: ResidentPart
+    outputs_NO: Tensor, blocks: Sequence[TaskBlock], metrics: Sequence[Metric], part: ResidentPart
 ) -> FloatArray:
     """Mean score of each task over the labelled rows of a part, summed in double precision, [T]; NaN without labels."""
     with torch.inference_mode():
-        rows_NT = row_scores(blocks, metrics, predict(networks, blocks, part.inputs_NF), part.targets_NT)
+        rows_NT = row_scores(blocks, metrics, outputs_NO, part.targets_NT)
         sum_T = (rows_NT * part.labelled_NT).sum(dim=0, dtype=torch.float64)
         mean_T: FloatArray = (sum_T / part.labelled_NT.sum(dim=0, dtype=torch.float64)).cpu().numpy()
     return mean_T
@@ -92,7 +87,8 @@ def score(
         device: Where the networks live.
     """
     part = resident(dataset.test, columns, device)
-    outputs_NO = predict(networks, blocks, part.inputs_NF)
+    with torch.inference_mode():
+        outputs_NO = averaged_outputs(blocks, predict(networks, part.inputs_NF))
     metrics_T = [dataset.tasks[column].metric for column in columns]
     rows_NT = row_scores(blocks, metrics_T, outputs_NO, part.targets_NT).double().cpu().numpy()
     outputs: FloatArray = outputs_NO.double().cpu().numpy()

@@ -1,15 +1,12 @@
 """The plain trainer, the reference that every faster engine is held against: what one trial is, from seed to scores.
 
-Random streams are split off the replicate's seed by name (``search.trials.stream_seed``) and never taken from a global
-generator, so on CPU a result is bitwise the same in any process, packing and order. The loop itself is
-``search.training.loop``.
+What a trial is made of follows from ``search.training.blueprint``; the loop itself is ``search.training.loop``.
 
 Axes: ``T`` tasks of the network, ``S`` readings.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import time
@@ -19,21 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grouping.candidates import Candidates, FloatArray, IntArray
-from grouping.curves import CurveTable
-from search.errors import TrialError
 from search.execution.executor import GPU_VARIABLE
-from search.networks.cost import scaled_widths
-from search.networks.hard_sharing import HardSharing, hard_sharing
 from search.networks.latency import one_thread
-from search.training.checkpoint import NetworkHeader, save_checkpoint
+from search.training.blueprint import blueprint
+from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
-from search.training.loop import Fit, reading_steps
-from search.training.losses import task_blocks
-from search.training.scoring import mean_scores, resident, score
-from search.trials import Trial, TrialResult, stream_seed
+from search.training.loop import Fit
+from search.training.scoring import predict, resident, score
+from search.trials import Trial, TrialResult
 
-__all__ = ["TrialFunction", "train"]
+__all__ = ["TrialFunction", "device", "train", "worker"]
 
 TrialFunction = Callable[[Experiment, Trial], TrialResult]
 """What runs a trial; anything of this shape can take the place of ``train``."""
@@ -52,88 +44,39 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
         InputError: a capacity that no integer widths reach.
     """
     start = time.process_time()
-    dataset, training = experiment.dataset, experiment.training
-    header, columns = _describe(experiment, trial)
-    blocks = task_blocks(header.types, header.outputs)
-    metrics = [dataset.tasks[column].metric for column in columns]
-    steps_S = reading_steps(len(dataset.train.inputs_NF), training)
-    steps_S = steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))]
-    curve_TS = np.full((len(columns), len(steps_S)), np.nan)
+    dataset, plan = experiment.dataset, blueprint(experiment, trial)
+    curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
     kept, test, weights = -1, None, b""
     states: list[dict[str, Tensor]] = []
-    device = _device()
+    here = device()
     with one_thread():
-        rows, validation = resident(dataset.train, columns, device), resident(dataset.validation, columns, device)
-        seeds = [trial.seed, *(stream_seed(trial.seed, "copy", copy) for copy in range(1, trial.copies))]
-        networks = [_network(header, trial.capacity, seed).to(device) for seed in seeds]
+        rows, validation = (resident(part, plan.columns, here) for part in (dataset.train, dataset.validation))
+        networks = [plan.network(seed).to(here) for seed in plan.seeds]
         fits = [
-            Fit(network, blocks, rows, training, stream_seed(seed, "order", trial.split))
-            for network, seed in zip(networks, seeds, strict=True)
+            Fit(network, plan.blocks, rows, experiment.training, plan.order_seed(seed))
+            for network, seed in zip(networks, plan.seeds, strict=True)
         ]
-        for reading, step in enumerate(steps_S.tolist()):
+        for reading, step in enumerate(plan.steps_S.tolist()):
             for fit in fits:
                 fit.advance(step)
-            curve_TS[:, reading] = mean_scores(networks, blocks, metrics, validation)
-            _check(curve_TS[:, reading], trial, step)
-            if trial.phase == "confirm" and _kept(trial, steps_S, curve_TS) == reading:
+            curve_TS[:, reading] = plan.read(predict(networks, validation.inputs_NF), validation, step)
+            if plan.keeps(curve_TS, reading):
                 kept = reading
                 states = [{name: value.clone() for name, value in net.state_dict().items()} for net in networks]
-        if trial.phase == "confirm":
+        if states:
             for network, state in zip(networks, states, strict=True):
                 network.load_state_dict(state)
-            test = score(networks, blocks, dataset, columns, device)
-            weights = save_checkpoint(header, states)
-    seconds = time.process_time() - start
-    return TrialResult(steps_S, curve_TS, seconds, f"{socket.gethostname()}:{os.getpid()}", kept, test, weights)
+            test = score(networks, plan.blocks, dataset, plan.columns, here)
+            weights = save_checkpoint(plan.header, states)
+    return TrialResult(plan.steps_S, curve_TS, time.process_time() - start, worker(), kept, test, weights)
 
 
-def _describe(experiment: Experiment, trial: Trial) -> tuple[NetworkHeader, list[int]]:
-    """The network's shape and tasks, and the tasks' columns in the data set."""
-    dataset = experiment.dataset
-    names = [task.name for task in dataset.tasks]
-    columns = [names.index(task) for task in trial.tasks]
-    n_inputs = dataset.train.inputs_NF.shape[1]
-    header = NetworkHeader(
-        tasks=trial.tasks,
-        types=tuple(dataset.tasks[column].type for column in columns),
-        outputs=tuple(int(dataset.classes_T[column]) for column in columns),
-        trunk=experiment.network.trunk,
-        n_inputs=n_inputs,
-        widths=scaled_widths(n_inputs, experiment.network.widths, trial.capacity),
-        target_mean=tuple(float(dataset.target_mean_T[column]) for column in columns),
-        target_scale=tuple(float(dataset.target_scale_T[column]) for column in columns),
-        copies=trial.copies,
-    )
-    return header, columns
+def worker() -> str:
+    """Who trains here, ``host:pid``."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _network(header: NetworkHeader, capacity: float, seed: int) -> HardSharing:
-    """Networks of one replicate and capacity start from the same trunk, and a task always from the same head."""
-    return hard_sharing(
-        header.trunk,
-        header.n_inputs,
-        header.widths,
-        header.outputs,
-        stream_seed(seed, "trunk", capacity),
-        [stream_seed(seed, "head", task) for task in header.tasks],
-    )
-
-
-def _kept(trial: Trial, steps_S: IntArray, curve_TS: FloatArray) -> int:
-    """The reading to keep among those made so far: the rule is ``CurveTable.kept_step_RC``, the unread rest is NaN."""
-    assert len(trial.reference) == len(trial.tasks), "a confirm trial carries one reference loss per task"
-    network = Candidates(trial.tasks, np.ones((1, len(trial.tasks)), bool), np.array([trial.capacity]))
-    curves = CurveTable(network, steps_S, curve_TS[None, None], (str(trial.seed),))
-    return int(curves.kept_step_RC(np.asarray(trial.reference))[0, 0])
-
-
-def _check(losses_T: FloatArray, trial: Trial, step: int) -> None:
-    for task, loss in zip(trial.tasks, losses_T.tolist(), strict=True):
-        if not math.isfinite(loss):
-            raise TrialError(f"non-finite validation loss of task '{task}' at step {step}")
-
-
-def _device() -> torch.device:
+def device() -> torch.device:
     """The GPU if the executor gave this worker one, else the CPU, even where an unused GPU can be seen."""
     given = os.environ.get(GPU_VARIABLE, "") not in {"", "0", "0.0"}
     return torch.device("cuda" if given and torch.cuda.is_available() else "cpu")

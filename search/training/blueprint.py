@@ -1,0 +1,132 @@
+"""What follows from an experiment and a trial before anything is trained, whichever engine trains it.
+
+Which networks, from which seeds, read when; and, as the curves grow, which reading is kept and which is a failure.
+
+Random streams are split off the replicate's seed by name (``search.trials.stream_seed``) and never taken from a global
+generator, so on CPU a result is bitwise the same in any process, packing and order.
+
+Axes: ``T`` tasks of the network, ``S`` readings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from grouping.candidates import Candidates, FloatArray, IntArray
+from grouping.curves import CurveTable
+from grouping.tasks import Metric
+from search.errors import TrialError
+from search.networks.cost import scaled_widths
+from search.networks.hard_sharing import HardSharing, hard_sharing
+from search.training.checkpoint import NetworkHeader
+from search.training.experiment import Experiment
+from search.training.loop import reading_steps
+from search.training.losses import TaskBlock, averaged_outputs, task_blocks
+from search.training.scoring import ResidentPart, mean_scores
+from search.trials import Trial, stream_seed
+
+__all__ = ["Blueprint", "blueprint"]
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """One trial, ready to be trained.
+
+    Args:
+        trial: What is to be trained.
+        header: The network's shape and tasks.
+        columns: The tasks' columns in the data set, length T.
+        metrics: What each task is read on, length T.
+        steps_S: Optimiser steps done at each reading.
+        seeds: One for each copy; a copy's initial values and order of rows follow from it.
+    """
+
+    trial: Trial
+    header: NetworkHeader
+    columns: tuple[int, ...]
+    metrics: tuple[Metric, ...]
+    steps_S: IntArray
+    seeds: tuple[int, ...]
+
+    @property
+    def blocks(self) -> tuple[TaskBlock, ...]:
+        """The tasks by columns."""
+        return task_blocks(self.header.types, self.header.outputs)
+
+    def network(self, seed: int) -> HardSharing:
+        """Networks of one replicate and capacity start from the same trunk, and a task always from the same head."""
+        return hard_sharing(
+            self.header.trunk,
+            self.header.n_inputs,
+            self.header.widths,
+            self.header.outputs,
+            stream_seed(seed, "trunk", self.trial.capacity),
+            [stream_seed(seed, "head", task) for task in self.header.tasks],
+        )
+
+    def order_seed(self, seed: int) -> int:
+        """Decides the order of rows: the same for all networks of a replicate."""
+        return stream_seed(seed, "order", self.trial.split)
+
+    def read(self, outputs_KNO: Sequence[torch.Tensor], validation: ResidentPart, step: int) -> FloatArray:
+        """Validation score of each task, [T], from the raw outputs of the copies.
+
+        Raises:
+            TrialError: a score that is not finite.
+        """
+        with torch.inference_mode():
+            outputs_NO = averaged_outputs(self.blocks, outputs_KNO)
+        scores_T = mean_scores(outputs_NO, self.blocks, self.metrics, validation)
+        for task, score in zip(self.trial.tasks, scores_T.tolist(), strict=True):
+            if not math.isfinite(score):
+                raise TrialError(f"non-finite validation loss of task '{task}' at step {step}")
+        return scores_T
+
+    def keeps(self, curve_TS: FloatArray, reading: int) -> bool:
+        """Whether a reading is the best so far of a ``confirm`` trial; nothing is kept of the others.
+
+        The rule is ``CurveTable.kept_step_RC``; readings still to come are NaN.
+        """
+        trial = self.trial
+        if trial.phase != "confirm":
+            return False
+        assert len(trial.reference) == len(trial.tasks), "a confirm trial carries one reference loss per task"
+        network = Candidates(trial.tasks, np.ones((1, len(trial.tasks)), bool), np.array([trial.capacity]))
+        curves = CurveTable(network, self.steps_S, curve_TS[None, None], (str(trial.seed),))
+        return int(curves.kept_step_RC(np.asarray(trial.reference))[0, 0]) == reading
+
+
+def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
+    """The blueprint of a trial.
+
+    Raises:
+        InputError: a capacity that no integer widths reach.
+    """
+    dataset = experiment.dataset
+    names = [task.name for task in dataset.tasks]
+    columns = tuple(names.index(task) for task in trial.tasks)
+    n_inputs = dataset.train.inputs_NF.shape[1]
+    steps_S = reading_steps(len(dataset.train.inputs_NF), experiment.training)
+    return Blueprint(
+        trial=trial,
+        header=NetworkHeader(
+            tasks=trial.tasks,
+            types=tuple(dataset.tasks[column].type for column in columns),
+            outputs=tuple(int(dataset.classes_T[column]) for column in columns),
+            trunk=experiment.network.trunk,
+            n_inputs=n_inputs,
+            widths=scaled_widths(n_inputs, experiment.network.widths, trial.capacity),
+            target_mean=tuple(float(dataset.target_mean_T[column]) for column in columns),
+            target_scale=tuple(float(dataset.target_scale_T[column]) for column in columns),
+            copies=trial.copies,
+        ),
+        columns=columns,
+        metrics=tuple(dataset.tasks[column].metric for column in columns),
+        steps_S=steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))],
+        seeds=(trial.seed, *(stream_seed(trial.seed, "copy", copy) for copy in range(1, trial.copies))),
+    )
