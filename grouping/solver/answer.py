@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from grouping.candidates import IntArray
-from grouping.errors import NoResultError
+from grouping.errors import InputError, NoResultError
 from grouping.solver.bottleneck import minimise_maximum
 from grouping.solver.branch_and_bound import Outcome, minimise
 from grouping.solver.certificate import Certificate
@@ -57,8 +57,11 @@ def answer(
         clock: When to stop.
 
     Raises:
+        InputError: an unknown objective.
         NoResultError: stopped before the first grouping was found.
     """
+    if objective not in get_args(Objective):
+        raise InputError(f"the objective is '{objective}'", where="objective", fix="Minimise the 'sum' or the 'max'")
     outcome, answered = _best(problem, question, objective, clock)
     if outcome.choice is None and not outcome.complete:
         raise NoResultError(

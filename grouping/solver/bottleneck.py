@@ -38,23 +38,27 @@ def minimise_maximum(problem: Problem, n_tasks: int, clock: Clock) -> Outcome:
         return Outcome(None, math.inf, complete=True, nodes=0)
     served_TC = np.isfinite(problem.value_TC) & (problem.value_TC >= floor_T.max())
     value_N = np.unique(problem.value_TC[served_TC])
-    best = _cover(problem, float(value_N[-1]), clock)
-    if best.choice is None:
-        return best
-    low, high = 0, _position(value_N, best)
-    while low < high and not clock.expired():
-        middle = (low + high) // 2
-        found = _cover(problem, float(value_N[middle]), clock)
-        if found.choice is not None:
-            best, high = found, _position(value_N, found)  # often far below the threshold that was asked for
-        elif found.complete:
-            low = middle + 1
-        else:
-            break
-    proven = low == high and not clock.stopped
-    if proven:
-        best = _cheapest(problem, float(value_N[high]), best, clock)
-    return replace(best, bound=float(value_N[low]), complete=proven and best.complete, proof=())
+    low, best = 0, Outcome(None, float(value_N[0]), complete=False, nodes=0)
+    try:
+        best = _cover(problem, float(value_N[-1]), clock)
+        if best.choice is None:
+            return best
+        high = _position(value_N, best)
+        while low < high and not clock.expired():
+            middle = (low + high) // 2
+            found = _cover(problem, float(value_N[middle]), clock)
+            if found.choice is not None:
+                best, high = found, _position(value_N, found)  # often far below the threshold that was asked for
+            elif found.complete:
+                low = middle + 1
+            else:
+                break
+        if low == high and not clock.stopped:
+            best = _cheapest(problem, float(value_N[high]), best, clock)
+            return replace(best, bound=float(value_N[low]), proof=())
+    except KeyboardInterrupt:
+        clock.interrupt()
+    return replace(best, bound=float(value_N[low]), complete=False, proof=())
 
 
 def _position(value_N: FloatArray, outcome: Outcome) -> int:

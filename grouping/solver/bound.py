@@ -53,8 +53,8 @@ def most_networks(problem: Problem) -> int:
     most = problem.n_rows
     for cost_C, limit in zip(problem.cost_DC, problem.limit_D, strict=True):
         cheapest = float(cost_C.min(initial=np.inf))
-        if cheapest > 0:
-            most = min(most, int(min(limit / cheapest, most)))
+        if cheapest > 0 and most * cheapest > limit:
+            most = int(limit / cheapest)
     return most
 
 

@@ -78,7 +78,8 @@ def minimise(problem: Problem, clock: Clock, *, worth: Callable[[float], float] 
     low_T, top_T = extremes(problem)
     if np.isinf(low_T).any():
         return Outcome(None, np.inf, complete=True, nodes=0)
-    ceiling = float(top_T.sum()) + most_networks(problem) * float(problem.open_C.max(initial=0.0))
+    opened = most_networks(problem) * float(problem.open_C.max(initial=0.0)) + float(problem.shared_open_K.sum())
+    ceiling = problem.constant + float(top_T.sum()) + opened
     return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock, worth).run()
 
 
@@ -105,11 +106,11 @@ class _Search:
         self.unfinished = False
 
     def run(self) -> Outcome:
-        self.start = self._first()
-        self.heap = [_Open(-np.inf, next(self.age), ())]
         closed = np.inf  # smallest bound among closed nodes
         current = -np.inf
         try:
+            self.start = self._first()
+            self.heap = [_Open(-np.inf, next(self.age), ())]
             while self.heap:
                 current = min(closed, self.heap[0].bound)
                 node = self._next()

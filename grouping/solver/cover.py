@@ -35,7 +35,8 @@ def cheapest_cover(problem: Problem, price_C: FloatArray, shared_price_K: FloatA
     def worth(best: float) -> float:
         if shared_price_K.any():
             return best - 1e-12 * abs(best) - 1e-300
-        return spendable(best * (1 - 1e-9), price_C, problem.n_rows) if best > 0 else -1.0
+        # The next smaller sum is rounded, so a bound that equals it may lie a little above.
+        return spendable(best * (1 - 1e-9), price_C, problem.n_rows) + 1e-12 * best if best > 0 else -1.0
 
     return _outside(problem, few, minimise(priced, clock, worth=worth))
 

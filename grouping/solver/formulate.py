@@ -11,7 +11,7 @@ from grouping.errors import GroupingError, InfeasibleError, InputError
 from grouping.solver.problem import COST_SLACK, Problem, blocks
 from grouping.solver.question import Question
 
-__all__ = ["Prices", "formulate", "prices", "spendable", "within"]
+__all__ = ["Prices", "formulate", "prices", "spendable", "what_is_left", "within"]
 
 Prices = tuple[FloatArray, FloatArray, FloatArray, BoolArray]
 """What candidates cost [C, D], what is spent in any case [D], optional shared parts [K, D] and who uses them [K, C]."""
@@ -35,13 +35,13 @@ def formulate(losses_CT: FloatArray, cost_CD: FloatArray, members_CT: BoolArray,
     served = [t for t in range(losses_CT.shape[1]) if t not in question.auxiliary]
     value_TC, allowed_C = _values(losses_CT, members_CT, question, served)
     for t, value_C in zip(served, value_TC, strict=True):
-        if value_C.min() == np.inf:
+        if value_C.min(initial=np.inf) == np.inf:
             raise _nobody_serves(t, losses_CT, allowed_C, question)
     useful_C = allowed_C & (value_TC.min(axis=0) < np.inf)
     value_TC = np.vstack([value_TC, *_pairs(members_CT, useful_C, question)]) if question.together else value_TC
     charge_CD, spent_D, shared_KD, uses_KC = prices(cost_CD, question)
     n_budgets = len(question.budget_D)
-    limits = [limit - spent for limit, spent in zip(question.budget_D, spent_D.tolist(), strict=False)]
+    limits = [what_is_left(limit, spent) for limit, spent in zip(question.budget_D, spent_D.tolist(), strict=False)]
     costs, parts = [*charge_CD.T[:n_budgets]], [*shared_KD.T[:n_budgets]]
     if question.max_networks is not None:
         limits.append(float(question.max_networks))
@@ -161,6 +161,11 @@ def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> li
     return rows
 
 
+def what_is_left(limit: float, spent: float) -> float:
+    """A limit without what is spent; a difference that is rounding only is none."""
+    return 0.0 if abs(limit - spent) <= COST_SLACK * limit else limit - spent
+
+
 def spendable(limit: float, cost_C: FloatArray, most: int) -> float:
     """The largest sum of at most ``most`` costs within the limit, where there are few sums; else the limit.
 
@@ -176,6 +181,7 @@ def spendable(limit: float, cost_C: FloatArray, most: int) -> float:
         left_C = left_C[left_C != left_C[0]]
     if not known:
         return limit
+    limit = min(limit, most * max(known))  # beside an enormous budget, costs would be rounded to nothing
     sum_S = np.zeros(1)
     for _ in range(most):
         sum_S = np.unique(np.round(np.add.outer(sum_S, [0.0, *known]).ravel() / limit, 13)) * limit

@@ -53,7 +53,7 @@ def charge_served_heads(table: Table, head_CTD: FloatArray, question: Question) 
             where="head_cost",
             fix="A head costs 0 or more, and all heads together no more than their network",
         )
-    trunk_CD = np.maximum(trunk_CD, 0.0)
+    trunk_CD = np.where(trunk_CD <= COST_SLACK * cost_CD, 0.0, trunk_CD)  # heads only, but for rounding
     servable_CT = ~np.isnan(losses_CT)
     servable_CT[:, list(question.auxiliary)] = False
     if not (question.deployed or question.sunk) and _same_everywhere(head_CTD, servable_CT):
@@ -86,7 +86,7 @@ def _variants(
     for c, servable_T in enumerate(servable_CT):
         tasks = np.flatnonzero(servable_T)
         every = (1 << len(tasks)) - 1
-        number_V = np.arange(every if question.partition else 1, every + 1)  # in a partition all members are served
+        number_V = np.arange(max(every, 1) if question.partition else 1, every + 1)  # a partition serves all members
         served_VT = np.zeros((len(number_V), len(servable_T)), dtype=bool)
         served_VT[:, tasks] = number_V[:, None] >> np.arange(len(tasks)) & 1
         served.append(served_VT)
@@ -104,7 +104,9 @@ def _variants(
     shared = []
     for part in question.shared:
         users = range(len(losses_CT)) if part.candidates is None else part.candidates
-        if set(users) & set(sunk) and not set(users) & set(question.deployed):
+        if set(users) & set(question.deployed):
+            continue
+        if set(users) & set(sunk):
             spent_D = spent_D + np.array(part.cost_D)
         else:
             shared.append(SharedCost(part.cost, part.candidates and variants_of(part.candidates)))

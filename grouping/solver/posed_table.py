@@ -61,7 +61,7 @@ def unfold(
         new_CT[row, able] = losses_CT[c, able]
         trunk_D = cost_CD[c] - head_CTD[c, members_CT[c]].sum(axis=0)
         paid_D = 0.0 if certificate.heads == "trunks" else head_CTD[c, able].sum(axis=0)
-        new_CD[row] = np.maximum(trunk_D, 0.0) + paid_D
+        new_CD[row] = np.where(trunk_D <= 1e-11 * cost_CD[c], 0.0, trunk_D) + paid_D
     if certificate.heads == "trunks":
         heads = [[head_CTD[c, t] for c in range(len(losses_CT)) if not math.isnan(losses_CT[c, t])] for t in served]
         due_D = np.sum([np.max(heads_CD, axis=0) for heads_CD in heads], axis=0)
@@ -108,6 +108,8 @@ def pose(
         complaints.append(f"{len(certificate.spendable)} limits for {len(limits)} budgets")
         limit_D = np.array(limits, dtype=float)
         return PosedTable(value_CT, charged_CD, limit_D, 0 * limit_D, names, part_KD, uses_CK, certificate.partition)
+    if min(certificate.spent_D, default=0.0) < 0 or (any(certificate.spent_D) and not certificate.heads):
+        complaints.append(f"nothing in the question costs {certificate.spent_D} whatever is chosen")
     for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
         if not _nothing_between(
             charged_CD[legal_C, d], claimed, limit, value_CT.shape[1], exact=bool(part_KD[:, d].any())
@@ -142,7 +144,10 @@ def _charges(certificate: Certificate, cost_CD: FloatArray) -> tuple[FloatArray,
         else:
             part_KD.append(np.array(part.cost_D[:n_budgets]))
             uses_KC.append(np.isin(np.arange(len(cost_CD)), list(users)))
-    limits = [limit - spent for limit, spent in zip(certificate.budget_D, spent_D.tolist(), strict=True)]
+    limits = [
+        0.0 if abs(limit - spent) <= 1e-11 * limit else limit - spent
+        for limit, spent in zip(certificate.budget_D, spent_D.tolist(), strict=True)
+    ]
     shares_KD = np.array(part_KD).reshape(len(part_KD), n_budgets)
     if certificate.max_networks is not None:
         limits.append(certificate.max_networks)

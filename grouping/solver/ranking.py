@@ -184,7 +184,8 @@ class _Met:
         self._count, self._n_tasks = count, n_tasks
         self._total = np.max if worst else np.sum
         self._objective: dict[bytes, float] = {}
-        if problem.n_rows == n_tasks:  # else a neighbour might let a pair share where nobody is served
+        # Else a neighbour might let a pair share where nobody is served, or cost more than its networks.
+        if problem.n_rows == n_tasks and not len(problem.uses_KC):
             self._add_neighbours(problem, first)
 
     @property

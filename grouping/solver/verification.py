@@ -102,7 +102,7 @@ def _excess(table: PosedTable, node: ProofNode) -> tuple[float, FloatArray, Floa
     reduced_C = table.cost_CD @ prices_D + taken_CT.sum(axis=1)
     worst = min(0.0, float(reduced_C.min(initial=0.0)))
     most = table.value_CT.shape[1]
-    for d, limit in enumerate(table.limit_D.tolist()):
+    for d, limit in enumerate((table.limit_D - table.paid_D).tolist()):
         cheapest = float(table.cost_CD[:, d].min(initial=math.inf))
         most = min(most, math.floor(limit / cheapest)) if cheapest > 0 else most
     bound = math.fsum(node.duals_T) - float(prices_D @ (table.limit_D - table.paid_D))
@@ -173,16 +173,21 @@ def _side(table: PosedTable, branch: Branch) -> PosedTable:
     if branch.kind == "no part":
         return table.only(~table.uses_CK[:, branch.which])
     if branch.kind == "part":
-        return replace(table, paid_D=table.paid_D + table.part_KD[branch.which])
+        return _affordable(replace(table, paid_D=table.paid_D + table.part_KD[branch.which]))
     here_C = table.name_C == branch.which
     if branch.kind == "without":
         return table.only(~here_C)
     paid_D = table.paid_D + table.cost_CD[here_C].sum(axis=0)
     paid = replace(table, cost_CD=np.where(here_C[:, None], 0.0, table.cost_CD), paid_D=paid_D)
     if not table.partition:
-        return paid
+        return _affordable(paid)
     met_T = np.isfinite(table.value_CT[here_C]).any(axis=0)  # whoever serves these, too, is no part of the partition
-    return paid.only(here_C | ~np.isfinite(table.value_CT[:, met_T]).any(axis=1))
+    return _affordable(paid.only(here_C | ~np.isfinite(table.value_CT[:, met_T]).any(axis=1)))
+
+
+def _affordable(table: PosedTable) -> PosedTable:
+    """Without the candidates that what is paid leaves no room for."""
+    return table.only(np.logical_and.reduce(table.cost_CD <= table.limit_D - table.paid_D, axis=1))
 
 
 def _leaf_bound(whole: PosedTable, table: PosedTable, node: ProofNode, target: float, slack: float) -> float:

@@ -236,3 +236,32 @@ def test_constraints_in_conflict_are_named_and_no_others() -> None:
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         solve(**{"losses_CT": [[1.0]], "cost_C": [1.0], "budget": 1.0, **arguments})
+
+
+@pytest.mark.parametrize("budget", [1e14, 1e300, 1.7e308])
+def test_an_enormous_budget_is_no_limit(budget: float) -> None:
+    losses_CT = np.array([[1.0, np.nan], [np.nan, 1.0], [1.5, 1.5]])
+    assert solve(losses_CT, np.ones(3), budget).chosen.tolist() == [0, 1]
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    with pytest.raises(InputError, match="the objective is 'min'"):
+        solve([[1.0]], [1.0], 1.0, objective="min")  # type: ignore[arg-type]
+
+
+def test_the_smallest_budget_is_found_where_sums_are_rounded() -> None:
+    rng = np.random.default_rng(32)
+    for _ in range(300):
+        n_tasks = int(rng.integers(2, 5))
+        meets_CT = np.vstack([rng.random((6, n_tasks)) < 0.5, np.eye(n_tasks, dtype=bool)])
+        meets_CT = meets_CT[meets_CT.any(axis=1)]
+        cost_C = rng.choice([0.1, 0.2, 0.3, 0.7, 1.1], len(meets_CT))
+        least = min(
+            cost_C[list(chosen)].sum()
+            for size in range(1, n_tasks + 1)
+            for chosen in itertools.combinations(range(len(cost_C)), size)
+            if meets_CT[list(chosen)].any(axis=0).all()
+        )
+        with pytest.raises(InfeasibleError) as caught:
+            solve(np.where(meets_CT, 1.0, np.nan), cost_C, 0.05)
+        assert caught.value.minimum_budget == pytest.approx(least, rel=1e-9)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from grouping.errors import NoResultError
-from grouping.solver import branch_and_bound
+from grouping.solver import bottleneck, branch_and_bound
+from grouping.solver.cover import any_cover
 from grouping.solver.solution import Progress
 from grouping.solver.solve import solve
 from grouping.solver.verification import verify
@@ -105,3 +108,21 @@ def test_memory_is_bounded_and_the_answer_the_same(pool: tuple[Float, Float], mo
     unproven = solve(losses_CT, cost_C, 7.0)
     assert unproven.objective == whole.objective
     assert unproven.certificate is None
+
+
+def test_ctrl_c_returns_the_best_maximum(pool: tuple[Float, Float], monkeypatch: pytest.MonkeyPatch) -> None:
+    covers = 0
+
+    def interrupted_later(*args: Any) -> Any:
+        nonlocal covers
+        covers += 1
+        if covers == 3:
+            raise KeyboardInterrupt
+        return any_cover(*args)
+
+    optimum = solve(*pool, 7.0, objective="max").objective
+    monkeypatch.setattr(bottleneck, "any_cover", interrupted_later)
+    solution = solve(*pool, 7.0, objective="max")
+    assert solution.stopped == "interrupted"
+    assert solution.bound <= optimum <= solution.objective
+    assert not solution.proven_optimal

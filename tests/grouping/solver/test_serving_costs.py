@@ -229,3 +229,74 @@ def test_more_variants_than_can_be_listed_are_refused() -> None:
     head_CT = np.broadcast_to(np.arange(4)[:, None] * 1e-3, (4, 20))
     with pytest.raises(InputError, match="variants, by whom they serve"):
         solve(losses_CT, np.ones(4), 2.0, head_cost=head_CT)
+
+
+def test_a_shared_part_dearer_than_all_networks_does_not_hide_the_smallest_budget() -> None:
+    losses_CT = np.array([[1.0, N], [N, 1.0], [1.5, 1.5]])
+    parts = [SharedCost(10.0, (2,)), SharedCost(5.0, (0,))]
+    with pytest.raises(InfeasibleError, match=r"The smallest feasible budget is 5\.2"):
+        solve(losses_CT, [0.1, 0.1, 0.5], 0.3, shared=parts)
+
+
+def test_what_is_spent_may_use_up_a_budget_but_for_rounding() -> None:
+    losses_CT = np.array([[1.0, N], [N, 1.0], [0.5, N]])
+    cost_C = np.array([0.1, 0.2, 0.3])
+    solution = solve(losses_CT, cost_C, 0.3, sunk=[0, 1, 0])
+    assert solution.chosen.tolist() == [0, 1]
+    assert solution.certificate is not None
+    assert verify(solution.certificate, losses_CT, cost_C)
+    head_CT = np.array([[0.1, 0.2]] * 3)
+    solution = solve(losses_CT, cost_C, 0.3, head_cost=np.where(np.isnan(losses_CT), 0.0, head_CT))
+    assert solution.cost == pytest.approx(0.3)
+
+
+def test_heads_of_candidates_that_serve_nobody_in_a_partition() -> None:
+    losses_CT = np.array([[N, N, 1.0], [1.0, 1.0, N], [1.2, 1.3, 1.0]])
+    cost_C, head_CT = np.array([1.0, 1.0, 1.5]), np.array([[0.1, 0.2, 0.1], [0.2, 0.1, 0.1], [0.3, 0.2, 0.3]])
+    solution = solve(losses_CT, cost_C, 2.0, head_cost=head_CT, partition=True, auxiliary=[2])
+    assert solution.certificate is not None
+    check = verify(solution.certificate, losses_CT, cost_C, head_cost=head_CT)
+    assert check, check.complaints
+    with pytest.raises(InputError, match="no network has a loss"):
+        solve(losses_CT[:1], cost_C[:1], 2.0, head_cost=head_CT[:1], partition=True, auxiliary=[2], deployed=[0])
+
+
+def test_what_a_deployed_network_shares_is_paid_for_though_it_serves_nobody() -> None:
+    losses_CT = np.array([[N, 1.0], [1.0, N], [2.0, N]])
+    head_CT = np.array([[0.0, 0.1], [0.1, 0.0], [0.2, 0.0]])
+    solution = solve(
+        losses_CT, np.ones(3), 1.0, head_cost=head_CT, shared=[SharedCost(5.0, (0, 1))], deployed=[0], auxiliary=[1]
+    )
+    assert solution.chosen.tolist() == [1]
+
+
+def test_runners_up_pay_for_what_they_share() -> None:
+    losses_CT = np.array([[1.0, 1.0], [0.9, N], [0.8, N], [3.0, 3.0]])
+    parts = [SharedCost(0.5, (1, 2))]
+    solution = solve(losses_CT, [1.0, 0.0, 0.0, 1.0], 1.0, shared=parts, top=2)
+    assert [each.chosen.tolist() for each in solution.alternatives] == [[3]]
+
+
+@pytest.mark.parametrize(("budget", "spent"), [(2.0, 1.0), (1.0, -1.0)])
+def test_a_certificate_that_spends_what_nothing_costs_is_refused(budget: float, spent: float) -> None:
+    losses_CT = table(np.random.default_rng(64))
+    solution = solve(losses_CT, np.ones(15), budget - spent)
+    assert solution.certificate is not None
+    forged = replace(solution.certificate, budget_D=(budget,), spent_D=(spent,))
+    assert not verify(forged, losses_CT, np.ones(15))
+
+
+def test_heads_and_shared_parts_are_proven_to_the_verifier() -> None:
+    rng = np.random.default_rng(65)
+    for _ in range(400):
+        losses_CT = table(rng, 3)
+        head_CT = rng.choice([0.0, 0.1, 0.4], (7, 3))
+        cost_C = rng.choice([0.5, 1.0], 7) + np.where(np.isnan(losses_CT), 0.0, head_CT).sum(axis=1)
+        parts = [SharedCost(1.0, tuple(np.flatnonzero(rng.random(7) < 0.5).tolist())) for _ in range(2)]
+        try:
+            solution = solve(losses_CT, cost_C, 3.0, head_cost=head_CT, shared=parts, max_networks=2)
+        except InfeasibleError:
+            continue
+        assert solution.certificate is not None
+        check = verify(solution.certificate, losses_CT, cost_C, head_cost=head_CT)
+        assert check, check.complaints
