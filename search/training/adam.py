@@ -1,4 +1,4 @@
-"""Adam on one network, to the bit ``torch.optim.Adam(fused=True)``, without what surrounds it.
+"""Adam on one network or a stack, to the bit ``torch.optim.Adam(fused=True)``, without what surrounds it.
 
 Hooks, profiling marks and parameter groups take a fifth of a step of a small network, and their first use imports the
 compiler (over a second in every worker). The arithmetic is torch's own functional form.
@@ -6,10 +6,10 @@ compiler (over a second in every worker). The arithmetic is torch's own function
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.adam import adam
 
 __all__ = ["Adam"]
@@ -24,7 +24,7 @@ class Adam:
         weight_decay: Adam's L2 term (added to the gradient, not decoupled).
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float = 0.0) -> None:
+    def __init__(self, parameters: Iterable[Tensor], learning_rate: float, weight_decay: float = 0.0) -> None:
         self._parameters: list[Tensor] = list(parameters)
         self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
@@ -34,7 +34,10 @@ class Adam:
 
     def step(self, loss: Tensor) -> None:
         """Differentiate a loss and take one step."""
-        gradients = torch.autograd.grad(loss, self._parameters)
+        self.update(torch.autograd.grad(loss, self._parameters))
+
+    def update(self, gradients: Sequence[Tensor]) -> None:
+        """Take one step along gradients, one for each parameter."""
         with torch.no_grad():
             adam(
                 self._parameters,
@@ -52,3 +55,11 @@ class Adam:
                 eps=1e-8,
                 maximize=False,
             )
+
+    def moved(self, parameters: Iterable[Tensor], move: Callable[[Tensor], Tensor]) -> Adam:
+        """The same state for parameters that came out of these through ``move``, which selects and copies."""
+        other = Adam(parameters, self._learning_rate, self._weight_decay)
+        other._means = [move(mean) for mean in self._means]
+        other._squares = [move(square) for square in self._squares]
+        other._steps = [step.clone() for step in self._steps]
+        return other

@@ -8,7 +8,6 @@ Axes: ``T`` tasks of the network, ``S`` readings.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable
 
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from search.execution.executor import GPU_VARIABLE
+from search.execution.executor import GPU_VARIABLE, this_worker
 from search.networks.latency import one_thread
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
@@ -25,7 +24,7 @@ from search.training.loop import Fit
 from search.training.scoring import predict, resident, score
 from search.trials import Trial, TrialResult
 
-__all__ = ["TrialFunction", "device", "train", "worker"]
+__all__ = ["TrialFunction", "device", "train"]
 
 TrialFunction = Callable[[Experiment, Trial], TrialResult]
 """What runs a trial; anything of this shape can take the place of ``train``."""
@@ -68,12 +67,7 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
                 network.load_state_dict(state)
             test = score(networks, plan.blocks, dataset, plan.columns, here)
             weights = save_checkpoint(plan.header, states)
-    return TrialResult(plan.steps_S, curve_TS, time.process_time() - start, worker(), kept, test, weights)
-
-
-def worker() -> str:
-    """Who trains here, ``host:pid``."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return TrialResult(plan.steps_S, curve_TS, time.process_time() - start, this_worker(), kept, test, weights)
 
 
 def device() -> torch.device:
