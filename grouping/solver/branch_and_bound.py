@@ -161,6 +161,8 @@ class _Search:
         """Nodes whose bound is above are closed."""
         if self.worth is not None and self.incumbent.choice is not None:
             return self.worth(self.incumbent.objective)
+        if self.incumbent.choice is None:  # bounds are rounded by the size of prices, even where every value is zero
+            return self.incumbent.objective + max(self.incumbent.tolerance, 1e-12 * float(self.penalty_T.max()))
         return self.incumbent.objective + self.incumbent.tolerance
 
     def _visit(self, node: _Open) -> float:

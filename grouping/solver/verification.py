@@ -137,7 +137,8 @@ def _proven(
             continue
         if len(below) > 2:
             complaints.append(f"node {number} is split into {len(below)} parts that need not cover it")
-        smallest = min(smallest, _leaf_bound(table, part, nodes[number], smallest, slack))
+        target = min(objective, max(smallest, certificate.bound))  # the slack of many leaves must not add up
+        smallest = min(smallest, _leaf_bound(table, part, nodes[number], target, slack))
     return smallest
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from grouping.errors import InfeasibleError
+from grouping.solver import branch_and_bound, relaxation
 from grouping.solver.solve import solve
 from tests.grouping.solver.instances import FAMILIES, RULES, Instance, answer, ask, instance, subsets, thinned
 from tests.grouping.solver.oracles import audit, certified, exhaustive, highs
@@ -71,6 +72,26 @@ def test_the_two_oracles_agree() -> None:
         for _ in range(20):
             problem = thinned(rng, instance(rng, family, int(rng.integers(2, 6))), 24)
             assert highs(problem) == pytest.approx(exhaustive(problem), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_prices_for_many_tasks_prove_the_same(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaxation, "_MANY_ROWS", 0)
+    rng = np.random.default_rng([15, FAMILIES.index(family)])
+    for _ in range(80):
+        problem = thinned(rng, instance(rng, family, int(rng.integers(2, 6))), 24)
+        assert_optimal(problem, exhaustive(problem))
+
+
+def test_a_bound_that_rounding_lifts_above_zero_hides_no_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branch_and_bound, "relax", _lifted)
+    monkeypatch.setattr(branch_and_bound, "greedy", lambda *_: [])
+    assert solve(np.ones((2, 2)), [1.0, 1.0], 1.0, objective="max").objective == 1.0
+
+
+def _lifted(*args: Any, **options: Any) -> relaxation.Relaxation:
+    relaxed = relaxation.relax(*args, **options)
+    return replace(relaxed, bound=relaxed.bound + 5e-26)
 
 
 def test_a_maximum_below_zero_is_not_hidden_by_a_pair_that_shares() -> None:
