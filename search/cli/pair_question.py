@@ -39,7 +39,7 @@ def solve_by_pairs(question: TableQuestion, *, time_limit: float | None) -> tupl
     _check(question)
     pair_TT, cost = pair_table(question.table)
     limits = question.budget_D
-    budget = None if limits is None else limits[0] / cost
+    budget = None if limits is None or not cost else limits[0] / cost  # what costs nothing fits any budget
     found = solve_from_pairs(pair_TT, budget, time_limit=time_limit, **_rules(question))
     listed, (solution,) = _listed(question, [found], cost)
     return listed, replace(solution, budget=question.budget_D[0] if question.budget_D else solution.budget)
@@ -53,14 +53,15 @@ def frontier_by_pairs(question: TableQuestion, *, time_limit: float | None) -> t
     """
     _check(question)
     pair_TT, cost = pair_table(question.table)
-    listed, points = _listed(question, frontier_from_pairs(pair_TT, time_limit=time_limit, **_rules(question)), cost)
+    found = frontier_from_pairs(pair_TT, time_limit=time_limit, **_rules(question))
+    listed, points = _listed(question, found if cost else found[-1:], cost)  # the last costs no more than the others
     return listed, [replace(point, budget=point.cost) for point in points]
 
 
 def sweep_by_pairs(
     question: TableQuestion, budgets: Sequence[float], *, time_limit: float | None
 ) -> tuple[TableQuestion, list[Solution | InfeasibleBudget]]:
-    """The answers for the given budgets, which the frontier holds.
+    """The answers for the given budgets, which the frontier holds; those that it was stopped before are left out.
 
     Raises:
         InputError: as ``solve_by_pairs``.
@@ -69,7 +70,10 @@ def sweep_by_pairs(
     points: list[Solution | InfeasibleBudget] = []
     for limit in budgets:
         within = [point for point in frontier if point.cost <= limit * (1 + COST_SLACK)]
-        points.append(replace(within[-1], budget=limit) if within else InfeasibleBudget(limit, frontier[0].cost))
+        if within:
+            points.append(replace(within[-1], budget=limit))
+        elif not frontier[0].stopped:
+            points.append(InfeasibleBudget(limit, frontier[0].cost))
     return listed, points
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grouping.solver.implicit import solve_from_pairs
+from grouping.solver.implicit import frontier_from_pairs, solve_from_pairs
+from grouping.solver.solution import Solution
+from search.cli import pair_question
 from search.cli.app import run
 from tests.grouping.solver.families import pair_table
 
@@ -112,3 +115,27 @@ def test_missing_pairs_and_mixed_costs_are_named(tmp_path: Path, capsys: pytest.
     mixed = [*whole, "t00,0.5,t00,1.1"]
     error = answer(capsys, written(tmp_path / "mixed.csv", mixed), "--budget", "3", code=2)["error"]
     assert "2 costs or kinds" in error["what"]
+
+
+def test_a_sweep_that_is_stopped_calls_no_budget_infeasible(
+    table: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: Any, **options: Any) -> list[Solution]:
+        first, *others = frontier_from_pairs(*args, **options)[3:]
+        return [replace(first, stopped="time limit"), *others]
+
+    monkeypatch.setattr(pair_question, "frontier_from_pairs", stopped)
+    found = answer(capsys, table, "--frontier", "--budgets", "1:16:1")
+    assert [point["budget"] for point in found["solutions"]] == list(range(4, 17))
+    assert not any("infeasible" in point for point in found["solutions"])
+    assert run(["solve", table, "--estimator", "higher-order", "--frontier", "--budgets", "1:2:1"]) == 3
+    assert "stopped before any grouping was found" in capsys.readouterr().err
+
+
+def test_networks_that_cost_nothing_fit_any_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    free = written(tmp_path / "free.csv", lines("0"))
+    best = solve_from_pairs(PAIR_TT)
+    found = answer(capsys, free, "--budget", "2")
+    assert (found["objective"], found["cost"]) == (pytest.approx(best.objective), 0.0)
+    (point,) = answer(capsys, free, "--frontier")["solutions"]
+    assert point["objective"] == pytest.approx(best.objective)
