@@ -24,6 +24,7 @@ ROWS = 32
 """Batches have a multiple of this many rows: two vectors of the widest kind, which is what loops are unrolled to."""
 
 _WIDTH = 16  # 64 bytes: one cache line, one AVX-512 register
+_LEAST_OUTPUTS = 8  # fewer would be cheaper still, but then networks of few and of many tasks never share a stack
 
 
 def padded(size: int, to: int = _WIDTH) -> int:
@@ -49,14 +50,14 @@ class StackShape:
     @classmethod
     def of(cls, n_inputs: int, widths: Sequence[int], outputs: Sequence[int]) -> StackShape:
         """The shape for a network of given inputs, hidden widths and outputs of each task."""
-        n_outputs = max(_WIDTH, 1 << (sum(outputs) - 1).bit_length())
+        n_outputs = max(_LEAST_OUTPUTS, 1 << (sum(outputs) - 1).bit_length())
         return cls(padded(n_inputs), tuple(padded(width) for width in widths), n_outputs)
 
     @property
     def blocks(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of weights and biases of one network in turn, heads last."""
         matrices = pairwise((self.n_inputs, *self.widths, self.n_outputs))
-        return tuple(block for fan_in, fan_out in matrices for block in ((fan_out, fan_in), (fan_out,)))
+        return tuple(block for fan_in, fan_out in matrices for block in ((fan_out, fan_in), (padded(fan_out),)))
 
     @property
     def parameters(self) -> int:
@@ -164,7 +165,7 @@ class StackedNetworks:
 
     def _layers(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         blocks = self.blocks(flat)
-        return list(zip(blocks[::2], blocks[1::2], strict=True))
+        return [(weight, bias[:, : weight.shape[1]]) for weight, bias in zip(blocks[::2], blocks[1::2], strict=True)]
 
     def _features_at(self, n_rows: int) -> list[Tensor]:
         """Contiguous views for a batch; the last one, of the outputs, has rows in columns."""

@@ -1,0 +1,61 @@
+"""The memory of a stack is known beforehand: from above, and not by far."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.networks.hard_sharing import hard_sharing
+from search.spec import TrainingSpec
+from search.training.scoring import ResidentPart
+from search.training.stack import StackShape
+from search.training.stack_memory import networks_that_fit, stack_bytes
+from search.training.stacked_fit import StackedFit
+from search.training.stacked_losses import OwnTask
+
+
+def held_bytes() -> int:
+    """Memory of all living tensors, every storage counted once."""
+
+    def storages() -> Iterator[tuple[int, int]]:
+        for thing in gc.get_objects():
+            if issubclass(type(thing), torch.Tensor):
+                storage = thing.untyped_storage()
+                yield storage.data_ptr(), storage.nbytes()
+
+    gc.collect()
+    return sum(dict(storages()).values())
+
+
+@pytest.mark.parametrize(("widths", "batch_size"), [((64, 32), 100), ((200,), 1000)])
+def test_a_stack_holds_no_more_than_was_said(widths: tuple[int, ...], batch_size: int) -> None:
+    size, n_inputs, rows = 6, 20, 1500
+    networks = [hard_sharing("mlp", n_inputs, widths, [1, 1]) for _ in range(size)]
+    part = ResidentPart(torch.randn(rows, n_inputs), torch.randn(rows, 2), torch.ones(rows, 2))
+    tasks = [OwnTask(member, t, "regression", t, 1) for member in range(size) for t in range(2)]
+    before = held_bytes()
+    shape = StackShape.of(n_inputs, widths, (1, 1))
+    fit = StackedFit(shape, networks, tasks, part, TrainingSpec(batch_size=batch_size), range(size))
+    fit.advance(30)
+    held = held_bytes() - before
+    data = 4 * (rows + 1) * (shape.n_inputs + 4) + 2 * 8 * size * rows  # inputs, labels, an epoch's orders
+    assert held - data <= stack_bytes(size, n_inputs, widths, (1, 1), batch_size, 30) <= 3 * held
+
+
+@given(
+    limit=st.integers(0, 10**9),
+    widths=st.lists(st.integers(1, 300), min_size=1, max_size=4),
+    outputs=st.lists(st.integers(1, 10), min_size=1, max_size=12),
+    batch_size=st.integers(1, 2000),
+)
+def test_as_many_fit_as_the_limit_allows(limit: int, widths: list[int], outputs: list[int], batch_size: int) -> None:
+    def needed(networks: int) -> int:
+        return stack_bytes(networks, 30, widths, outputs, batch_size, 50, 1000)
+
+    most = networks_that_fit(limit, 30, widths, outputs, batch_size, 50, 1000)
+    assert needed(most) <= limit < needed(most + 1)
