@@ -35,8 +35,9 @@ from search.output.files import write_run
 from search.output.folder import RunFolder
 from search.spec import Spec
 from search.store.store import Store
+from search.training.engines import ENGINES
 from search.training.experiment import Experiment
-from search.training.packs import TrainPack, train_plain
+from search.training.packs import TrainPack
 
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
 
@@ -94,7 +95,7 @@ def run_recommendation(
     executor: Executor,
     progress: Progress,
     *,
-    train: TrainPack = train_plain,
+    train: TrainPack | None = None,
     announce: Callable[[Speed], None] = lambda speed: None,
     command: str = "",
 ) -> Recommendation:
@@ -107,7 +108,7 @@ def run_recommendation(
         folder: Where its files go.
         executor: The workers.
         progress: Told how far the run is.
-        train: What trains a pack of trials; must be picklable.
+        train: What trains a pack of trials; must be picklable. Default: the spec's engine.
         announce: Told how fast the workers are before the long part begins.
         command: What reproduces the run.
 
@@ -118,10 +119,12 @@ def run_recommendation(
     began = time.monotonic()
     earlier = store.run(run).seconds
     folder.write_text("spec.yaml", dump_spec(job.spec))
+    engine = ENGINES[job.spec.training.engine]
+    train = train or engine.train
     speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities)
     _check_minutes(job, speed)
     announce(speed)
-    measurement = Measurement(store, run, executor, train, progress)
+    measurement = Measurement(store, run, executor, train, progress, engine.pack_size)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
         for split, experiment in enumerate(job.experiments)
@@ -191,7 +194,7 @@ def _recommendation(
             workers=executor.workers,
             search_seeds=list(job.plan.search_seeds),
             fresh_seeds=list(job.plan.fresh_seeds),
-            engine="plain",
+            engine=job.spec.training.engine,
         ),
         command=command,
     )

@@ -19,6 +19,7 @@ __all__ = [
     "CandidatesSpec",
     "ClusterSpec",
     "DataSpec",
+    "EngineName",
     "Estimator",
     "EvidenceSpec",
     "NetworkSpec",
@@ -33,6 +34,7 @@ __all__ = [
 
 TrunkName = Literal["mlp"]
 Weighting = Literal["equal"]
+EngineName = Literal["plain", "fused"]
 Estimator = Literal["measured", "higher-order", "early-stopping"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -132,6 +134,7 @@ class TrainingSpec(_Section):
     seeds: Repeats = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
+    engine: EngineName = "plain"
     readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0
 

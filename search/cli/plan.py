@@ -48,13 +48,13 @@ def plan(
 def _probe(made: Plan, dataset: Dataset) -> Speed:
     from search.decision.probe import measure_speed
     from search.execution.ray_executor import RayExecutor
+    from search.training.engines import ENGINES
     from search.training.experiment import Experiment
-    from search.training.packs import train_plain
 
-    cluster = made.spec.cluster
-    experiment = Experiment(dataset, made.spec.network, made.spec.training)
+    cluster, training = made.spec.cluster, made.spec.training
+    experiment = Experiment(dataset, made.spec.network, training)
     with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
-        return measure_speed(experiment, executor, train_plain, made.spec.network.capacities)
+        return measure_speed(experiment, executor, ENGINES[training.engine].train, made.spec.network.capacities)
 
 
 def plan_as_json(made: Plan, dataset: Dataset, speed: Speed | None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from search.spec import NetworkSpec, TrainingSpec
 
 __all__ = ["Experiment"]
 
-_ENGINE = "plain-1"
-"""Raised whenever the trainer's numbers change, so that stored trials of older code are never taken for new ones."""
+_NUMBERS = 1
+"""Raised whenever a trainer's numbers change, so that stored trials of older code are never taken for new ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Experiment:
         more seeds trains only the new ones.
         """
         what = {
-            "engine": _ENGINE,
+            "numbers": _NUMBERS,
             "data": self.dataset.fingerprint,
             "tasks": [[task.name, task.type, task.metric] for task in self.dataset.tasks],
             "outputs": self.dataset.classes_T,
