@@ -1,1 +1,1 @@
-"""What runs a trial: losses, metrics, the plain trainer."""
+"""What runs a trial: losses, metrics, the plain trainer and the fused one."""

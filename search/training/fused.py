@@ -46,6 +46,7 @@ def train_fused(experiment: Experiment, trials: Sequence[Trial]) -> list[TrialRe
         trials: Of one capacity, fraction and split; seeds, tasks, phases and copies may differ.
 
     Raises:
+        ValueError: trials that differ in capacity, fraction or split.
         InputError: a capacity that no integer widths reach.
     """
     start = time.process_time()

@@ -60,11 +60,6 @@ class StackedFit:
         self._done = 0
         self._choose(tasks, range(len(networks)))
 
-    @property
-    def size(self) -> int:
-        """Networks that are still in training."""
-        return self._stack.size
-
     def advance(self, step: int) -> FloatArray:
         """Train until ``step`` steps are done and give the losses of those steps, [S, K].
 
