@@ -15,7 +15,7 @@ from grouping.errors import InputError, NoResultError
 from grouping.solver.bottleneck import minimise_maximum
 from grouping.solver.branch_and_bound import Outcome, minimise
 from grouping.solver.certificate import Certificate
-from grouping.solver.choice import Choice
+from grouping.solver.choice import Choice, preference, tie_tolerance
 from grouping.solver.clock import Clock
 from grouping.solver.formulate import prices
 from grouping.solver.heads import charge_served_heads
@@ -25,7 +25,7 @@ from grouping.solver.ranking import next_best
 from grouping.solver.solution import Solution
 from grouping.solver.table import Table
 
-__all__ = ["Objective", "answer", "named", "with_heads"]
+__all__ = ["Objective", "answer", "named", "served_in_company", "with_heads"]
 
 Objective = Literal["sum", "max"]
 
@@ -70,12 +70,14 @@ def answer(
     if outcome.choice is None:
         return None
     solution = _solution(table, question, outcome, answered, objective, clock)
-    if objective == "sum" and answered is problem and len(outcome.proof) == outcome.nodes:
+    # What sunk networks cost cannot be told from variants, so a check could not see whether it was made up.
+    checkable = question.heads != "variants" or not any(question.spent_D)
+    if objective == "sum" and answered is problem and len(outcome.proof) == outcome.nodes and checkable:
         solution = replace(solution, certificate=_certificate(question, solution, outcome, problem))
     if top == 1:
         return solution
     others = next_best(
-        problem,
+        answered,
         outcome,
         top - 1,
         len(question.tasks) - len(question.auxiliary),
@@ -83,8 +85,15 @@ def answer(
         clock.expired,
         worst=objective == "max",
     )
-    alternatives = tuple(_solution(table, question, found, part, objective, clock) for found, part in others)
-    return replace(solution, alternatives=alternatives, seconds=clock.seconds, stopped=clock.stopped)
+    known = [_as_routed(solution)]
+    alternatives: list[Solution] = []
+    for found, part in others:
+        other = _solution(table, question, found, part, objective, clock)
+        if _as_routed(other) not in known:  # a pair that shares for one task's sake can be met from several regions
+            known.append(_as_routed(other))
+            alternatives.append(other)
+    solution = replace(solution, alternatives=tuple(alternatives))
+    return replace(solution, seconds=clock.seconds, stopped=clock.stopped)
 
 
 def _best(problem: Problem, question: Question, objective: Objective, clock: Clock) -> tuple[Outcome, Problem]:
@@ -107,17 +116,37 @@ def _best(problem: Problem, question: Question, objective: Objective, clock: Clo
         idle = _idle_pair(part, outcome.choice, question.together, n_tasks)
         if idle is None:
             bound = min(bound, outcome.bound)
-            if best is None or _value(outcome) < _value(best[0]):
+            if best is None or _preferred(outcome, part, *best):
                 best = outcome, part
-        elif best is None or outcome.bound < _value(best[0]):
+        elif best is None or outcome.bound <= _value(best[0]) * (1 + math.copysign(1e-9, _value(best[0]))):
             for t in range(n_tasks):
-                narrowed = _served_in_company(part, t, idle)
+                narrowed = served_in_company(part, t, idle)
                 waiting.append((find(narrowed), narrowed))
         else:
             bound = min(bound, outcome.bound)
     assert best is not None
     complete = best[0].complete and not clock.stopped
     return replace(best[0], bound=min(bound, best[0].bound), complete=complete, nodes=nodes), best[1]
+
+
+def _as_routed(solution: Solution) -> list[int]:
+    """Who serves each task."""
+    server_T: list[int] = np.where(solution.serves_T < 0, -1, solution.chosen[solution.serves_T]).tolist()
+    return server_T
+
+
+def _preferred(new: Outcome, new_part: Problem, old: Outcome, old_part: Problem) -> bool:
+    """Whether the first outcome comes before the second in the order of ``choice``, each being the best of its part."""
+    if new.choice is None or old.choice is None:
+        return old.choice is None and new.choice is not None
+    if abs(new.choice.objective - old.choice.objective) > tie_tolerance(old.choice.objective, old.choice.magnitude):
+        return new.choice.objective < old.choice.objective
+    if not math.isclose(new.choice.cost, old.choice.cost, rel_tol=1e-12):
+        return new.choice.cost < old.choice.cost
+    sizes = len(new.choice.rows), len(old.choice.rows)
+    if sizes[0] != sizes[1]:
+        return sizes[0] < sizes[1]
+    return preference(new_part, new.choice.rows) < preference(old_part, old.choice.rows)
 
 
 def _value(outcome: Outcome) -> float:
@@ -134,7 +163,7 @@ def _idle_pair(
     return next((pair for pair in together if not members_GT[:, pair].all(axis=1).any()), None)
 
 
-def _served_in_company(problem: Problem, task: int, pair: tuple[int, int]) -> Problem:
+def served_in_company(problem: Problem, task: int, pair: tuple[int, int]) -> Problem:
     """The part of the problem in which a network that both of the pair share serves the task."""
     alone_C = ~problem.members_CT[:, pair].all(axis=1) & np.isfinite(problem.value_TC[task])
     if problem.partition:

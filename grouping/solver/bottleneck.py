@@ -87,7 +87,7 @@ def _cheapest(problem: Problem, threshold: float, known: Outcome, clock: Clock) 
     incumbent = Incumbent(priced, found.choice.objective)
     incumbent.offer(evaluate(priced, found.choice.rows))
     rows = first_of_each(priced, priced.charge_C)
-    break_ties(priced, rows.tolist(), np.isfinite(priced.value_TC[:, rows]), incumbent)
+    break_ties(priced, rows.tolist(), np.isfinite(priced.value_TC[:, rows]), incumbent, clock.expired)
     return _as_asked(problem, under, replace(found, choice=incumbent.choice))
 
 

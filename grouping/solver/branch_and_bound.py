@@ -201,7 +201,7 @@ class _Search:
             self.incumbent.offer(best_subset(self.problem, fixed, free, self._cutoff()))
             return relaxation.bound
         if self.incumbent.choice and room <= 3 * self.incumbent.tolerance + 1e-10 * abs(self.incumbent.objective):
-            break_ties(self.problem, rows, kept_TC, self.incumbent)
+            break_ties(self.problem, rows, kept_TC, self.incumbent, self.clock.expired)
             return relaxation.bound
         inside = np.searchsorted(self.core.index_C, left.index_C)
         for branch in _split(local, relaxation, node.branches):

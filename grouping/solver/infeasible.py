@@ -10,13 +10,17 @@ from functools import partial
 import numpy as np
 
 from grouping.errors import InfeasibleError
+from grouping.solver.answer import served_in_company
 from grouping.solver.clock import Clock
 from grouping.solver.cover import any_cover, cheapest_cover
 from grouping.solver.formulate import formulate, prices
+from grouping.solver.problem import Problem
 from grouping.solver.question import Question, SharedCost
 from grouping.solver.table import Table
 
 __all__ = ["explain_infeasible"]
+
+_MOST_PARTS = 1000
 
 
 def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
@@ -55,15 +59,36 @@ def _least_cost(table: Table, question: Question, budget: int) -> float | None:
     charge_CD, spent_D, shared_KD, _ = prices(table[1], question)
     losses_CT, cost_CD, members_CT = table
     problem = formulate(losses_CT, cost_CD[:, kept], members_CT, relaxed)
-    found = cheapest_cover(problem, charge_CD[problem.index_C, budget], shared_KD[:, budget], Clock())
-    return None if found.choice is None else found.choice.objective + float(spent_D[budget])
+    found = [
+        cheapest_cover(part, charge_CD[part.index_C, budget], shared_KD[:, budget], Clock()).choice
+        for part in _in_company(problem, question)
+    ]
+    least = min((choice.objective for choice in found if choice is not None), default=None)
+    return None if least is None else least + float(spent_D[budget])
 
 
 def _least_count(table: Table, question: Question) -> int | None:
     """The smallest number of networks that serve every task at whatever cost; None where that is impossible."""
     problem = formulate(*table, replace(question, budget_D=(), max_networks=None))
-    found = cheapest_cover(problem, np.ones(len(problem.index_C)), np.zeros(len(problem.uses_KC)), Clock())
-    return None if found.choice is None else len(found.choice.rows)
+    found = [
+        cheapest_cover(part, np.ones(len(part.index_C)), np.zeros(len(part.uses_KC)), Clock()).choice
+        for part in _in_company(problem, question)
+    ]
+    return min((len(choice.rows) for choice in found if choice is not None), default=None)
+
+
+def _in_company(problem: Problem, question: Question) -> list[Problem]:
+    """Parts of the problem in which each pair that must share does so in a network that serves a certain task.
+
+    A cover may hold a network for the pair's sake only, and no grouping may. Where the parts are too many, the problem
+    itself stands for them: what is said then is a lower bound.
+    """
+    n_tasks = len(question.tasks) - len(question.auxiliary)
+    parts = [problem]
+    if n_tasks ** len(question.together) <= _MOST_PARTS:
+        for pair in question.together:
+            parts = [served_in_company(part, t, pair) for part in parts for t in range(n_tasks)]
+    return parts
 
 
 def _conflict(table: Table, question: Question) -> InfeasibleError:
@@ -83,9 +108,10 @@ def _conflict(table: Table, question: Question) -> InfeasibleError:
 
 def _feasible(table: Table, question: Question) -> bool:
     try:
-        return any_cover(formulate(*table, question), Clock()).choice is not None
+        parts = _in_company(formulate(*table, question), question)
     except InfeasibleError:
         return False
+    return any(any_cover(part, Clock()).choice is not None for part in parts)
 
 
 def _rules(question: Question) -> list[tuple[str, Callable[[Question], Question]]]:

@@ -108,7 +108,7 @@ def pose(
         complaints.append(f"{len(certificate.spendable)} limits for {len(limits)} budgets")
         limit_D = np.array(limits, dtype=float)
         return PosedTable(value_CT, charged_CD, limit_D, 0 * limit_D, names, part_KD, uses_CK, certificate.partition)
-    if min(certificate.spent_D, default=0.0) < 0 or (any(certificate.spent_D) and not certificate.heads):
+    if min(certificate.spent_D, default=0.0) < 0 or (any(certificate.spent_D) and certificate.heads != "trunks"):
         complaints.append(f"nothing in the question costs {certificate.spent_D} whatever is chosen")
     for d, (limit, claimed) in enumerate(zip(limits, certificate.spendable, strict=True)):
         if not _nothing_between(

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from grouping.errors import InputError
 
 __all__ = ["Question", "SharedCost", "readable"]
@@ -23,6 +25,11 @@ class SharedCost:
 
     cost: float | Sequence[float]
     candidates: Sequence[int] | None = None
+
+    def plain(self) -> SharedCost:
+        """The same in tuples of plain numbers."""
+        candidates = None if self.candidates is None else tuple(int(c) for c in self.candidates)
+        return SharedCost(tuple(float(cost) for cost in np.atleast_1d(self.cost)), candidates)
 
     @property
     def cost_D(self) -> tuple[float, ...]:
@@ -96,7 +103,7 @@ class Question:
             at_most=dict(at_most or {}),
             deployed=tuple(sorted({int(c) for c in deployed})),
             sunk=tuple(sorted({int(c) for c in sunk})),
-            shared=tuple(shared),
+            shared=tuple(part.plain() for part in shared),
             auxiliary=tuple(sorted({int(t) for t in auxiliary})),
             tasks=tuple(map(str, range(n_tasks))) if tasks is None else tuple(tasks),
         )

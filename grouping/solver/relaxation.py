@@ -149,7 +149,9 @@ def relax(
         expired: Asked before every pivot; True ends with the best bound so far.
     """
     most = most_networks(problem)
-    best = (-np.inf, np.zeros(problem.n_rows), np.zeros(len(problem.limit_D)))
+    # At the smallest values nothing is worth choosing: a bound before anything is known.
+    low_T = problem.value_TC.min(axis=1)
+    best = (problem.constant + float(low_T.sum()), low_T, np.zeros(len(problem.limit_D)))
     master: Master | None = None
     if problem.n_rows > _MANY_ROWS:
         return _by_ascent(problem, penalty_T, cutoff, parent, start, expired)

@@ -5,6 +5,8 @@ It is needed only where more candidates tie than can be tried all together, when
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from grouping.candidates import BoolArray
@@ -13,11 +15,13 @@ from grouping.solver.problem import Problem
 
 __all__ = ["break_ties"]
 
-_STEPS = 100_000
+_STEPS = 20_000
 """The search ends after so many partial covers with the best found: deterministic still, but heuristic."""
 
 
-def break_ties(problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent: Incumbent) -> None:
+def break_ties(
+    problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent: Incumbent, expired: Callable[[], bool]
+) -> None:
     """Offer the incumbent every cover that could be preferred to it.
 
     Always branches on the unmet requirement with the fewest candidates. A partial cover is given up when the cheapest
@@ -29,6 +33,7 @@ def break_ties(problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent:
         rows: Candidates that tied groupings are made of, by position in the problem.
         kept_TC: Which services they may take, [T, len(rows)].
         incumbent: Receives the offers.
+        expired: True ends the search with the best found.
     """
     order = sorted(range(len(rows)), key=lambda column: problem.key(rows[column]))
     size_C = kept_TC.sum(axis=0)
@@ -40,7 +45,7 @@ def break_ties(problem: Problem, rows: list[int], kept_TC: BoolArray, incumbent:
     rare_first = sorted(range(problem.n_rows), key=lambda t: (len(servers_T[t]), t))
     stack: list[tuple[frozenset[int], int, float]] = [(frozenset(), 0, 0.0)]
     seen: set[frozenset[int]] = set()
-    while stack and len(seen) < _STEPS:
+    while stack and len(seen) < _STEPS and not expired():
         chosen, met, cost = stack.pop()
         best = incumbent.choice
         assert best is not None

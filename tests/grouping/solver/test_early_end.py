@@ -126,3 +126,8 @@ def test_ctrl_c_returns_the_best_maximum(pool: tuple[Float, Float], monkeypatch:
     assert solution.stopped == "interrupted"
     assert solution.bound <= optimum <= solution.objective
     assert not solution.proven_optimal
+
+
+def test_even_without_time_the_bound_says_something(pool: tuple[Float, Float]) -> None:
+    solution = solve(*pool, 7.0, time_limit=0.0)
+    assert solution.bound >= np.nanmin(pool[0], axis=0).sum() - 1e-9
