@@ -147,6 +147,8 @@ class Regrets:
         forbidden_CT = self._forbidden_CT if forbidden_CT is None else self._forbidden_CT | forbidden_CT
         cost_C, budget, rules = self._arguments
         solution = solve(self._with_penalties(losses_CT, forbidden_CT), cost_C, budget, **rules)
+        if solution.stopped == "interrupted":
+            raise KeyboardInterrupt  # one answer of many: what was interrupted is the whole
         served = np.flatnonzero(solution.serves_T >= 0)
         return None if forbidden_CT[self.servers(solution)[served], served].any() else solution
 

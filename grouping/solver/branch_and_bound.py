@@ -80,7 +80,8 @@ def minimise(problem: Problem, clock: Clock, *, worth: Callable[[float], float] 
         return Outcome(None, np.inf, complete=True, nodes=0)
     opened = most_networks(problem) * float(problem.open_C.max(initial=0.0)) + float(problem.shared_open_K.sum())
     ceiling = problem.constant + float(top_T.sum()) + opened
-    return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock, worth).run()
+    floor = problem.constant + float(low_T.sum())
+    return _Search(problem, penalties(problem, low_T, top_T), ceiling, clock, worth).run(floor)
 
 
 class _Search:
@@ -105,12 +106,12 @@ class _Search:
         self.start: tuple[int, ...] = ()
         self.unfinished = False
 
-    def run(self) -> Outcome:
+    def run(self, floor: float) -> Outcome:
         closed = np.inf  # smallest bound among closed nodes
-        current = -np.inf
+        current = floor
         try:
             self.start = self._first()
-            self.heap = [_Open(-np.inf, next(self.age), ())]
+            self.heap = [_Open(floor, next(self.age), ())]
             while self.heap:
                 current = min(closed, self.heap[0].bound)
                 node = self._next()

@@ -86,7 +86,7 @@ def solve_frontier(
         question = replace(question, budget_D=(point.cost * (1 - 3 * COST_SLACK),))
         problem = within(problem, question.budget_D[0] - float(spent_D[0]))
     if not points:
-        error = explain_infeasible(table, question)
+        error = explain_infeasible(table, question, clock)
         raise InfeasibleError(error.what, where=error.where, fix=error.fix)
     return points[::-1]
 

@@ -23,31 +23,41 @@ __all__ = ["explain_infeasible"]
 _MOST_PARTS = 1000
 
 
-def explain_infeasible(table: Table, question: Question) -> InfeasibleError:
-    """The error to raise for a question that has no answer."""
+def explain_infeasible(table: Table, question: Question, clock: Clock) -> InfeasibleError:
+    """The error to raise for a question that has no answer; it claims no more than was found before the clock ended."""
     budgets = question.budget_D
     for d, limit in enumerate(budgets):
-        least = _least_cost(table, question, d)
+        least = _least_cost(table, question, d, clock)
         if least is not None:
             return InfeasibleError(
                 f"no grouping that serves every task fits the budget of {limit:g}"
                 + (f" (number {d + 1})" if len(budgets) > 1 else ""),
                 where="budget",
-                fix=f"The smallest feasible budget is {least:.12g}",
-                minimum_budget=least,
+                fix=_unproven(f"{least:.12g}", clock)
+                if clock.stopped
+                else f"The smallest feasible budget is {least:.12g}",
+                minimum_budget=None if clock.stopped else least,
             )
     if question.max_networks is not None:
-        least = _least_count(table, question)
+        least = _least_count(table, question, clock)
         if least is not None:
             return InfeasibleError(
                 f"{question.max_networks} networks cannot serve every task",
                 where="max_networks",
-                fix=f"At least {least:g} are needed",
+                fix=_unproven(f"{least:g}", clock) if clock.stopped else f"At least {least:g} are needed",
             )
-    return _conflict(table, question)
+    if clock.stopped:
+        return InfeasibleError(
+            "no grouping satisfies all constraints", fix=f"Allow more time to learn which conflict ({clock.stopped})"
+        )
+    return _conflict(table, question, clock)
 
 
-def _least_cost(table: Table, question: Question, budget: int) -> float | None:
+def _unproven(enough: str, clock: Clock) -> str:
+    return f"{enough} would do; whether less would was not found out ({clock.stopped})"
+
+
+def _least_cost(table: Table, question: Question, budget: int, clock: Clock) -> float | None:
     """The smallest cost, in one budget's unit, at which every task is served; None where that is impossible."""
     kept = [d for d in range(len(question.budget_D)) if d != budget]
     relaxed = replace(
@@ -60,18 +70,18 @@ def _least_cost(table: Table, question: Question, budget: int) -> float | None:
     losses_CT, cost_CD, members_CT = table
     problem = formulate(losses_CT, cost_CD[:, kept], members_CT, relaxed)
     found = [
-        cheapest_cover(part, charge_CD[part.index_C, budget], shared_KD[:, budget], Clock()).choice
+        cheapest_cover(part, charge_CD[part.index_C, budget], shared_KD[:, budget], clock).choice
         for part in _in_company(problem, question)
     ]
     least = min((choice.objective for choice in found if choice is not None), default=None)
     return None if least is None else least + float(spent_D[budget])
 
 
-def _least_count(table: Table, question: Question) -> int | None:
+def _least_count(table: Table, question: Question, clock: Clock) -> int | None:
     """The smallest number of networks that serve every task at whatever cost; None where that is impossible."""
     problem = formulate(*table, replace(question, budget_D=(), max_networks=None))
     found = [
-        cheapest_cover(part, np.ones(len(part.index_C)), np.zeros(len(part.uses_KC)), Clock()).choice
+        cheapest_cover(part, np.ones(len(part.index_C)), np.zeros(len(part.uses_KC)), clock).choice
         for part in _in_company(problem, question)
     ]
     return min((len(choice.rows) for choice in found if choice is not None), default=None)
@@ -91,11 +101,11 @@ def _in_company(problem: Problem, question: Question) -> list[Problem]:
     return parts
 
 
-def _conflict(table: Table, question: Question) -> InfeasibleError:
+def _conflict(table: Table, question: Question, clock: Clock) -> InfeasibleError:
     """A smallest set of constraints in conflict: each is dropped for good if that alone makes nothing feasible."""
     conflicting: list[str] = []
     for name, rest in _rules(question):
-        if _feasible(table, rest(question)):
+        if _feasible(table, rest(question), clock):
             conflicting.append(name)
         else:
             question = rest(question)
@@ -106,12 +116,12 @@ def _conflict(table: Table, question: Question) -> InfeasibleError:
     )
 
 
-def _feasible(table: Table, question: Question) -> bool:
+def _feasible(table: Table, question: Question, clock: Clock) -> bool:
     try:
         parts = _in_company(formulate(*table, question), question)
     except InfeasibleError:
         return False
-    return any(any_cover(part, Clock()).choice is not None for part in parts)
+    return any(any_cover(part, clock).choice is not None for part in parts)
 
 
 def _rules(question: Question) -> list[tuple[str, Callable[[Question], Question]]]:

@@ -99,7 +99,8 @@ def solve(
     )
     question.check_against(n_candidates, n_tasks, table[1].shape[1])
     table, question, origin_C = with_heads(table, head_cost, question)
-    solution = answer(table, question, formulate(*table, question), objective, Clock(time_limit, callback), top)
+    clock = Clock(time_limit, callback)
+    solution = answer(table, question, formulate(*table, question), objective, clock, top)
     if solution is None:
-        raise explain_infeasible(table, question)
+        raise explain_infeasible(table, question, clock)
     return named(solution, origin_C)

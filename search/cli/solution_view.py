@@ -170,7 +170,9 @@ def frontier_text(question: TableQuestion, points: Sequence[Solution | Infeasibl
             )
         )
     head = f"{_count(n_tasks, 'task')}, {_count(n_candidates, 'candidate network')}"
-    return "\n".join([f"{head}; optimal for the {question.optimal_for}", "", *aligned(rows)])
+    why = next((point.stopped for point in points if isinstance(point, Solution) and point.stopped), "")
+    cut = [f"Stopped ({why}): the budgets that are not listed were not reached."] if why else []
+    return "\n".join([f"{head}; optimal for the {question.optimal_for}", *cut, "", *aligned(rows)])
 
 
 def _count(n: int, noun: str) -> str:

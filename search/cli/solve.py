@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,7 +99,9 @@ def solve(
     budgets: Annotated[
         str | None, typer.Option(metavar="FROM:TO:STEP", help="--frontier: these budgets only, both ends included.")
     ] = None,
-    time_limit: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Then the best so far.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Then the best so far; --draws come on top.")
+    ] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -150,6 +153,10 @@ def solve(
     question = ServingCosts(sunk or [], shared_cost or [], drop_heads).added_to(
         question.within(budget or []), columns, rows
     )
+    if draws and not question.by_pairs:
+        from search.cli.table_draws import require_replicates
+
+        require_replicates(question)
     if frontier:
         _frontier(question, budgets, top, time_limit, as_json=as_json)
         return
@@ -169,12 +176,16 @@ def solve(
         from search.cli.draws_view import certain_json, certain_text
         from search.cli.table_draws import certainty
 
-        found = certainty(question, solution, draws=draws, tail=tail, seed=seed)
-        if as_json:
-            emit_json(certain_json(question, solution, found))
+        try:
+            found = certainty(question, solution, draws=draws, tail=tail, seed=seed)
+        except KeyboardInterrupt:  # the answer itself stands
+            solution = replace(solution, stopped="interrupted")
         else:
-            print_result(escape_controls(certain_text(question, solution, found, brief=quiet)))
-        return
+            if as_json:
+                emit_json(certain_json(question, solution, found))
+            else:
+                print_result(escape_controls(certain_text(question, solution, found, brief=quiet)))
+            return
     if as_json:
         emit_json(solution_json(question, solution))
     else:

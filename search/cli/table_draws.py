@@ -19,7 +19,7 @@ from grouping.losses import LossTable
 from grouping.solver.solution import Solution
 from search.cli.table_question import TableQuestion
 
-__all__ = ["Certainty", "certainty", "drawn_losses"]
+__all__ = ["Certainty", "certainty", "drawn_losses", "require_replicates"]
 
 _AT_ONCE, _IN_ALL = 2**26, 2**32
 """Bytes of losses that are resampled at once, and of all draws together."""
@@ -83,19 +83,27 @@ def certainty(question: TableQuestion, solution: Solution, *, draws: int, tail: 
     )
 
 
-def drawn_losses(question: TableQuestion, draws: int, rng: np.random.Generator) -> FloatArray:
-    """Mean losses of the question's candidates in resampled tables, [D, C, T].
+def require_replicates(question: TableQuestion) -> None:
+    """Refuse a table that cannot be resampled, before anything takes time.
 
     Raises:
-        InputError: no network was measured with two seeds, or the draws would fill the memory.
+        InputError: no network was measured with two seeds.
     """
-    given = question.given
-    if not (given.replicates_CT > 1).any():
+    if not (question.given.replicates_CT > 1).any():
         raise InputError(
             "--draws resamples what differs between seeds, and no network was measured with two",
             where="--draws",
             fix="Add a column 'seed' with the rows of every seed, or leave --draws out",
         )
+
+
+def drawn_losses(question: TableQuestion, draws: int, rng: np.random.Generator) -> FloatArray:
+    """Mean losses of the question's candidates in resampled tables, [D, C, T].
+
+    Raises:
+        InputError: the draws would fill the memory.
+    """
+    given = question.given
     resample = ResidualBootstrap(given)
     seeds, each = len(given.seeds), 8 * question.table.mean_CT.size
     if draws * each > _IN_ALL:

@@ -40,6 +40,7 @@ def test_it_holds_and_survives_json(certificate: Certificate, table: tuple[Float
     [
         {"objective": 0.5},
         {"bound": 99.0},
+        {"bound": float("nan")},
         {"chosen": (0,)},
         {"budget_D": (0.5,)},
         {"apart": ((0, 1),)},

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grouping.errors import NoResultError
+from grouping.errors import InfeasibleError, NoResultError
 from grouping.solver import bottleneck, branch_and_bound
 from grouping.solver.cover import any_cover
 from grouping.solver.solution import Progress
@@ -131,3 +131,15 @@ def test_ctrl_c_returns_the_best_maximum(pool: tuple[Float, Float], monkeypatch:
 def test_even_without_time_the_bound_says_something(pool: tuple[Float, Float]) -> None:
     solution = solve(*pool, 7.0, time_limit=0.0)
     assert solution.bound >= np.nanmin(pool[0], axis=0).sum() - 1e-9
+
+
+def test_a_stopped_search_for_the_smallest_budget_claims_nothing(pool: tuple[Float, Float]) -> None:
+    def stop(progress: Progress) -> bool:
+        return True
+
+    cost_C = np.random.default_rng(42).uniform(1, 2, len(pool[1]))
+    with pytest.raises(InfeasibleError, match=r"was not found out \(callback\)") as caught:
+        solve(pool[0], cost_C, 1.0, callback=stop)
+    assert caught.value.minimum_budget is None
+    with pytest.raises(InfeasibleError, match="The smallest feasible budget is"):
+        solve(pool[0], cost_C, 1.0)

@@ -69,3 +69,8 @@ def test_an_argument_that_is_no_text_can_be_repeated_in_json(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["what"].startswith("there is no run '\udcff'")
+
+
+def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("taskgroup ")

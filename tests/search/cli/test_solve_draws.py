@@ -215,3 +215,16 @@ def test_alternatives_say_how_far_they_are_behind(path: str, capsys: pytest.Capt
         assert f"% {side} the best)" in line
     largest = answer(capsys, path, "--budget", "2", "--top", "4", "--objective", "max")
     assert all(other["gap_to_best"] >= 0 for other in largest["alternatives"])
+
+
+def test_ctrl_c_during_the_draws_keeps_the_answer(
+    path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    plain = answer(capsys, path, "--budget", "2")
+    monkeypatch.setattr(table_draws, "drawn_losses", interrupted)
+    found = answer(capsys, path, "--budget", "2", "--draws", "10", code=130)
+    assert found["networks"] == plain["networks"]
+    assert found["stopped"] == "interrupted"
