@@ -82,7 +82,7 @@ def answer(
         top - 1,
         len(question.tasks) - len(question.auxiliary),
         lambda part: _best(part, question, objective, clock),
-        clock.expired,
+        clock,
         worst=objective == "max",
     )
     known = [_as_routed(solution)]
@@ -92,8 +92,7 @@ def answer(
         if _as_routed(other) not in known:  # a pair that shares for one task's sake can be met from several regions
             known.append(_as_routed(other))
             alternatives.append(other)
-    solution = replace(solution, alternatives=tuple(alternatives))
-    return replace(solution, seconds=clock.seconds, stopped=clock.stopped)
+    return replace(solution, alternatives=tuple(alternatives), seconds=clock.seconds, stopped=clock.stopped)
 
 
 def _best(problem: Problem, question: Question, objective: Objective, clock: Clock) -> tuple[Outcome, Problem]:

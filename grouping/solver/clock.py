@@ -12,7 +12,7 @@ from grouping.solver.solution import Progress, Stopped
 __all__ = ["Callback", "Clock"]
 
 Callback = Callable[[Progress], bool | None]
-"""Told the progress at every node; returning True ends the search."""
+"""Told the progress before every node but the first; returning True ends the search."""
 
 
 @dataclass

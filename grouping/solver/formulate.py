@@ -196,14 +196,23 @@ def _nobody_serves(task: int, losses_CT: FloatArray, allowed_C: BoolArray, quest
     name = question.tasks[task]
     if np.isnan(losses_CT[:, task]).all():
         return InputError(f"no network has a loss for task '{name}'", fix="Add one, or make the task auxiliary")
-    if task in question.at_most and not (losses_CT[allowed_C, task] <= question.at_most[task]).any():
-        best = np.nanmin(losses_CT[:, task])
+    best = float(np.nanmin(losses_CT[:, task]))
+    limit = question.at_most.get(task, np.inf)
+    if best > limit:
         return InfeasibleError(
-            f"no allowed network reaches a loss of {question.at_most[task]:g} on task '{name}'",
+            f"no network reaches a loss of {limit:g} on task '{name}'",
             where="at_most",
             fix=f"The smallest loss in the table is {best:g}",
         )
+    given = {
+        "max_size": question.max_size is not None,
+        "apart": bool(question.apart),
+        "partition": question.partition,
+        "at_most": bool(question.at_most),
+    }
+    names = " and ".join(rule for rule, asked in given.items() if asked)
     return InfeasibleError(
-        f"max_size, apart and partition leave no network that serves task '{name}'",
-        fix="Relax one of them or add a smaller network",
+        f"{names} together leave no network that serves task '{name}'",
+        where=names.split()[0],
+        fix="Relax one of them or add a network, the task's own for example",
     )

@@ -79,16 +79,21 @@ def solve_frontier(
     question = replace(question, budget_D=(budget,))
     problem = formulate(*table, question)
     points: list[Solution] = []
-    while point := _next(table, question, problem, objective, clock, first=not points):
-        points.append(named(replace(point, budget=point.cost, seconds=clock.seconds), origin_C))
-        if clock.stopped or point.cost <= 0:
-            break
-        question = replace(question, budget_D=(point.cost * (1 - 3 * COST_SLACK),))
-        problem = within(problem, question.budget_D[0] - float(spent_D[0]))
+    try:
+        while point := _next(table, question, problem, objective, clock, first=not points):
+            points.append(named(replace(point, budget=point.cost, seconds=clock.seconds), origin_C))
+            if clock.stopped or point.cost <= 0:
+                break
+            question = replace(question, budget_D=(point.cost * (1 - 3 * COST_SLACK),))
+            problem = within(problem, question.budget_D[0] - float(spent_D[0]))
+    except KeyboardInterrupt:
+        if not points:
+            raise
+        clock.interrupt()
     if not points:
         error = explain_infeasible(table, question, clock)
         raise InfeasibleError(error.what, where=error.where, fix=error.fix)
-    return points[::-1]
+    return [replace(points[-1], stopped=clock.stopped), *points[-2::-1]]
 
 
 def _next(

@@ -21,6 +21,7 @@ import numpy as np
 from grouping.candidates import BoolArray, FloatArray
 from grouping.solver.branch_and_bound import Outcome
 from grouping.solver.choice import Choice, preference, tie_tolerance
+from grouping.solver.clock import Clock
 from grouping.solver.problem import Problem
 
 __all__ = ["next_best"]
@@ -48,7 +49,7 @@ def next_best(
     count: int,
     n_tasks: int,
     best: Callable[[Problem], tuple[Outcome, Problem]],
-    expired: Callable[[], bool],
+    clock: Clock,
     *,
     worst: bool = False,
 ) -> list[tuple[Outcome, Problem]]:
@@ -60,7 +61,7 @@ def next_best(
         count: How many more.
         n_tasks: How many requirements are tasks.
         best: Solves a part; returns the outcome and the problem its rows refer to.
-        expired: True ends the ranking with what there is.
+        clock: Ends the ranking with what there is.
         worst: The objective is the largest value of a task; else it is their sum.
     """
     assert first.choice is not None
@@ -72,32 +73,35 @@ def next_best(
     regions = _regions(problem, first.choice, everything, n_tasks)
     waiting: list[_Waiting] = []
     ranked: list[tuple[Outcome, Problem]] = []
-    while len(ranked) < count and not expired():
-        if met.ceiling < ceiling:
-            ceiling = met.ceiling
-            problem, least_TC = _within(problem, least_TC, ceiling + slack)
-        for region in regions:
-            floor = _floor(problem, least_TC, region)
-            if floor <= ceiling + slack:
-                # Half a slack lower, so that whatever may tie with a region's best is searched before that is ranked.
-                heapq.heappush(waiting, _Waiting(floor - slack / 2, next(age), region))
-        regions = []
-        if not waiting:
-            break
-        following = heapq.heappop(waiting)
-        if following.found is None:
-            outcome, part = best(problem.between(*following.region))
-            if outcome.choice is not None:
-                met.add(part, outcome.choice)
-                found = _Waiting(outcome.choice.objective, next(age), following.region, (outcome, part))
-                heapq.heappush(waiting, found)
-            continue
-        following = _preferred(following, waiting)
-        assert following.found is not None
-        ranked.append(following.found)
-        outcome, part = following.found
-        assert outcome.choice is not None
-        regions = _regions(part, outcome.choice, following.region, n_tasks)
+    try:
+        while len(ranked) < count and not clock.expired():
+            if met.ceiling < ceiling:
+                ceiling = met.ceiling
+                problem, least_TC = _within(problem, least_TC, ceiling + slack)
+            for region in regions:
+                floor = _floor(problem, least_TC, region)
+                if floor <= ceiling + slack:
+                    # Half a slack lower: what may tie with a region's best is searched before that is ranked.
+                    heapq.heappush(waiting, _Waiting(floor - slack / 2, next(age), region))
+            regions = []
+            if not waiting:
+                break
+            following = heapq.heappop(waiting)
+            if following.found is None:
+                outcome, part = best(problem.between(*following.region))
+                if outcome.choice is not None:
+                    met.add(part, outcome.choice)
+                    found = _Waiting(outcome.choice.objective, next(age), following.region, (outcome, part))
+                    heapq.heappush(waiting, found)
+                continue
+            following = _preferred(following, waiting)
+            assert following.found is not None
+            ranked.append(following.found)
+            outcome, part = following.found
+            assert outcome.choice is not None
+            regions = _regions(part, outcome.choice, following.region, n_tasks)
+    except KeyboardInterrupt:
+        clock.interrupt()
     return ranked
 
 

@@ -58,7 +58,7 @@ def solve(
         partition: Each served task is a member of exactly one chosen candidate.
         time_limit: Seconds after which the best found is returned with its bound.
         top: How many solutions; the others are ``alternatives``, each giving some task another loss.
-        callback: Told ``Progress`` at every node; returning True ends the search.
+        callback: Told ``Progress`` before every node of the search but the first; returning True ends it.
         together: Pairs of tasks that some chosen candidate must have as members, both.
         apart: Pairs of tasks that no chosen candidate may have as members, both.
         at_most: Largest acceptable loss of tasks, unweighted.

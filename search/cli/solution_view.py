@@ -75,7 +75,8 @@ def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = 
     parts = []
     for rank, answer in enumerate(answers, start=1):
         head = _headline(question, answer) if rank == 1 else f"{rank}. {_figures(question, answer, best=solution)}"
-        lines = [] if brief and rank == 1 else [head, ""]
+        known = brief and rank == 1 and answer.proven_optimal  # who asks for less must still hear what is not proven
+        lines = [] if known else [head, ""]
         parts.append("\n".join([*lines, *network_lines(question, answer)]))
     return "\n\n".join(parts)
 

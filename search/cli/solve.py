@@ -70,7 +70,9 @@ def solve(
     ] = False,
     weights: Annotated[str | None, typer.Option(metavar="TASK=W,...", help="Weights of tasks; default 1.")] = None,
     objective: Annotated[ObjectiveName, typer.Option(help="Over tasks.")] = ObjectiveName.sum,
-    at_most: Annotated[Repeated, typer.Option(metavar="TASK=LOSS", help="Worst loss accepted. Repeatable.")] = None,
+    at_most: Annotated[
+        Repeated, typer.Option(metavar="TASK=LOSS", help="Worst loss accepted, in the table's unit. Repeatable.")
+    ] = None,
     together: Annotated[Repeated, typer.Option(metavar="A+B", help="Some network trains both. Repeatable.")] = None,
     apart: Annotated[Repeated, typer.Option(metavar="A+B", help="No network trains both. Repeatable.")] = None,
     deployed: Annotated[
