@@ -73,7 +73,15 @@ def answer(
     # What sunk networks cost cannot be told from variants, so a check could not see whether it was made up.
     checkable = question.heads != "variants" or not any(question.spent_D)
     if objective == "sum" and answered is problem and len(outcome.proof) == outcome.nodes and checkable:
-        solution = replace(solution, certificate=_certificate(question, solution, outcome, problem))
+        certificate = Certificate(
+            question,
+            solution.objective,
+            solution.bound,
+            chosen=tuple(solution.chosen.tolist()),
+            spendable=problem.spendable,
+            nodes=outcome.proof,
+        )
+        solution = replace(solution, certificate=certificate)
     if top == 1:
         return solution
     others = next_best(
@@ -207,28 +215,4 @@ def _solution(
         losses_T=losses_T,
         seconds=clock.seconds,
         stopped=clock.stopped,
-    )
-
-
-def _certificate(question: Question, solution: Solution, outcome: Outcome, problem: Problem) -> Certificate:
-    return Certificate(
-        objective=solution.objective,
-        bound=solution.bound,
-        chosen=tuple(solution.chosen.tolist()),
-        spendable=problem.spendable,
-        nodes=outcome.proof,
-        budget_D=question.budget_D,
-        weights_T=question.weights_T,
-        max_networks=question.max_networks,
-        max_size=question.max_size,
-        partition=question.partition,
-        together=question.together,
-        apart=question.apart,
-        at_most=question.at_most,
-        deployed=question.deployed,
-        sunk=question.sunk,
-        shared=question.shared,
-        auxiliary=question.auxiliary,
-        spent_D=question.spent_D,
-        heads=question.heads,
     )

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from grouping.solver.question import SharedCost
+from grouping.errors import InputError
+from grouping.solver.question import Question, SharedCost
 
 __all__ = ["Branch", "Certificate", "ProofNode"]
 
@@ -43,61 +44,62 @@ class Certificate:
     """A claim about a table and its proof; tasks and candidates are named by index.
 
     Args:
+        question: What was asked. Where heads that serve nobody are dropped, candidates are what its ``heads`` says.
         objective: Claimed weighted sum of losses of the chosen candidates.
         bound: Claimed lower bound of every grouping's.
-        chosen: The grouping.
-        budget_D, weights_T, max_networks, max_size, partition, together, apart, at_most, deployed, sunk, shared,
-            auxiliary, spent_D, heads: The question; see ``Question``.
+        chosen: The grouping, in the question's candidates.
         spendable: The largest sums of costs within the budgets (and the number of networks) that can occur.
         nodes: The tree, parents first.
     """
 
+    question: Question
     objective: float
     bound: float
     chosen: tuple[int, ...]
-    budget_D: tuple[float, ...]
-    weights_T: tuple[float, ...]
     spendable: tuple[float, ...]
     nodes: tuple[ProofNode, ...]
-    max_networks: int | None = None
-    max_size: int | None = None
-    partition: bool = False
-    together: tuple[tuple[int, int], ...] = ()
-    apart: tuple[tuple[int, int], ...] = ()
-    at_most: Mapping[int, float] = field(default_factory=dict)
-    deployed: tuple[int, ...] = ()
-    sunk: tuple[int, ...] = ()
-    shared: tuple[SharedCost, ...] = ()
-    auxiliary: tuple[int, ...] = ()
-    spent_D: tuple[float, ...] = ()
-    heads: Literal["", "trunks", "variants"] = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings."""
-        return {**asdict(self), "at_most": [[task, limit] for task, limit in self.at_most.items()]}
+        """Plain lists, numbers and strings, for ``json.dumps``."""
+        data = asdict(self)
+        data["question"]["at_most"] = list(self.question.at_most.items())
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Certificate:
-        """The inverse of ``to_json``."""
-        nodes = tuple(
-            ProofNode(
-                node["parent"],
-                None if node["branch"] is None else Branch(**node["branch"]),
-                tuple(node["duals_T"]),
-                tuple(node["prices_D"]),
+        """The inverse of ``to_json``.
+
+        Raises:
+            InputError: this is no certificate.
+        """
+        try:
+            nodes = tuple(
+                ProofNode(
+                    int(node["parent"]),
+                    None if node["branch"] is None else Branch(**node["branch"]),
+                    tuple(map(float, node["duals_T"])),
+                    tuple(map(float, node["prices_D"])),
+                )
+                for node in data["nodes"]
             )
-            for node in data["nodes"]
-        )
-        pairs = {name: tuple((a, b) for a, b in data[name]) for name in ("together", "apart")}
-        flat = ("chosen", "budget_D", "weights_T", "spendable", "deployed", "sunk", "auxiliary", "spent_D")
-        tuples = {name: tuple(data[name]) for name in flat}
-        shared = tuple(SharedCost(**part) for part in data["shared"])
-        rest = {
-            **data,
-            **pairs,
-            **tuples,
-            "shared": shared,
-            "nodes": nodes,
-            "at_most": {int(t): limit for t, limit in data["at_most"]},
-        }
-        return cls(**rest)
+            return cls(
+                question=Question(**{name: _read(name, value) for name, value in data["question"].items()}),
+                objective=float(data["objective"]),
+                bound=float(data["bound"]),
+                chosen=tuple(map(int, data["chosen"])),
+                spendable=tuple(map(float, data["spendable"])),
+                nodes=nodes,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"this is no certificate: {type(error).__name__} {error}", where="certificate") from None
+
+
+def _read(name: str, value: Any) -> Any:  # noqa: ANN401  (whatever a field of the question holds)
+    """A field of the question as it was before ``to_json``."""
+    if name == "at_most":
+        return {int(task): float(limit) for task, limit in value}
+    if name == "shared":
+        return tuple(SharedCost(**part).plain() for part in value)
+    if name in ("together", "apart"):
+        return tuple((int(a), int(b)) for a, b in value)
+    return tuple(value) if isinstance(value, list) else value

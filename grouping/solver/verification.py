@@ -66,7 +66,7 @@ def verify(
     members_CT = ~np.isnan(losses_CT) if members_CT is None else members_CT
     complaints: list[str] = []
     cost_CD = cost_C.reshape(len(losses_CT), -1)
-    if (head_cost is None) != (certificate.heads == ""):
+    if (head_cost is None) != (certificate.question.heads == ""):
         complaints.append("the certificate and the check differ in whether unused heads are dropped")
     elif head_cost is not None:
         head_CTD = head_cost.reshape(*losses_CT.shape, -1)

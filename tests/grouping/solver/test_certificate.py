@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from grouping.errors import InputError
 from grouping.solver.certificate import Branch, Certificate, ProofNode
 from grouping.solver.solve import solve
 from grouping.solver.verification import verify
@@ -42,8 +44,6 @@ def test_it_holds_and_survives_json(certificate: Certificate, table: tuple[Float
         {"bound": 99.0},
         {"bound": float("nan")},
         {"chosen": (0,)},
-        {"budget_D": (0.5,)},
-        {"apart": ((0, 1),)},
         {"nodes": ()},
         {"spendable": (1.0,)},
         {"spendable": ()},
@@ -53,6 +53,33 @@ def test_a_false_claim_is_refused(certificate: Certificate, table: tuple[Float, 
     check = verify(replace(certificate, **lie), *table)
     assert not check
     assert check.complaints
+
+
+@pytest.mark.parametrize("other", [{"budget_D": (0.5,)}, {"apart": ((0, 1),)}])
+def test_another_question_has_another_answer(
+    certificate: Certificate, table: tuple[Float, Float], other: dict[str, Any]
+) -> None:
+    assert not verify(replace(certificate, question=replace(certificate.question, **other)), *table)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.pop("nodes"),
+        lambda data: data.pop("question"),
+        lambda data: data.update(objective="x"),
+        lambda data: data["question"].update(unheard_of=1),
+        lambda data: data["question"].update(budget_D=[-1.0]),
+        lambda data: data["nodes"][0].pop("duals_T"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_one_message(certificate: Certificate, damage: Callable[[Any], object]) -> None:
+    data = json.loads(json.dumps(certificate.to_json()))
+    damage(data)
+    with pytest.raises(InputError):
+        Certificate.from_json(data)
+    with pytest.raises(InputError, match="no certificate"):
+        Certificate.from_json("text")  # type: ignore[arg-type]
 
 
 def test_prices_that_prove_nothing_are_refused(certificate: Certificate, table: tuple[Float, Float]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from grouping.errors import InfeasibleError, NoResultError
 from grouping.solver import bottleneck, branch_and_bound
 from grouping.solver.cover import any_cover
+from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Progress
 from grouping.solver.solve import solve
 from grouping.solver.verification import verify
@@ -143,3 +144,19 @@ def test_a_stopped_search_for_the_smallest_budget_claims_nothing(pool: tuple[Flo
     assert caught.value.minimum_budget is None
     with pytest.raises(InfeasibleError, match="The smallest feasible budget is"):
         solve(pool[0], cost_C, 1.0)
+
+
+@pytest.mark.parametrize("how", ["callback", "interrupted"])
+def test_a_frontier_that_is_cut_keeps_its_points_and_says_so(pool: tuple[Float, Float], how: str) -> None:
+    def end(progress: Progress) -> bool:
+        if how == "interrupted":
+            raise KeyboardInterrupt
+        return True
+
+    points = solve_frontier(*pool, callback=end)
+    assert points[0].stopped == how
+    assert points[0].bound <= points[0].objective
+    assert not any(point.stopped for point in points[1:])
+    whole = solve_frontier(*pool)
+    assert whole[0].cost < points[0].cost
+    assert not any(point.stopped for point in whole)

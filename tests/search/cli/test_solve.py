@@ -414,3 +414,11 @@ def test_a_table_that_holds_estimates_is_not_called_measured(
     found = json.loads(capsys.readouterr().out)
     assert found["optimal_for"] == "measured losses"
     assert {network["network"] for network in found["networks"]} == {"a", "b"}
+
+
+def test_quiet_still_says_what_is_not_proven(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [table, "--where", "split=val", "--budget", "2", "--quiet"]
+    assert run(["solve", *options]) == 0
+    assert "roven" not in capsys.readouterr().out
+    assert run(["solve", *options, "--time-limit", "0"]) == 0
+    assert "NOT proven optimal" in capsys.readouterr().out
