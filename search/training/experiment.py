@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
 
 from search.data.dataset import Dataset
 from search.spec import NetworkSpec, TrainingSpec
@@ -13,6 +16,19 @@ __all__ = ["Experiment"]
 
 _NUMBERS = 1
 """Raised whenever a trainer's numbers change, so that stored trials of older code are never taken for new ones."""
+
+_ALWAYS = {
+    "trunk",
+    "widths",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "weighting",
+    "engine",
+    "readings_per_epoch",
+}
+_NEVER = {"capacities", "seeds", "seed", "timeout_seconds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +57,18 @@ class Experiment:
             "data": self.dataset.fingerprint,
             "tasks": [[task.name, task.type, task.metric] for task in self.dataset.tasks],
             "outputs": self.dataset.classes_T,
-            "trunk": self.network.trunk,
-            "widths": self.network.widths,
-            "training": self.training.model_dump(mode="json", exclude={"seeds", "seed", "timeout_seconds"}),
+            **_settings(self.network),
+            "training": _settings(self.training),
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _settings(section: BaseModel) -> dict[str, Any]:
+    """What decides a result. Options that came later count only where they are used: older trials keep their keys."""
+    fields = type(section).model_fields.items()
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+    return {
+        name: value
+        for name, value in section.model_dump(mode="json").items()
+        if name not in _NEVER and (name in _ALWAYS or getattr(section, name) != defaults[name])
+    }
