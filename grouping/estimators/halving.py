@@ -113,9 +113,12 @@ def with_early_losses(
     """
     assert table.estimated_CT is not None
     losses_RCT, estimated_CT = table.losses_RCT.copy(), table.estimated_CT.copy()
-    read_CS = ~np.isnan(curves.curves_RCTS).all(axis=(0, 2))
-    for c in np.flatnonzero(early_C & (table.replicates_CT == 0).all(axis=1) & read_CS.any(axis=1)).tolist():
-        reading = int(np.flatnonzero(read_CS[c])[-1])
+    unfinished_C = early_C & (table.replicates_CT == 0).all(axis=1)
+    for c in np.flatnonzero(unfinished_C).tolist():
+        read_S = np.flatnonzero(~np.isnan(curves.curves_RCTS[:, c]).all(axis=(0, 1)))
+        if not len(read_S):
+            continue
+        reading = int(read_S[-1])
         losses_RCT[:, c] = at_rung(curves, reading, single_T).losses_RCT[:, c] * reference_T
         estimated_CT[c] = True
     return replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
