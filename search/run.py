@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -231,7 +231,7 @@ def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
     def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
         key = f"{widths} {outputs}"
         if key not in known:
-            network = hard_sharing(spec.network.trunk, n_inputs, widths, outputs)
+            network = hard_sharing(replace(spec.network.shape(n_inputs), widths=widths), outputs)
             known[key] = measured_latency_ms(network, n_inputs)
         return known[key]
 
@@ -240,16 +240,16 @@ def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
 
 def _cost_of(plan: Plan, classes_T: Sequence[int], n_inputs: int, latency: Latency) -> CostOf:
     outputs: Mapping[str, int] = {task.name: classes for task, classes in zip(plan.tasks, classes_T, strict=True)}
-    unit = plan.spec.budget.unit
+    unit, standard = plan.spec.budget.unit, plan.spec.network.shape(n_inputs)
 
     def cost_of(tasks: Sequence[str], capacity: float) -> float:
-        widths = scaled_widths(n_inputs, plan.spec.network.widths, capacity)
+        widths = scaled_widths(standard, capacity)
         heads = tuple(sorted(outputs[task] for task in tasks))
         if unit == "snt":
             return capacity
         if unit == "latency_ms":
             return latency(widths, heads)
-        cost = network_cost(n_inputs, widths, heads)
+        cost = network_cost(replace(standard, widths=widths), heads)
         return float(cost.flops if unit == "flops" else cost.parameters)
 
     return cost_of

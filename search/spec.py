@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from grouping.budget import Budget, BudgetUnit
 from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
 from search.errors import SpecError
+from search.networks.shape import Norm, TrunkShape, check_trunk
 
 __all__ = [
     "AffinitySpec",
@@ -28,17 +29,16 @@ __all__ = [
     "TaskSpec",
     "TrainingBudgetSpec",
     "TrainingSpec",
-    "TrunkName",
     "Weighting",
 ]
 
-TrunkName = Literal["mlp"]
 Weighting = Literal["equal"]
 EngineName = Literal["plain", "fused"]
 Estimator = Literal["measured", "higher-order", "early-stopping"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Width = Annotated[int, Field(ge=1, le=65_536, strict=True)]
 Repeats = Annotated[int, Field(ge=1, le=1_000, strict=True)]
 """Seeds and the like: each trains every network again, so a slip of the pen is refused before it is planned."""
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
@@ -113,15 +113,33 @@ class TaskSpec(_Section):
 
 
 class NetworkSpec(_Section):
-    """The trunk at 1 SNT and the sizes it may have."""
+    """The trunk at 1 SNT and the sizes it may have.
 
-    trunk: TrunkName = "mlp"
-    widths: tuple[Annotated[int, Field(ge=1, le=65_536, strict=True)], ...] = Field(
-        default=(64, 64), min_length=1, max_length=32
-    )
+    ``trunk`` is ``mlp``, ``cnn``, or one that another package offers. ``image`` is what an input row is to a cnn:
+    channels, height, width; left out, it follows from the data. ``norm`` and ``dropout`` are for mlp and cnn.
+    """
+
+    trunk: str = Field(default="mlp", min_length=1, max_length=100)
+    image: tuple[Width, Width, Width] | None = None
+    widths: tuple[Width, ...] = Field(default=(64, 64), min_length=1, max_length=32)
+    norm: Norm = "none"
+    dropout: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.0
     capacities: tuple[Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False, strict=True)], ...] = Field(
         default=(1.0,), min_length=1
     )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        check_trunk(self.trunk, self.widths, self.image, self.norm, self.dropout)
+        return self
+
+    def shape(self, n_inputs: int) -> TrunkShape:
+        """The trunk at 1 SNT on rows of ``n_inputs`` columns.
+
+        Raises:
+            InputError: a cnn whose image is unknown or does not fit.
+        """
+        return TrunkShape(self.trunk, n_inputs, self.widths, self.image, self.norm, self.dropout)
 
 
 class TrainingSpec(_Section):

@@ -1,11 +1,13 @@
 """Which candidates a spec amounts to: groups times capacities, with their costs, and which of them are trained.
 
-Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and parameters by closed form, SNT nominally.
+Needs neither torch nor Ray (torch only for trunks of other packages). Costs are counted for one input row: FLOPs and
+parameters by closed form, SNT nominally.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from math import comb
 
@@ -119,7 +121,8 @@ class _Costs:
     """Cost of a group at a capacity in every unit that is known, computed once per group size and capacity."""
 
     def __init__(self, spec: Spec, n_inputs: int, outputs: Sequence[int], latency: Latency | None) -> None:
-        self._spec, self._n_inputs, self._outputs, self._latency = spec, n_inputs, outputs, latency
+        self._spec, self._outputs, self._latency = spec, outputs, latency
+        self._standard = spec.network.shape(n_inputs)
         self._widths: dict[float, tuple[int, ...]] = {}
         self._known: dict[tuple[float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
 
@@ -131,8 +134,8 @@ class _Costs:
 
     def _count(self, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
         if capacity not in self._widths:
-            self._widths[capacity] = scaled_widths(self._n_inputs, self._spec.network.widths, capacity)
-        cost = network_cost(self._n_inputs, self._widths[capacity], outputs)
+            self._widths[capacity] = scaled_widths(self._standard, capacity)
+        cost = network_cost(replace(self._standard, widths=self._widths[capacity]), outputs)
         known: dict[BudgetUnit, float] = {
             "snt": capacity,
             "flops": float(cost.flops),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
 from search.networks.heads import Heads
-from search.networks.trunks import TRUNKS
+from search.networks.shape import TrunkShape
+from search.networks.trunks import make_trunk
 
 __all__ = ["HardSharing", "hard_sharing"]
 
@@ -30,26 +32,27 @@ class HardSharing(nn.Module):
 
 
 def hard_sharing(
-    trunk: str,
-    n_inputs: int,
-    widths: Sequence[int],
+    shape: TrunkShape,
     outputs: Sequence[int],
     trunk_seed: int = 0,
     head_seeds: Sequence[int] | None = None,
+    dropout_seed: int = 0,
 ) -> HardSharing:
-    """A network with initial values that depend on the given seeds and on nothing else.
+    """A network, in training mode, whose values and masks depend on the given seeds and on nothing else.
 
     Args:
-        trunk: Name in ``TRUNKS``.
-        n_inputs: Columns of an input row.
-        widths: Hidden widths of the trunk.
+        shape: Of the trunk.
         outputs: Outputs of each task's head, length T.
         trunk_seed: Seed of the trunk's initial values.
         head_seeds: Seed of each head's initial values, length T; default: all 0.
+        dropout_seed: Seed of the first layer that drops features; the next one has the next number.
+
+    Raises:
+        InputError: the trunk of another package cannot be built.
     """
     return HardSharing(
-        TRUNKS[trunk](n_inputs, widths, _generator(trunk_seed)),
-        Heads(widths[-1], outputs, [_generator(seed) for seed in head_seeds or [0] * len(outputs)]),
+        make_trunk(shape, _generator(trunk_seed), count(dropout_seed)),
+        Heads(shape.widths[-1], outputs, [_generator(seed) for seed in head_seeds or [0] * len(outputs)]),
     )
 
 

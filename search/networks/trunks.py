@@ -1,41 +1,113 @@
 """The shared part of a network: input rows in, features out.
 
-A trunk ends in features that every head reads. New kinds are one function in ``TRUNKS``.
+A trunk ends in features that every head reads. Built-in trunks are an ``nn.Sequential`` of known layers, which is what
+lets many be trained as one; new kinds are one function in ``TRUNKS``, or come from other packages (``foreign``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn.utils.init import skip_init
 
-__all__ = ["TRUNKS", "MakeTrunk", "linear", "mlp"]
+from grouping.errors import GroupingError
+from search.networks.dropout import Dropout
+from search.networks.foreign import foreign_failure, load_foreign
+from search.networks.shape import KERNEL, TrunkShape
 
-MakeTrunk = Callable[[int, Sequence[int], torch.Generator], nn.Module]
-"""(columns of an input row, hidden widths, initial values) -> module [N, F] -> [N, widths[-1]]."""
+__all__ = ["TRUNKS", "MakeTrunk", "cnn", "linear", "make_trunk", "mlp"]
+
+MakeTrunk = Callable[[TrunkShape, torch.Generator, Iterator[int]], nn.Module]
+"""(shape, initial values, seeds for dropout layers in turn) -> module [N, F] -> [N, widths[-1]]."""
 
 
 def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Linear:
     """``nn.Linear`` with its usual initial distribution, drawn from ``generator`` and never from the global one."""
     layer = skip_init(nn.Linear, n_inputs, n_outputs)  # type: ignore[no-untyped-call]
-    bound = 1 / math.sqrt(n_inputs)
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
     assert isinstance(layer, nn.Linear)
+    _draw(layer, n_inputs, generator)
     return layer
 
 
-def mlp(n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> nn.Module:
+def mlp(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
     """Fully connected layers, each followed by ReLU."""
     layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise((n_inputs, *widths)):
-        layers += [linear(fan_in, fan_out, generator), nn.ReLU()]
+    for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths)):
+        layers.append(linear(fan_in, fan_out, generator))
+        if shape.norm == "batch":
+            layers.append(nn.BatchNorm1d(fan_out))
+        layers.append(nn.ReLU())
+        if shape.dropout:
+            layers.append(Dropout(shape.dropout, next(seeds)))
     return nn.Sequential(*layers)
 
 
-TRUNKS: dict[str, MakeTrunk] = {"mlp": mlp}
+def cnn(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
+    """3 x 3 convolutions, each followed by ReLU and halving (largest of 2 x 2), then one fully connected layer."""
+    assert shape.image is not None
+    *channels, width = shape.widths
+    layers: list[nn.Module] = [nn.Unflatten(1, shape.image)]
+    for fan_in, fan_out in pairwise((shape.image[0], *channels)):
+        layers.append(_convolution(fan_in, fan_out, generator))
+        if shape.norm == "batch":
+            layers.append(nn.BatchNorm2d(fan_out))
+        layers += [nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Flatten(), linear(channels[-1] * math.prod(shape.sizes[-1]), width, generator), nn.ReLU()]
+    if shape.dropout:
+        layers.append(Dropout(shape.dropout, next(seeds)))
+    return nn.Sequential(*layers)
+
+
+TRUNKS: dict[str, MakeTrunk] = {"mlp": mlp, "cnn": cnn}
+"""The built-in trunks."""
+
+
+def make_trunk(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
+    """The trunk of a shape, built in or of another package.
+
+    Args:
+        shape: Which trunk, and how large.
+        generator: Where initial values come from.
+        seeds: Of random masks, one for each layer that drops features.
+
+    Raises:
+        InputError: the trunk of another package cannot be loaded, fails, or gives something else than a trunk.
+    """
+    if shape.trunk in TRUNKS:
+        return TRUNKS[shape.trunk](shape, generator, seeds)
+    make = load_foreign(shape.trunk)
+    rows_NF = torch.zeros(2, shape.n_inputs)
+    try:
+        trunk = make(shape.n_inputs, shape.widths, generator)
+        if not isinstance(trunk, nn.Module):
+            raise foreign_failure(shape.trunk, f"gave a {type(trunk).__name__}, not a torch.nn.Module")
+        with torch.no_grad():
+            features = tuple(trunk.eval()(rows_NF).shape)
+    except GroupingError:
+        raise
+    except Exception as error:  # other people's code: anything may come out of it
+        raise foreign_failure(shape.trunk, f"failed: {type(error).__name__}: {error}") from error
+    if features != (2, shape.widths[-1]):
+        what = f"gave features {features} for 2 rows and widths {list(shape.widths)}, not (2, {shape.widths[-1]})"
+        raise foreign_failure(shape.trunk, what)
+    return trunk.train()
+
+
+def _convolution(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Conv2d:
+    """``nn.Conv2d`` that keeps the image's size, with its usual initial distribution drawn from ``generator``."""
+    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=KERNEL, padding=1)  # type: ignore[no-untyped-call]
+    assert isinstance(layer, nn.Conv2d)
+    _draw(layer, fan_in * KERNEL**2, generator)
+    return layer
+
+
+def _draw(layer: nn.Linear | nn.Conv2d, fan_in: int, generator: torch.Generator) -> None:
+    bound = 1 / math.sqrt(fan_in)
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.weight.uniform_(-bound, bound, generator=generator)
+        layer.bias.uniform_(-bound, bound, generator=generator)

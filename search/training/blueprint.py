@@ -59,14 +59,17 @@ class Blueprint:
         return task_blocks(self.header.types, self.header.outputs)
 
     def network(self, seed: int) -> HardSharing:
-        """Networks of one replicate and capacity start from the same trunk, and a task always from the same head."""
+        """A copy at its start, in training mode.
+
+        Networks of one replicate and capacity start from the same trunk and drop the same features, and a task always
+        starts from the same head.
+        """
         return hard_sharing(
-            self.header.trunk,
-            self.header.n_inputs,
-            self.header.widths,
+            self.header.shape,
             self.header.outputs,
             stream_seed(seed, "trunk", self.trial.capacity),
             [stream_seed(seed, "head", task) for task in self.header.tasks],
+            stream_seed(seed, "dropout", self.trial.capacity),
         )
 
     def order_seed(self, seed: int) -> int:
@@ -110,7 +113,7 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
     dataset = experiment.dataset
     names = [task.name for task in dataset.tasks]
     columns = tuple(names.index(task) for task in trial.tasks)
-    n_inputs = dataset.train.inputs_NF.shape[1]
+    standard = experiment.network.shape(dataset.train.inputs_NF.shape[1])
     steps_S = reading_steps(len(dataset.train.inputs_NF), experiment.training)
     return Blueprint(
         trial=trial,
@@ -118,12 +121,15 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
             tasks=trial.tasks,
             types=tuple(dataset.tasks[column].type for column in columns),
             outputs=tuple(int(dataset.classes_T[column]) for column in columns),
-            trunk=experiment.network.trunk,
-            n_inputs=n_inputs,
-            widths=scaled_widths(n_inputs, experiment.network.widths, trial.capacity),
+            trunk=standard.trunk,
+            n_inputs=standard.n_inputs,
+            widths=scaled_widths(standard, trial.capacity),
             target_mean=tuple(float(dataset.target_mean_T[column]) for column in columns),
             target_scale=tuple(float(dataset.target_scale_T[column]) for column in columns),
             copies=trial.copies,
+            image=standard.image,
+            norm=standard.norm,
+            dropout=standard.dropout,
         ),
         columns=columns,
         metrics=tuple(dataset.tasks[column].metric for column in columns),

@@ -20,6 +20,7 @@ from torch import Tensor
 from grouping.errors import InputError
 from grouping.tasks import TaskType
 from search.networks.hard_sharing import HardSharing, hard_sharing
+from search.networks.shape import ImageShape, Norm, TrunkShape
 from search.training.losses import averaged_outputs, task_blocks
 
 __all__ = ["Checkpoint", "NetworkHeader", "load_checkpoint", "save_checkpoint", "sha256"]
@@ -41,6 +42,9 @@ class NetworkHeader:
         target_mean: What standardising subtracted from each target, length T (0 where not regression).
         target_scale: What it divided by, length T (1 where not regression).
         copies: Networks whose predictions are averaged.
+        image: What an input row is to a CNN: channels, height, width.
+        norm: Normalisation in the trunk.
+        dropout: Probability of dropping a feature in training.
     """
 
     tasks: tuple[str, ...]
@@ -52,6 +56,14 @@ class NetworkHeader:
     target_mean: tuple[float, ...]
     target_scale: tuple[float, ...]
     copies: int = 1
+    image: ImageShape | None = None
+    norm: Norm = "none"
+    dropout: float = 0.0
+
+    @property
+    def shape(self) -> TrunkShape:
+        """Of the trunk."""
+        return TrunkShape(self.trunk, self.n_inputs, self.widths, self.image, self.norm, self.dropout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +117,7 @@ def load_checkpoint(data: bytes, expected_sha256: str | None = None, *, where: s
         header = _read_header(data)
         networks = []
         for copy in range(header.copies):
-            network = hard_sharing(header.trunk, header.n_inputs, header.widths, header.outputs)
+            network = hard_sharing(header.shape, header.outputs)
             prefix = f"{copy}."
             network.load_state_dict(
                 {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

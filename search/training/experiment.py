@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from search.data.dataset import Dataset
+from search.networks.foreign import version
+from search.networks.shape import BUILT_IN
 from search.spec import NetworkSpec, TrainingSpec
 
 __all__ = ["Experiment"]
@@ -58,6 +60,7 @@ class Experiment:
             "tasks": [[task.name, task.type, task.metric] for task in self.dataset.tasks],
             "outputs": self.dataset.classes_T,
             **_settings(self.network),
+            **({"code": version(self.network.trunk)} if self.network.trunk not in BUILT_IN else {}),
             "training": _settings(self.training),
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

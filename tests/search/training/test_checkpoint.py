@@ -7,6 +7,7 @@ import torch
 
 from grouping.errors import InputError
 from search.networks.hard_sharing import hard_sharing
+from search.networks.shape import TrunkShape
 from search.training.checkpoint import NetworkHeader, load_checkpoint, save_checkpoint, sha256
 
 HEADER = NetworkHeader(
@@ -19,7 +20,7 @@ HEADER = NetworkHeader(
     target_mean=(2.5, 0.0),
     target_scale=(0.1, 1.0),
 )
-NETWORK = hard_sharing("mlp", 4, (5, 6), (1, 3), trunk_seed=3, head_seeds=[4, 5])
+NETWORK = hard_sharing(TrunkShape("mlp", 4, (5, 6)), (1, 3), trunk_seed=3, head_seeds=[4, 5])
 DATA = save_checkpoint(HEADER, [NETWORK.state_dict()])
 
 
@@ -50,6 +51,6 @@ def test_what_is_no_network_is_refused_in_one_line(data: bytes) -> None:
 
 
 def test_weights_that_do_not_fit_their_header_are_refused() -> None:
-    other = hard_sharing("mlp", 4, (5, 7), (1, 3))
+    other = hard_sharing(TrunkShape("mlp", 4, (5, 7)), (1, 3))
     with pytest.raises(InputError, match="not a network"):
         load_checkpoint(save_checkpoint(HEADER, [other.state_dict()]))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
+from search.networks import foreign
 from search.spec import NetworkSpec
 from search.training.experiment import Experiment
 from tests.search.training.planted import planted, planted_experiment
@@ -31,6 +33,30 @@ def test_how_networks_are_trained_is_part_of_the_context(change: dict[str, Any])
 def test_data_and_network_are_part_of_the_context() -> None:
     assert planted_experiment(planted(seed=1)).context != BASE.context
     assert planted_experiment(widths=(8, 8)).context != BASE.context
+
+
+@pytest.mark.parametrize("change", [{"norm": "batch"}, {"dropout": 0.1}])
+def test_options_of_the_trunk_are_part_of_the_context(change: dict[str, Any]) -> None:
+    assert replace(BASE, network=BASE.network.model_copy(update=change)).context != BASE.context
+
+
+def test_what_an_input_row_shows_is_part_of_the_context() -> None:
+    tall, wide = (NetworkSpec(trunk="cnn", widths=(4, 4), image=image) for image in ((1, 3, 2), (1, 2, 3)))
+    assert replace(BASE, network=tall).context != replace(BASE, network=wide).context
+
+
+def test_the_version_of_another_packages_trunk_is_part_of_the_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint(name="theirs", value="their_package:trunk", group=foreign.ENTRY_POINTS)]
+    monkeypatch.setattr(foreign, "entry_points", lambda group, name=None: points)
+    theirs = replace(BASE, network=NetworkSpec(trunk="theirs", widths=BASE.network.widths))
+    before = theirs.context
+    points[0] = EntryPoint(name="theirs", value="their_package:better", group=foreign.ENTRY_POINTS)
+    assert theirs.context != before
+
+
+def test_trials_stored_by_earlier_versions_keep_their_context() -> None:
+    stored = "273b231ba17a8afd45a9c4513cd03029d57a6cfc175a701df28e041606e0f65a"
+    assert planted_experiment(engine="plain").context == stored
 
 
 def test_asking_for_more_seeds_or_sizes_or_time_keeps_the_context() -> None:

@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss
 
 from grouping.tasks import TaskType
 from search.networks.hard_sharing import hard_sharing
+from search.networks.shape import TrunkShape
 from search.training.losses import averaged_outputs, batch_losses, row_losses, task_blocks
 
 kinds = st.lists(st.sampled_from(["regression", "binary", "multiclass"]), min_size=1, max_size=7)
@@ -75,7 +76,7 @@ def test_missing_labels_send_exactly_no_gradient_and_the_rest_is_a_mean_over_lab
     labelled = torch.from_numpy(rng.random((20, 3)) < 0.5).float()
 
     def gradients(targets: torch.Tensor) -> list[torch.Tensor]:
-        network = hard_sharing("mlp", 4, [5], [1, 1, 3])
+        network = hard_sharing(TrunkShape("mlp", 4, (5,)), [1, 1, 3])
         batch_losses(row_losses(blocks, network(inputs), targets), labelled).sum().backward()  # type: ignore[no-untyped-call]
         return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
@@ -83,14 +84,14 @@ def test_missing_labels_send_exactly_no_gradient_and_the_rest_is_a_mean_over_lab
     assert not torch.equal(other, targets)
     assert all(map(torch.equal, gradients(targets), gradients(other)))
 
-    network = hard_sharing("mlp", 4, [5], [1, 1, 3])
+    network = hard_sharing(TrunkShape("mlp", 4, (5,)), [1, 1, 3])
     rows = row_losses(blocks, network(inputs), targets).detach()
     for t, mean in enumerate(batch_losses(rows, labelled)):
         assert float(mean) == pytest.approx(float(rows[labelled[:, t].bool(), t].mean()), rel=1e-6)
 
 
 def test_a_task_without_a_label_in_the_batch_is_dropped() -> None:
-    network = hard_sharing("mlp", 4, [5], [1, 1])
+    network = hard_sharing(TrunkShape("mlp", 4, (5,)), [1, 1])
     rows = row_losses(task_blocks(["regression"] * 2, [1, 1]), network(torch.ones(8, 4)), torch.ones(8, 2))
     labelled = torch.tensor([[1.0, 0.0]]).expand(8, 2)
     losses = batch_losses(rows, labelled)

@@ -14,6 +14,7 @@ from torch import Tensor
 from grouping.candidates import FloatArray
 from grouping.tasks import TaskType
 from search.networks.hard_sharing import HardSharing, hard_sharing
+from search.networks.shape import TrunkShape
 from search.spec import TrainingSpec
 from search.training.loop import Fit, LossWatch
 from search.training.losses import batch_losses, row_losses, task_blocks
@@ -49,7 +50,7 @@ def part_of(dtype: torch.dtype = torch.float64, rows: int = 250, missing: float 
 
 def network_of(group: Sequence[int], widths: Sequence[int], seed: int) -> HardSharing:
     outputs = [OUTPUTS[task] for task in group]
-    return hard_sharing("mlp", N_INPUTS, widths, outputs, seed, [10 * seed + task for task in group])
+    return hard_sharing(TrunkShape("mlp", N_INPUTS, tuple(widths)), outputs, seed, [10 * seed + task for task in group])
 
 
 def tasks_of(groups: Sequence[Sequence[int]]) -> list[OwnTask]:
@@ -179,7 +180,7 @@ def test_padding_stays_zero() -> None:
     widths = (20, 33)
     stack = StackedNetworks(StackShape.of(N_INPUTS, widths, OUTPUTS), 2, 64)
     ones = StackedNetworks(stack.shape, 2, 64)
-    full = hard_sharing("mlp", N_INPUTS, widths, [1])
+    full = hard_sharing(TrunkShape("mlp", N_INPUTS, widths), [1])
     with torch.no_grad():
         for value in full.parameters():
             value.fill_(1)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.networks.hard_sharing import hard_sharing
+from search.networks.shape import TrunkShape
 from search.spec import TrainingSpec
 from search.training.scoring import ResidentPart
 from search.training.stack import StackShape
@@ -35,7 +36,7 @@ def held_bytes() -> int:
 @pytest.mark.parametrize(("widths", "batch_size"), [((64, 32), 100), ((200,), 1000)])
 def test_a_stack_holds_no_more_than_was_said(widths: tuple[int, ...], batch_size: int) -> None:
     size, n_inputs, rows = 6, 20, 1500
-    networks = [hard_sharing("mlp", n_inputs, widths, [1, 1]) for _ in range(size)]
+    networks = [hard_sharing(TrunkShape("mlp", n_inputs, widths), [1, 1]) for _ in range(size)]
     part = ResidentPart(torch.randn(rows, n_inputs), torch.randn(rows, 2), torch.ones(rows, 2))
     tasks = [OwnTask(member, t, "regression", t, 1) for member in range(size) for t in range(2)]
     before = held_bytes()

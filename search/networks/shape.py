@@ -1,0 +1,115 @@
+"""The shape of a trunk as a value: everything that decides which module is built, except its initial values.
+
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+from grouping.errors import InputError
+from grouping.tasks import nearest_name
+from search.networks.foreign import trunk_names
+
+__all__ = ["BUILT_IN", "KERNEL", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
+
+BUILT_IN = ("mlp", "cnn")
+"""The trunks that come along; ``foreign`` has those of other packages."""
+
+KERNEL = 3
+"""Height and width of a convolution."""
+
+Norm = Literal["none", "batch"]
+ImageShape = tuple[int, int, int]
+"""Channels, height, width."""
+
+
+@dataclass(frozen=True)
+class TrunkShape:
+    """What a trunk is made from.
+
+    Args:
+        trunk: Its name: ``mlp``, ``cnn``, or one that another package offers.
+        n_inputs: Columns of an input row.
+        widths: Hidden widths; of a CNN the channels of each convolution, then the width of the last layer.
+        image: What an input row is to a CNN: channels, height, width, in this order in the row; None for other trunks.
+        norm: ``batch`` normalises what every layer gives before its ReLU (Ioffe & Szegedy 2015).
+        dropout: Probability of dropping a feature while training: after every layer of an MLP, after the last of a CNN.
+
+    Raises:
+        InputError: these do not go together; ``where`` is the field of the spec.
+    """
+
+    trunk: str
+    n_inputs: int
+    widths: tuple[int, ...]
+    image: ImageShape | None = None
+    norm: Norm = "none"
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_trunk(self.trunk, self.widths, self.image, self.norm, self.dropout)
+        if self.trunk != "cnn":
+            return
+        if self.image is None:
+            raise InputError(
+                "the trunk cnn needs to know what an input row shows",
+                where="network.image",
+                fix="Add image: [channels, height, width], or give the pictures as one npz array (rows, height, width)",
+            )
+        if prod(self.image) != self.n_inputs:
+            raise InputError(
+                f"an image {_times(self.image)} has {prod(self.image)} values, an input row has {self.n_inputs}",
+                where="network.image",
+                fix="Correct it; of tables, constant columns are left out: give pictures as one npz array "
+                "(rows, height, width)",
+            )
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of the image before each convolution of a CNN, and after the last pooling."""
+        assert self.image is not None
+        _, height, width = self.image
+        return tuple((height >> level, width >> level) for level in range(len(self.widths)))
+
+
+def check_trunk(
+    trunk: str, widths: Sequence[int], image: ImageShape | None = None, norm: Norm = "none", dropout: float = 0.0
+) -> None:
+    """Whether a trunk exists and takes these options; a CNN's image may still be unknown.
+
+    Raises:
+        InputError: ``where`` is the field of the spec.
+    """
+    if trunk not in BUILT_IN:
+        if trunk not in trunk_names():
+            fix = nearest_name(trunk, [*BUILT_IN, *trunk_names()])
+            raise InputError(f"no trunk is called '{trunk}'", where="network.trunk", fix=fix)
+        for option, given in (("norm", norm != "none"), ("dropout", dropout > 0)):
+            if given:
+                what = f"the trunk {trunk} of another package has its own say about {option}"
+                raise InputError(what, where=f"network.{option}", fix="Leave it out")
+    if trunk != "cnn":
+        if image is not None:
+            what = f"the trunk {trunk} takes rows of numbers, not images"
+            raise InputError(what, where="network.image", fix="Leave it out, or use trunk: cnn")
+        return
+    if len(widths) < 2:
+        raise InputError(
+            "a cnn has two widths or more: channels of each convolution, then the width of the last layer",
+            where="network.widths",
+            fix=f"Use [16, 32, {widths[-1]}], for example",
+        )
+    if image is not None and min(image[1:]) >> (len(widths) - 1) == 0:
+        raise InputError(
+            f"{len(widths) - 1} convolutions, each followed by halving, leave nothing of an image {_times(image)}",
+            where="network.widths",
+            fix=f"Give {min(image[1:]).bit_length()} widths at most",
+        )
+
+
+def _times(image: ImageShape) -> str:
+    return " x ".join(map(str, image))

@@ -1,0 +1,114 @@
+"""Trunks of other packages: found by name, built from the given generator, held to what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from grouping.errors import InputError
+from search.networks import foreign
+from search.networks.cost import network_cost, reached_capacity, scaled_widths
+from search.networks.hard_sharing import hard_sharing
+from search.networks.shape import TrunkShape
+from search.networks.trunks import linear
+from tests.search.messages import assert_one_clear_message
+
+Offer = Callable[[Any], None]
+
+
+class Residual(nn.Module):
+    """As another package would offer it: a wide first layer, and a second one around which its input is added."""
+
+    def __init__(self, n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> None:
+        super().__init__()
+        self.first = linear(n_inputs, widths[-1], generator)
+        self.second = linear(widths[-1], widths[-1], generator)
+
+    def forward(self, rows_NF: torch.Tensor) -> torch.Tensor:
+        features_NH = self.first(rows_NF).relu()
+        return features_NH + self.second(features_NH).relu()  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Offer:
+    """Have another package offer something as the trunk ``theirs``."""
+
+    def offered(what: object) -> None:
+        points = [EntryPoint(name="theirs", value="their_package:trunk", group=foreign.ENTRY_POINTS)]
+        monkeypatch.setattr(foreign, "entry_points", lambda group, name=None: points)
+        monkeypatch.setattr(EntryPoint, "load", lambda self: what)
+
+    return offered
+
+
+def test_a_trunk_of_another_package_is_built_and_counted(offer: Offer) -> None:
+    offer(Residual)
+    shape = TrunkShape("theirs", 6, (8,))
+    network = hard_sharing(shape, [1, 3], trunk_seed=1)
+    assert network(torch.zeros(4, 6)).shape == (4, 4)
+    assert network.training
+    assert torch.equal(hard_sharing(shape, [1, 3], trunk_seed=1)(torch.ones(4, 6)), network(torch.ones(4, 6)))
+    cost = network_cost(shape, [1, 3])
+    assert (cost.trunk_flops, cost.trunk_parameters) == (2 * (6 * 8 + 8 * 8), 6 * 8 + 8 + 8 * 8 + 8)
+    assert reached_capacity(shape, scaled_widths(shape, 3.0)) == pytest.approx(3, rel=0.05)
+
+
+def test_which_code_a_name_stands_for_can_be_told(offer: Offer) -> None:
+    offer(Residual)
+    assert foreign.version("theirs") == "their_package:trunk"
+
+
+def _fails(n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> nn.Module:
+    raise RuntimeError("no weights\nfor that size")
+
+
+def _no_module(n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> Any:
+    return "a trunk"
+
+
+def _too_wide(n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> nn.Module:
+    return linear(n_inputs, widths[-1] + 1, generator)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "words"),
+    [
+        (_fails, "RuntimeError: no weights for that size"),
+        (_no_module, "gave a str, not a torch.nn.Module"),
+        (_too_wide, "gave features (2, 9) for 2 rows and widths [8], not (2, 8)"),
+    ],
+)
+def test_a_trunk_that_breaks_its_word_is_named_with_the_reason(offer: Offer, trunk: object, words: str) -> None:
+    offer(trunk)
+    with pytest.raises(InputError) as refused:
+        hard_sharing(TrunkShape("theirs", 6, (8,)), [1])
+    assert_one_clear_message(refused.value, "network.trunk", "'theirs' of their_package:trunk", words)
+
+
+def test_a_trunk_that_cannot_be_loaded_is_named_with_the_reason(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = EntryPoint.load
+    offer(Residual)
+    monkeypatch.setattr(EntryPoint, "load", load)
+    with pytest.raises(InputError) as refused:
+        hard_sharing(TrunkShape("theirs", 6, (8,)), [1])
+    assert_one_clear_message(refused.value, "network.trunk", "their_package:trunk", "ModuleNotFoundError")
+
+
+def test_a_trunk_whose_size_cannot_be_counted_is_refused(offer: Offer) -> None:
+    offer(lambda n_inputs, widths, generator: nn.Identity())
+    with pytest.raises(InputError) as refused:
+        network_cost(TrunkShape("theirs", 5, (5,)), [1])
+    assert_one_clear_message(refused.value, "network.trunk", "cannot be counted")
+
+
+@pytest.mark.parametrize("option", [{"norm": "batch"}, {"dropout": 0.1}, {"image": (1, 2, 3)}])
+def test_options_of_the_built_in_trunks_are_not_for_others(offer: Offer, option: dict[str, Any]) -> None:
+    offer(Residual)
+    with pytest.raises(InputError) as refused:
+        TrunkShape("theirs", 6, (8,), **option)
+    assert_one_clear_message(refused.value, f"network.{next(iter(option))}", "Leave it out")
