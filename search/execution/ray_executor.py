@@ -98,6 +98,7 @@ class RayExecutor:
         self._gpus = gpus_per_worker
         self._store_bytes = max(store_bytes, _SMALLEST_STORE)
         self._state_folder = state_folder
+        self._shared: tuple[object, Any] | None = None  # what the workers have already, and where it lies
         self._idle: list[_Worker] = []
         self._busy: dict[Any, _Assignment] = {}
         self._failed_starts = 0
@@ -128,6 +129,7 @@ class RayExecutor:
         self._stop_busy()
         while self._idle:
             self._stop(self._idle.pop())
+        self._shared = None
         self._resources.close()
 
     def run(
@@ -138,7 +140,7 @@ class RayExecutor:
         finished: list[Outcome[R]] = []
         self._failed_starts = 0
         try:
-            call = (ray.put(function), ray.put(shared))
+            call = (ray.put(function), self._put(shared))
             while True:
                 self._hire(len(waiting))
                 while waiting and self._idle:
@@ -158,6 +160,12 @@ class RayExecutor:
             ) from error
         finally:
             self._stop_busy()
+
+    def _put(self, shared: object) -> Any:  # noqa: ANN401 - a reference of Ray's
+        """Bring the shared data to the workers once, however many calls need them."""
+        if self._shared is None or self._shared[0] is not shared:
+            self._shared = (shared, ray.put(shared))
+        return self._shared[1]
 
     def _answers(self, waiting: deque[tuple[int, int]]) -> Iterator[Outcome[Any]]:
         """Wait a moment; the outcome of the worker that answered. A job whose worker died goes back to ``waiting``."""

@@ -23,6 +23,21 @@ def scaled_sum(shared: Shared, factor: float) -> float:
     return float(factor * shared["values"].sum())
 
 
+class Counted:
+    """Counts how often it is sent away."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def __reduce__(self) -> tuple[type[Counted], tuple[()]]:
+        self.sent += 1
+        return Counted, ()
+
+
+def received(shared: Counted, job: int) -> int:
+    return job
+
+
 def slowly(shared: Shared, seconds: float) -> float:
     time.sleep(seconds)
     return seconds

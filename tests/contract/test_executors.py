@@ -107,6 +107,14 @@ def test_shared_arrays_are_not_copied_and_cannot_be_changed(ray_executor: RayExe
 
 
 @pytest.mark.ray
+def test_shared_data_are_sent_once_however_often_they_are_used(ray_executor: RayExecutor) -> None:
+    first, second = jobs.Counted(), jobs.Counted()
+    for shared in (first, first, second):
+        assert len(list(ray_executor.run(jobs.received, shared, [1, 2, 3]))) == 3
+    assert (first.sent, second.sent) == (1, 1)
+
+
+@pytest.mark.ray
 def test_jobs_that_kill_their_workers_fail_and_the_others_go_on(ray_executor: RayExecutor) -> None:
     kinds = ["fine", "dies", "segfault", "killed", "fine", "fine"]
     outcomes = list(ray_executor.run(jobs.trouble, {}, kinds))
