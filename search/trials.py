@@ -1,5 +1,8 @@
 """One training as a value: what is trained, and what came of it. Its key is its identity, in every process and run.
 
+A training can be cut in two: its first part gives a ``TrainingState``, and a ``Course`` that starts there goes on to a
+larger fraction, bitwise as if it had never stopped.
+
 Axes: ``T`` the trial's own tasks (in the trial's order), ``S`` readings along training, ``G`` clusters of test rows.
 """
 
@@ -7,15 +10,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grouping.candidates import FloatArray, IntArray
 from grouping.tasks import SEPARATOR
 
-__all__ = ["Phase", "TestScores", "Trial", "TrialFailure", "TrialResult", "stream_seed"]
+__all__ = [
+    "Course",
+    "NetworkState",
+    "Phase",
+    "TestScores",
+    "TrainingState",
+    "Trial",
+    "TrialFailure",
+    "TrialResult",
+    "stream_seed",
+]
 
 Phase = Literal["search", "confirm", "probe"]
 
@@ -72,6 +87,75 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
+class NetworkState:
+    """One network between two steps: everything that its next step depends on, but the order of rows, which follows
+    from its seed. Engines leave their padding out, so each can go on from another's state (then equal up to rounding).
+
+    Args:
+        step: Optimiser steps done.
+        values: Parameters and buffers by name.
+        means: Adam's first moments by parameter.
+        squares: Adam's second moments by parameter.
+        streams: States of the network's random generators, in the order of its modules.
+    """
+
+    step: int
+    values: Mapping[str, NDArray[Any]]
+    means: Mapping[str, NDArray[Any]]
+    squares: Mapping[str, NDArray[Any]]
+    streams: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """A ``search`` trial of one copy that was trained for its fraction and can be trained on.
+
+    Args:
+        trial: What was trained; ``fraction`` says how far.
+        curve_TS: Its curve so far.
+        loss_limit: Above this a batch loss has exploded; follows from the first step's.
+        network: Where the network is.
+    """
+
+    trial: Trial
+    curve_TS: FloatArray
+    loss_limit: float
+    network: NetworkState
+
+
+@dataclass(frozen=True)
+class Course:
+    """A trial, and from where to where it is trained now.
+
+    Args:
+        trial: What is to be trained, to the end of its fraction.
+        start: Where it stopped at a smaller fraction; None to begin.
+        keep_state: Whether the result brings a state to go on from.
+
+    Raises:
+        ValueError: a state of another trial, or of a larger fraction; a state of an ensemble or a ``confirm`` trial.
+    """
+
+    trial: Trial
+    start: TrainingState | None = None
+    keep_state: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.start or self.keep_state) and (self.trial.phase == "confirm" or self.trial.copies > 1):
+            raise ValueError("only search trials of one copy can be stopped and carried on")
+        if self.start is not None:
+            before = self.start.trial
+            if replace(before, fraction=self.trial.fraction) != self.trial or before.fraction > self.trial.fraction:
+                raise ValueError(f"the state of {before} is no start for {self.trial}")
+
+    @property
+    def kind(self) -> tuple[float, float, int, float]:
+        """What trials of one pack have in common: capacity, fraction, split, and the fraction that they start from."""
+        trial = self.trial
+        return trial.capacity, trial.fraction, trial.split, self.start.trial.fraction if self.start else 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class TestScores:
     """How the kept state did on the test part.
 
@@ -94,12 +178,13 @@ class TrialResult:
 
     Args:
         steps_S: Optimiser steps done at each reading of the validation loss, ascending.
-        curve_TS: Validation loss per task (rows in the trial's task order) and reading.
-        seconds: Process time of the training.
+        curve_TS: Validation loss per task (rows in the trial's task order) and reading, from the very beginning.
+        seconds: Process time of the training; of this part of it if it started from a state.
         worker: Who did it, ``host:pid``.
         kept: Index of the kept reading (``confirm`` trials), else -1.
         test: Scores on the test part (``confirm`` trials), else None.
         weights: The kept state in safetensors format (``confirm`` trials), else empty.
+        state: Where the training can be carried on, if it was asked for. It is never stored.
     """
 
     steps_S: IntArray
@@ -109,6 +194,7 @@ class TrialResult:
     kept: int = -1
     test: TestScores | None = None
     weights: bytes = field(default=b"", repr=False)
+    state: TrainingState | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.curve_TS.ndim != 2 or self.curve_TS.shape[1] != len(self.steps_S):

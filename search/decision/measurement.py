@@ -13,8 +13,8 @@ from grouping.recommendation import PhaseCost
 from search.execution.executor import Executor
 from search.store.store import Store
 from search.training.experiment import Experiment
-from search.training.packs import TrainPack, packed
-from search.trials import Trial, TrialFailure, TrialResult
+from search.training.packs import Pack, TrainPack, packed
+from search.trials import Course, Trial, TrialFailure, TrialResult
 
 __all__ = ["Measurement", "Progress"]
 
@@ -96,18 +96,20 @@ class Measurement:
         self, experiment: Experiment, trials: Sequence[Trial]
     ) -> Iterator[tuple[Trial, TrialResult | TrialFailure, str]]:
         """Each trial with what came of it and who did it; a pack that failed as a whole is tried one by one."""
-        waiting = packed(trials, self.pack_size, self.executor.workers)
+        waiting = packed(map(Course, trials), self.pack_size, self.executor.workers)
         while waiting:
             timeout = experiment.training.timeout_seconds * max(map(len, waiting))
-            again: list[tuple[Trial, ...]] = []
+            again: list[Pack] = []
             for outcome in self.executor.run(self.train, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]
                 if outcome.result is not None:
-                    yield from ((t, result, outcome.worker) for t, result in zip(pack, outcome.result, strict=True))
+                    yield from (
+                        (c.trial, result, outcome.worker) for c, result in zip(pack, outcome.result, strict=True)
+                    )
                 elif len(pack) > 1:
-                    again += [(trial,) for trial in pack]
+                    again += [(course,) for course in pack]
                 else:
-                    yield pack[0], TrialFailure(outcome.failure, outcome.detail), outcome.worker
+                    yield pack[0].trial, TrialFailure(outcome.failure, outcome.detail), outcome.worker
             waiting = again
 
     def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:

@@ -22,13 +22,16 @@ class Adam:
         parameters: Updated in place; all must have a part in every loss.
         learning_rate: Step size.
         weight_decay: Adam's L2 term (added to the gradient, not decoupled).
+        done: Steps taken before; ``means`` and ``squares``, one for each parameter, are then to be filled in.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, parameters: Iterable[Tensor], learning_rate: float, weight_decay: float = 0.0, done: int = 0
+    ) -> None:
         self._parameters: list[Tensor] = list(parameters)
-        self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
-        self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
-        self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
+        self.means = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self.squares = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._steps = [torch.full((), float(done), device=parameter.device) for parameter in self._parameters]
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
 
@@ -42,8 +45,8 @@ class Adam:
             adam(
                 self._parameters,
                 list(gradients),
-                self._means,
-                self._squares,
+                self.means,
+                self.squares,
                 [],
                 self._steps,
                 fused=True,
@@ -59,7 +62,7 @@ class Adam:
     def moved(self, parameters: Iterable[Tensor], move: Callable[[Tensor], Tensor]) -> Adam:
         """The same state for parameters that came out of these through ``move``, which selects and copies."""
         other = Adam(parameters, self._learning_rate, self._weight_decay)
-        other._means = [move(mean) for mean in self._means]
-        other._squares = [move(square) for square in self._squares]
+        other.means = [move(mean) for mean in self.means]
+        other.squares = [move(square) for square in self.squares]
         other._steps = [step.clone() for step in self._steps]
         return other

@@ -21,7 +21,7 @@ from search.errors import TrialError
 from search.execution.executor import one_line, this_worker
 from search.networks.hard_sharing import HardSharing
 from search.networks.latency import one_thread
-from search.training.blueprint import Blueprint, blueprint
+from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import LossWatch
@@ -30,12 +30,12 @@ from search.training.stack import StackShape
 from search.training.stacked_fit import StackedFit
 from search.training.stacked_losses import OwnTask
 from search.training.trainer import device
-from search.trials import TestScores, Trial, TrialFailure, TrialResult
+from search.trials import Course, TestScores, TrainingState, TrialFailure, TrialResult
 
 __all__ = ["train_fused"]
 
 
-def train_fused(experiment: Experiment, trials: Sequence[Trial]) -> list[TrialResult | TrialFailure]:
+def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialResult | TrialFailure]:
     """What ``train`` gives for each trial, in their order; a failure where it raises ``TrialError``.
 
     Networks with very different numbers of outputs are stacked apart (``StackShape``), which is no concern of the
@@ -43,41 +43,45 @@ def train_fused(experiment: Experiment, trials: Sequence[Trial]) -> list[TrialRe
 
     Args:
         experiment: What all trials have in common; its trunk is an MLP and its weighting ``equal``.
-        trials: Of one capacity, fraction and split; seeds, tasks, phases and copies may differ.
+        pack: Trials of one capacity, fraction, split and start; seeds, tasks, phases and copies may differ.
 
     Raises:
-        ValueError: trials that differ in capacity, fraction or split.
+        ValueError: trials that differ in capacity, fraction, split or start.
         InputError: a capacity that no integer widths reach.
     """
-    start = time.process_time()
-    for name in ("capacity", "fraction", "split"):
-        if len({getattr(trial, name) for trial in trials}) > 1:
-            raise ValueError(f"trials of unequal {name} cannot be trained in one pack")
+    began = time.process_time()
+    if len({course.kind for course in pack}) > 1:
+        raise ValueError("trials of unequal capacity, fraction, split or start cannot be trained in one pack")
     assert experiment.training.weighting == "equal"
-    courses = [_Course(experiment, blueprint(experiment, trial)) for trial in trials]
-    stacks: dict[StackShape, list[_Course]] = {}
-    for course in courses:
-        stacks.setdefault(course.shape, []).append(course)
+    runners = [_Runner(experiment, course) for course in pack]
+    stacks: dict[StackShape, list[_Runner]] = {}
+    for runner in runners:
+        stacks.setdefault(runner.shape, []).append(runner)
     with one_thread():
         for shape, together in stacks.items():
             _train(experiment, shape, together)
-        for course in courses:
-            course.finish()
-    seconds = time.process_time() - start
-    share = seconds / sum(trial.copies for trial in trials) if trials else 0.0
-    return [course.result(share * course.plan.trial.copies) for course in courses]
+        for runner in runners:
+            runner.finish()
+    seconds = time.process_time() - began
+    share = seconds / sum(course.trial.copies for course in pack) if pack else 0.0
+    return [runner.result(share * runner.plan.trial.copies) for runner in runners]
 
 
-class _Course:
+class _Runner:
     """How one trial of a pack is getting on: curve, kept networks, failure."""
 
-    def __init__(self, experiment: Experiment, plan: Blueprint) -> None:
-        self.plan = plan
+    def __init__(self, experiment: Experiment, course: Course) -> None:
+        self.plan = plan = blueprint(experiment, course.trial)
+        self.start = start = course.start
         self.shape = StackShape.of(plan.header.n_inputs, plan.header.widths, plan.header.outputs)
         self.failure: TrialFailure | None = None
         self._experiment = experiment
-        self._watches = [LossWatch() for _ in plan.seeds]
+        self._keep_state = course.keep_state
+        self._state: TrainingState | None = None
+        self._watches = [LossWatch() if start is None else LossWatch(start.loss_limit) for _ in plan.seeds]
         self._curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
+        if start is not None:
+            self._curve_TS[:, : start.curve_TS.shape[1]] = start.curve_TS
         self._kept = -1
         self._networks: list[HardSharing] = []
         self._test: TestScores | None = None
@@ -132,6 +136,13 @@ class _Course:
             for member, network in zip(members, self._networks, strict=True):
                 fit.store(member, network)
 
+    def stop(self, fit: StackedFit, member: int) -> None:
+        """Take down where the only copy is at the end, if that was asked for."""
+        if self._keep_state:
+            (network,) = self.networks()
+            limit = self._watches[0].limit
+            self._state = TrainingState(self.plan.trial, self._curve_TS, limit, fit.state(member, network))
+
     def finish(self) -> None:
         """Test the kept networks of a ``confirm`` trial."""
         if self._networks and self.failure is None:
@@ -143,35 +154,41 @@ class _Course:
         """What came of it all."""
         if self.failure is not None:
             return self.failure
+        worker, kept = this_worker(), self._kept
         return TrialResult(
-            self.plan.steps_S, self._curve_TS, seconds, this_worker(), self._kept, self._test, self._weights
+            self.plan.steps_S, self._curve_TS, seconds, worker, kept, self._test, self._weights, self._state
         )
 
 
-def _train(experiment: Experiment, shape: StackShape, courses: Sequence[_Course]) -> None:
+def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]) -> None:
     """Train the networks of some trials as one stack, until the last reading or until all have failed."""
     dataset, here = experiment.dataset, device()
-    firsts = np.cumsum([0, *(course.plan.trial.copies for course in courses)]).tolist()
+    firsts = np.cumsum([0, *(runner.plan.trial.copies for runner in runners)]).tolist()
+    starts = [runner.start for runner in runners if runner.start is not None]
     fit = StackedFit(
         shape,
-        [network for course in courses for network in course.networks()],
-        [task for course, first in zip(courses, firsts, strict=False) for task in course.tasks(first)],
+        [network for runner in runners for network in runner.networks()],
+        [task for runner, first in zip(runners, firsts, strict=False) for task in runner.tasks(first)],
         resident(dataset.train, range(len(dataset.tasks)), here),
         experiment.training,
-        [course.plan.order_seed(seed) for course in courses for seed in course.plan.seeds],
+        [runner.plan.order_seed(seed) for runner in runners for seed in runner.plan.seeds],
+        starts=[start.network for start in starts],
     )
-    validations = {course: resident(dataset.validation, course.plan.columns, here) for course in courses}
-    inputs_NF = validations[courses[0]].inputs_NF
-    members = {course: range(first, end) for course, (first, end) in zip(courses, pairwise(firsts), strict=True)}
-    for reading, step in enumerate(courses[0].plan.steps_S.tolist()):
+    validations = {runner: resident(dataset.validation, runner.plan.columns, here) for runner in runners}
+    inputs_NF = validations[runners[0]].inputs_NF
+    members = {runner: range(first, end) for runner, (first, end) in zip(runners, pairwise(firsts), strict=True)}
+    first = starts[0].curve_TS.shape[1] if starts else 0
+    for reading, step in enumerate(runners[0].plan.steps_S[first:].tolist(), first):
         losses_SK = fit.advance(step)
         outputs_KNO = fit.outputs(inputs_NF)
-        for course, own in members.items():
-            course.read(fit, own, losses_SK, outputs_KNO, validations[course], reading)
-        alive = [course for course in members if course.failure is None]
+        for runner, own in members.items():
+            runner.read(fit, own, losses_SK, outputs_KNO, validations[runner], reading)
+        alive = [runner for runner in members if runner.failure is None]
         if not alive:
             return
         if len(alive) < len(members):
-            fit.keep([member for course in alive for member in members[course]])
-            ends = np.cumsum([course.plan.trial.copies for course in alive]).tolist()
-            members = {c: range(end - c.plan.trial.copies, end) for c, end in zip(alive, ends, strict=True)}
+            fit.keep([member for runner in alive for member in members[runner]])
+            ends = np.cumsum([runner.plan.trial.copies for runner in alive]).tolist()
+            members = {r: range(end - r.plan.trial.copies, end) for r, end in zip(alive, ends, strict=True)}
+    for runner, own in members.items():
+        runner.stop(fit, own[0])

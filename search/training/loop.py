@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -18,8 +18,10 @@ from search.errors import TrialError
 from search.spec import TrainingSpec
 from search.training.adam import Adam
 from search.training.losses import TaskBlock, batch_losses, row_losses
+from search.training.progress import load_moments, network_state, restore
 from search.training.scoring import ResidentPart
 from search.training.weighting import WEIGHTINGS
+from search.trials import NetworkState
 
 __all__ = ["EXPLODED", "Fit", "LossWatch", "orders", "reading_steps"]
 
@@ -49,6 +51,8 @@ class Fit:
         part: The training rows.
         training: Batch size, Adam's settings (``weight_decay`` is Adam's L2 term), weighting.
         order_seed: Decides the order of rows, epoch by epoch.
+        start: Where an earlier training of this network stopped; None to begin.
+        watch: What looks at the losses; it goes on from the earlier training too.
     """
 
     def __init__(
@@ -58,14 +62,19 @@ class Fit:
         part: ResidentPart,
         training: TrainingSpec,
         order_seed: int,
+        start: NetworkState | None = None,
+        watch: LossWatch | None = None,
     ) -> None:
         self._network = network
         self._blocks = blocks
         self._weigh = WEIGHTINGS[training.weighting]
-        self._batches = _batches(part, training.batch_size, order_seed)
-        self._optimizer = Adam(network.parameters(), training.learning_rate, training.weight_decay)
-        self._watch = LossWatch()
-        self._done = 0
+        self._done = 0 if start is None else start.step
+        self._batches = _batches(part, training.batch_size, order_seed, self._done)
+        self._optimizer = Adam(network.parameters(), training.learning_rate, training.weight_decay, self._done)
+        self._watch = watch or LossWatch()
+        if start is not None:
+            restore(network, start)
+            load_moments(self._optimizer.means, self._optimizer.squares, start)
 
     def advance(self, step: int) -> None:
         """Train until ``step`` steps are done.
@@ -85,12 +94,20 @@ class Fit:
         self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step
 
+    def state(self) -> NetworkState:
+        """Where the network is."""
+        return network_state(self._network, self._done, self._optimizer.means, self._optimizer.squares)
+
 
 class LossWatch:
-    """Looks at the batch losses of one network as they come: finite, and not exploded since the first."""
+    """Looks at the batch losses of one network as they come: finite, and not exploded since the first.
 
-    def __init__(self) -> None:
-        self._limit = math.nan
+    Args:
+        limit: What an earlier part of the training found to be too much; NaN to begin.
+    """
+
+    def __init__(self, limit: float = math.nan) -> None:
+        self.limit = limit
 
     def check(self, losses: FloatArray, done: int) -> None:
         """Losses of the steps after the first ``done``.
@@ -98,25 +115,32 @@ class LossWatch:
         Raises:
             TrialError: names the first bad step, counted from 1.
         """
-        if math.isnan(self._limit):
-            self._limit = EXPLODED * max(1.0, float(losses[0]))
-        for index in np.flatnonzero(~(losses <= self._limit))[:1].tolist():
+        if math.isnan(self.limit):
+            self.limit = EXPLODED * max(1.0, float(losses[0]))
+        for index in np.flatnonzero(~(losses <= self.limit))[:1].tolist():
             step, loss = done + index + 1, float(losses[index])
             if not math.isfinite(loss):
                 raise TrialError(f"non-finite loss at step {step}", fix="Look at the inputs or lower the learning rate")
             raise TrialError(f"exploding loss at step {step} ({loss:.3g})", fix="Lower the learning rate")
 
 
-def orders(n_rows: int, seed: int) -> Iterator[Tensor]:
-    """Permutations of the rows without end, one an epoch."""
+def orders(n_rows: int, seed: int, skipped: int = 0) -> Iterator[Tensor]:
+    """Permutations of the rows without end, one an epoch, after so many skipped epochs."""
     generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield torch.randperm(n_rows, generator=generator)
+    for epoch in count():
+        order_N = torch.randperm(n_rows, generator=generator)
+        if epoch >= skipped:
+            yield order_N
 
 
-def _batches(part: ResidentPart, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Inputs, targets and label masks without end: an epoch is one permutation, gathered once and cut into slices."""
+def _batches(part: ResidentPart, batch_size: int, seed: int, done: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Inputs, targets and label masks without end: an epoch is one permutation, gathered once and cut into slices.
+
+    The first ``done`` batches are left out.
+    """
     arrays = (part.inputs_NF, part.targets_NT, part.labelled_NT)
-    for order_N in orders(len(part.inputs_NF), seed):
-        here_N = order_N.to(part.inputs_NF.device)
+    epochs, within = divmod(done, math.ceil(len(part.inputs_NF) / batch_size))
+    for order_N in orders(len(part.inputs_NF), seed, epochs):
+        here_N = order_N[within * batch_size :].to(part.inputs_NF.device)
+        within = 0
         yield from zip(*(torch.split(array[here_N], batch_size) for array in arrays), strict=True)

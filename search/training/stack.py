@@ -103,16 +103,23 @@ class StackedNetworks:
         """Views [K, ...] of a buffer laid out like the parameters, in the order of ``StackShape.blocks``."""
         return _cut(flat, [(self.size, *block) for block in self.shape.blocks])
 
+    def share(self, flat: Tensor, member: int, network: HardSharing) -> list[Tensor]:
+        """Views of a member's part in a buffer laid out like the parameters: shaped and sorted as its network's."""
+        return [
+            block[member][tuple(slice(size) for size in value.shape)]
+            for block, value in zip(self.blocks(flat), _parameters(network), strict=True)
+        ]
+
     def load(self, member: int, network: HardSharing) -> None:
         """Take over the parameters of a network."""
-        for block, value in zip(self.blocks(self.values), _parameters(network), strict=True):
-            block[member][tuple(slice(size) for size in value.shape)] = value.detach()
+        for share, value in zip(self.share(self.values, member, network), _parameters(network), strict=True):
+            share.copy_(value.detach())
 
     def store(self, member: int, network: HardSharing) -> None:
         """Write the parameters of a member into a network of its size."""
         with torch.no_grad():
-            for block, value in zip(self.blocks(self.values), _parameters(network), strict=True):
-                value.copy_(block[member][tuple(slice(size) for size in value.shape)])
+            for share, value in zip(self.share(self.values, member, network), _parameters(network), strict=True):
+                value.copy_(share)
 
     def kept(self, members: Sequence[int]) -> StackedNetworks:
         """Some of the networks in a stack of their own."""

@@ -9,6 +9,7 @@ set, ``K`` networks, ``Q`` pairs (network, task of it).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class StackedBatches:
         batch_size: Rows of a batch; the last one of an epoch may be smaller.
         seeds: Of each network's order of rows.
         dtype: Precision of the networks.
+        done: So many batches of the stream are left out.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class StackedBatches:
         batch_size: int,
         seeds: Sequence[int],
         dtype: torch.dtype = torch.float32,
+        done: int = 0,
     ) -> None:
         n_rows, n_own = part.inputs_NF.shape
         self._inputs_NF = functional.pad(part.inputs_NF.to(dtype), (0, n_inputs - n_own, 0, 1))
@@ -59,7 +62,7 @@ class StackedBatches:
         self._seeds = seeds
         self._order_K = torch.tensor([distinct.index(seed) for seed in seeds], device=part.inputs_NF.device)
         self._n_orders = len(distinct)
-        self._rows = _rows(n_rows, batch_size, distinct, part.inputs_NF.device)
+        self._rows = _rows(n_rows, batch_size, distinct, part.inputs_NF.device, done)
 
     def select(self, members: Sequence[int], tasks_Q: Sequence[OwnTask]) -> None:
         """From now on for some of the networks.
@@ -87,11 +90,13 @@ class StackedBatches:
         return Batch(inputs_KBF, targets_QB, weights_QB)
 
 
-def _rows(n_rows: int, batch_size: int, seeds: Sequence[int], device: torch.device) -> Iterator[Tensor]:
-    """Row numbers [D, B] of every batch; ``n_rows`` itself is the phantom row."""
-    streams = [orders(n_rows, seed) for seed in seeds]
+def _rows(n_rows: int, batch_size: int, seeds: Sequence[int], device: torch.device, done: int) -> Iterator[Tensor]:
+    """Row numbers [D, B] of every batch after the first ``done``; ``n_rows`` itself is the phantom row."""
+    epochs, within = divmod(done, math.ceil(n_rows / batch_size))
+    streams = [orders(n_rows, seed, epochs) for seed in seeds]
     while True:
-        order_DN = torch.stack([next(stream) for stream in streams]).to(device)
+        order_DN = torch.stack([next(stream) for stream in streams])[:, within * batch_size :].to(device)
+        within = 0
         for rows_DB in torch.split(order_DN, batch_size, dim=1):
             size = rows_DB.shape[1]
             yield functional.pad(rows_DB, (0, padded(size, ROWS) - size), value=n_rows)

@@ -17,10 +17,12 @@ from grouping.candidates import FloatArray
 from search.networks.hard_sharing import HardSharing
 from search.spec import TrainingSpec
 from search.training.adam import Adam
+from search.training.progress import load_moments, network_state, restore
 from search.training.scoring import ResidentPart
 from search.training.stack import ROWS, StackedNetworks, StackShape, padded
 from search.training.stacked_batches import StackedBatches
 from search.training.stacked_losses import OwnTask, StackedLosses
+from search.trials import NetworkState
 
 __all__ = ["StackedFit"]
 
@@ -32,12 +34,13 @@ class StackedFit:
 
     Args:
         shape: Of all networks.
-        networks: Their initial values; not changed.
+        networks: Their initial values; brought to where they start from.
         tasks: Their tasks; ``member`` is the place in ``networks``.
         part: The training rows with all tasks of the data set.
         training: Batch size and Adam's settings.
         order_seeds: Of each network's order of rows, length K.
         dtype: Precision of the training.
+        starts: Where earlier trainings of the networks stopped, all after as many steps; default: to begin.
     """
 
     def __init__(
@@ -49,15 +52,20 @@ class StackedFit:
         training: TrainingSpec,
         order_seeds: Sequence[int],
         dtype: torch.dtype = torch.float32,
+        starts: Sequence[NetworkState] = (),
     ) -> None:
         self._device = str(part.inputs_NF.device)
         rows = max(_READ_ROWS, min(training.batch_size, len(part.inputs_NF)))
         self._stack = StackedNetworks(shape, len(networks), rows, dtype, self._device)
+        self._done = starts[0].step if starts else 0
+        self._adam = Adam([self._stack.values], training.learning_rate, training.weight_decay, self._done)
+        for network, start in zip(networks, starts, strict=bool(starts)):
+            restore(network, start)
         for member, network in enumerate(networks):
             self._stack.load(member, network)
-        self._adam = Adam([self._stack.values], training.learning_rate, training.weight_decay)
-        self._batches = StackedBatches(part, shape.n_inputs, training.batch_size, order_seeds, dtype)
-        self._done = 0
+        for member, (network, start) in enumerate(zip(networks, starts, strict=bool(starts))):
+            load_moments(*self._moments(member, network), start)
+        self._batches = StackedBatches(part, shape.n_inputs, training.batch_size, order_seeds, dtype, self._done)
         self._choose(tasks, range(len(networks)))
 
     def advance(self, step: int) -> FloatArray:
@@ -93,6 +101,11 @@ class StackedFit:
         """Write the present parameters of a member into a network of its size."""
         self._stack.store(member, network)
 
+    def state(self, member: int, network: HardSharing) -> NetworkState:
+        """Where a member is, written into a network of its size on the way."""
+        self._stack.store(member, network)
+        return network_state(network, self._done, *self._moments(member, network))
+
     def keep(self, members: Sequence[int]) -> None:
         """Go on with some of the networks, from now on counted in the given order."""
         before = self._stack
@@ -101,6 +114,11 @@ class StackedFit:
         place = {member: new for new, member in enumerate(members)}
         tasks = [replace(task, member=place[task.member]) for task in self._losses.tasks_Q if task.member in place]
         self._choose(tasks, members)
+
+    def _moments(self, member: int, network: HardSharing) -> tuple[list[Tensor], list[Tensor]]:
+        """Adam's first and second moments of a member."""
+        (means,), (squares,) = self._adam.means, self._adam.squares
+        return self._stack.share(means, member, network), self._stack.share(squares, member, network)
 
     def _choose(self, tasks: Sequence[OwnTask], members: Sequence[int]) -> None:
         self._losses = StackedLosses(tasks, self._stack.shape.n_outputs, self._device)

@@ -20,9 +20,9 @@ from search.networks.latency import one_thread
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
-from search.training.loop import Fit
+from search.training.loop import Fit, LossWatch
 from search.training.scoring import predict, resident, score
-from search.trials import Trial, TrialResult
+from search.trials import TrainingState, Trial, TrialResult
 
 __all__ = ["TrialFunction", "device", "train"]
 
@@ -30,7 +30,9 @@ TrialFunction = Callable[[Experiment, Trial], TrialResult]
 """What runs a trial; anything of this shape can take the place of ``train``."""
 
 
-def train(experiment: Experiment, trial: Trial) -> TrialResult:
+def train(
+    experiment: Experiment, trial: Trial, start: TrainingState | None = None, *, keep_state: bool = False
+) -> TrialResult:
     """Train one network and read its validation scores; in phase ``confirm`` also keep one state and test it.
 
     With ``copies > 1`` the networks of the ensemble advance side by side, each of the trial's capacity and from its
@@ -38,24 +40,42 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
     with one curve and one kept reading. A task that declares a metric is trained on its loss all the same; curve, kept
     state and test sums are then those of the metric.
 
+    Args:
+        experiment: What all trials have in common.
+        trial: What is to be trained.
+        start: Where it stopped at a smaller fraction; None to begin.
+        keep_state: Whether the result brings the state at the end.
+
     Raises:
         TrialError: a loss that is not finite or has exploded, naming the step; a task without validation labels.
         InputError: a capacity that no integer widths reach.
     """
-    start = time.process_time()
+    began = time.process_time()
     dataset, plan = experiment.dataset, blueprint(experiment, trial)
     curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
+    first = 0 if start is None else start.curve_TS.shape[1]
+    if start is not None:
+        curve_TS[:, :first] = start.curve_TS
     kept, test, weights = -1, None, b""
     states: list[dict[str, Tensor]] = []
     here = device()
     with one_thread():
         rows, validation = (resident(part, plan.columns, here) for part in (dataset.train, dataset.validation))
         networks = [plan.network(seed).to(here) for seed in plan.seeds]
+        watches = [LossWatch() if start is None else LossWatch(start.loss_limit) for _ in networks]
         fits = [
-            Fit(network, plan.blocks, rows, experiment.training, plan.order_seed(seed))
-            for network, seed in zip(networks, plan.seeds, strict=True)
+            Fit(
+                network,
+                plan.blocks,
+                rows,
+                experiment.training,
+                plan.order_seed(seed),
+                None if start is None else start.network,
+                watch,
+            )
+            for network, seed, watch in zip(networks, plan.seeds, watches, strict=True)
         ]
-        for reading, step in enumerate(plan.steps_S.tolist()):
+        for reading, step in enumerate(plan.steps_S[first:].tolist(), first):
             for fit in fits:
                 fit.advance(step)
             curve_TS[:, reading] = plan.read(predict(networks, validation.inputs_NF), validation, step)
@@ -63,11 +83,13 @@ def train(experiment: Experiment, trial: Trial) -> TrialResult:
                 kept = reading
                 states = [{name: value.clone() for name, value in net.state_dict().items()} for net in networks]
         if states:
-            for network, state in zip(networks, states, strict=True):
-                network.load_state_dict(state)
+            for network, values in zip(networks, states, strict=True):
+                network.load_state_dict(values)
             test = score(networks, plan.blocks, dataset, plan.columns, here)
             weights = save_checkpoint(plan.header, states)
-    return TrialResult(plan.steps_S, curve_TS, time.process_time() - start, this_worker(), kept, test, weights)
+        state = TrainingState(trial, curve_TS, watches[0].limit, fits[0].state()) if keep_state else None
+    seconds = time.process_time() - began
+    return TrialResult(plan.steps_S, curve_TS, seconds, this_worker(), kept, test, weights, state)
 
 
 def device() -> torch.device:

@@ -57,7 +57,7 @@ def test_results_are_stored_one_by_one_whatever_the_packs(store: Store) -> None:
 
 def test_a_pack_that_fails_as_a_whole_is_tried_one_by_one(store: Store) -> None:
     def train(common: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
-        if len(pack) > 1 or pack[0].seed == 2:
+        if len(pack) > 1 or pack[0].trial.seed == 2:
             raise TrialError("too large")
         return OneByOne(trained)(common, pack)
 

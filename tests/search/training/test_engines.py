@@ -17,7 +17,7 @@ from search.spec import EngineName, Spec
 from search.store.store import Store
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
-from search.trials import Trial, TrialResult
+from search.trials import Course, Trial, TrialResult
 from tests.search.decision.test_measurement import Quiet
 
 
@@ -57,7 +57,7 @@ def test_a_measured_trial_is_the_plain_trainers_up_to_rounding(engine: EngineNam
         found = measurement.measure(common, "search", "groups", asked)
     assert list(found) == asked
     for trial in asked:
-        plain = ENGINES["plain"].train(common, (trial,))[0]
+        plain = ENGINES["plain"].train(common, (Course(trial),))[0]
         assert isinstance(plain, TrialResult)
         assert found[trial].steps_S.tolist() == plain.steps_S.tolist()
         np.testing.assert_allclose(found[trial].curve_TS, plain.curve_TS, rtol=1e-4)

@@ -19,11 +19,15 @@ from search.training.experiment import Experiment
 from search.training.fused import train_fused
 from search.training.packs import train_plain
 from search.training.trainer import train
-from search.trials import Trial, TrialFailure, TrialResult
+from search.trials import Course, Trial, TrialFailure, TrialResult
 from tests.search.training.planted import planted, planted_experiment, without_labels
 
 ALL = ("t0", "t1", "t2", "t3")
 REFERENCE = dict(zip(ALL, (1.0, 0.5, 1.0, 1.0), strict=True))
+
+
+def fused(experiment: Experiment, trials: Sequence[Trial]) -> list[TrialResult | TrialFailure]:
+    return train_fused(experiment, [Course(trial) for trial in trials])
 
 
 def search(*tasks: str, seed: int = 1, **changes: object) -> Trial:
@@ -55,7 +59,7 @@ def menu_experiment() -> Experiment:
 
 @cache
 def alone(trial: Trial) -> TrialResult | TrialFailure:
-    return train_fused(menu_experiment(), [trial])[0]
+    return fused(menu_experiment(), [trial])[0]
 
 
 def assert_bitwise(one: TrialResult | TrialFailure, other: TrialResult | TrialFailure) -> None:
@@ -98,8 +102,8 @@ def assert_close(fused: TrialResult | TrialFailure, plain: TrialResult | TrialFa
 
 
 def both(experiment: Experiment, trials: Sequence[Trial]) -> None:
-    for fused, trial in zip(train_fused(experiment, trials), trials, strict=True):
-        assert_close(fused, train(experiment, trial))
+    for result, trial in zip(fused(experiment, trials), trials, strict=True):
+        assert_close(result, train(experiment, trial))
 
 
 def test_every_trial_of_a_pack_is_what_the_plain_trainer_makes_of_it() -> None:
@@ -109,7 +113,7 @@ def test_every_trial_of_a_pack_is_what_the_plain_trainer_makes_of_it() -> None:
 @settings(max_examples=40, deadline=None)
 @given(pack=st.lists(st.sampled_from(MENU), min_size=1, max_size=8))
 def test_company_and_order_change_nothing(pack: list[Trial]) -> None:
-    for trial, result in zip(pack, train_fused(menu_experiment(), pack), strict=True):
+    for trial, result in zip(pack, fused(menu_experiment(), pack), strict=True):
         assert_bitwise(result, alone(trial))
 
 
@@ -118,8 +122,8 @@ def test_odd_sizes_make_no_exception(widths: tuple[int, ...], batch_size: int) -
     experiment = planted_experiment(planted(inputs=19), widths=widths, batch_size=batch_size, epochs=2)
     trials = [search("t0"), search(), confirm("t1", "t2"), search("t0", seed=2), search("t1", "t2", "t3", seed=3)]
     both(experiment, trials)
-    for trial, result in zip(trials, train_fused(experiment, trials), strict=True):
-        assert_bitwise(result, train_fused(experiment, [trial])[0])
+    for trial, result in zip(trials, fused(experiment, trials), strict=True):
+        assert_bitwise(result, fused(experiment, [trial])[0])
 
 
 def test_networks_with_many_outputs_are_stacked_apart() -> None:
@@ -128,8 +132,8 @@ def test_networks_with_many_outputs_are_stacked_apart() -> None:
     names = tuple(f"t{t}" for t in range(8))
     trials = [search(*names), search("t0", "t6"), search("t7"), search(*names[2:])]
     both(experiment, trials)
-    for trial, result in zip(trials, train_fused(experiment, trials), strict=True):
-        assert_bitwise(result, train_fused(experiment, [trial])[0])
+    for trial, result in zip(trials, fused(experiment, trials), strict=True):
+        assert_bitwise(result, fused(experiment, [trial])[0])
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
@@ -163,28 +167,28 @@ def with_poison(value: float) -> Experiment:
 def test_a_network_that_fails_leaves_the_others_bitwise_alone(value: float) -> None:
     healthy, ill = [search("t1"), search("t2", seed=2), search("t1", "t2")], [search("t0"), search("t0", "t1", seed=2)]
     experiment = with_poison(value)
-    results = train_fused(experiment, [healthy[0], ill[0], healthy[1], ill[1], healthy[2]])
-    expected = train_plain(experiment, tuple(ill))
+    results = fused(experiment, [healthy[0], ill[0], healthy[1], ill[1], healthy[2]])
+    expected = train_plain(experiment, tuple(map(Course, ill)))
     for result, plain in zip((results[1], results[3]), expected, strict=True):
         assert isinstance(plain, TrialFailure), "planted so that the plain trainer refuses"
         assert isinstance(result, TrialFailure)
         assert result.reason == plain.reason
         assert "TrialError" in result.detail
     for trial, result in zip(healthy, results[::2], strict=True):
-        assert_bitwise(result, train_fused(experiment, [trial])[0])
+        assert_bitwise(result, fused(experiment, [trial])[0])
         assert isinstance(result, TrialResult)
 
 
 def test_ensembles_are_failed_by_any_copy_and_survive_the_failure_of_others() -> None:
     experiment = with_poison(np.inf)
     ensemble = Trial(("t1", "t2"), 1.0, 1, "confirm", 3, reference=(0.5, 1.0))
-    bad, good = train_fused(experiment, [Trial(("t0",), 1.0, 1, copies=2), ensemble])
+    bad, good = fused(experiment, [Trial(("t0",), 1.0, 1, copies=2), ensemble])
     assert isinstance(bad, TrialFailure)
-    assert_bitwise(good, train_fused(experiment, [ensemble])[0])
+    assert_bitwise(good, fused(experiment, [ensemble])[0])
 
 
 def test_all_may_fail() -> None:
-    results = train_fused(planted_experiment(learning_rate=1e6), [search(), search("t0")])
+    results = fused(planted_experiment(learning_rate=1e6), [search(), search("t0")])
     for result in results:
         assert isinstance(result, TrialFailure)
         assert "loss at step" in result.reason
@@ -193,12 +197,12 @@ def test_all_may_fail() -> None:
 def test_a_task_without_validation_labels_fails_by_name() -> None:
     dataset = planted()
     blind = planted_experiment(replace(dataset, validation=without_labels(dataset.validation, [1])))
-    failed, fine = train_fused(blind, [search(), search("t0")])
+    failed, fine = fused(blind, [search(), search("t0")])
     assert isinstance(failed, TrialFailure)
     with pytest.raises(TrialError) as refused:
         train(blind, search())
     assert failed.reason == str(refused.value)
-    assert_bitwise(fine, train_fused(blind, [search("t0")])[0])
+    assert_bitwise(fine, fused(blind, [search("t0")])[0])
 
 
 def test_search_trials_never_read_the_test_part() -> None:
@@ -209,28 +213,28 @@ def test_search_trials_never_read_the_test_part() -> None:
 
     blind: Dataset = replace(dataset, test=spoilt(dataset.test))
     trials = [search(), search("t0", seed=2)]
-    pairs = (train_fused(planted_experiment(each), trials) for each in (dataset, blind))
+    pairs = (fused(planted_experiment(each), trials) for each in (dataset, blind))
     for one, other in zip(*pairs, strict=True):
         assert_bitwise(one, other)
 
 
 @pytest.mark.parametrize(("field", "value"), [("capacity", 2.0), ("fraction", 0.5), ("split", 1)])
 def test_unequal_trials_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"unequal {field}"):
-        train_fused(menu_experiment(), [search(), replace(search(), **{field: value})])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="unequal capacity, fraction, split or start"):
+        fused(menu_experiment(), [search(), replace(search(), **{field: value})])  # type: ignore[arg-type]
 
 
 def test_a_capacity_out_of_reach_is_the_plain_trainers_error() -> None:
     with pytest.raises(InputError, match="no integer widths"):
-        train_fused(planted_experiment(widths=(2,)), [search(capacity=0.7)])
+        fused(planted_experiment(widths=(2,)), [search(capacity=0.7)])
 
 
 def test_an_empty_pack_gives_nothing() -> None:
-    assert train_fused(menu_experiment(), []) == []
+    assert fused(menu_experiment(), []) == []
 
 
 def test_time_is_shared_by_copies() -> None:
-    one, three = train_fused(menu_experiment(), [confirm("t0"), confirm("t0", "t1", copies=3)])
+    one, three = fused(menu_experiment(), [confirm("t0"), confirm("t0", "t1", copies=3)])
     assert isinstance(one, TrialResult)
     assert isinstance(three, TrialResult)
     assert three.seconds == pytest.approx(3 * one.seconds)

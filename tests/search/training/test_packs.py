@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from search.errors import TrialError
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne, packed
-from search.trials import Trial, TrialFailure, TrialResult
+from search.trials import Course, Trial, TrialFailure, TrialResult
 
 trials = st.lists(
     st.builds(
@@ -30,15 +30,15 @@ trials = st.lists(
 
 @given(trials, st.integers(1, 8), st.integers(1, 4))
 def test_every_trial_is_in_one_pack_of_its_kind(asked: list[Trial], largest: int, workers: int) -> None:
-    packs = packed(asked, largest, workers)
-    assert sorted((t for pack in packs for t in pack), key=repr) == sorted(asked, key=repr)
+    packs = packed(map(Course, asked), largest, workers)
+    assert sorted((course.trial for pack in packs for course in pack), key=repr) == sorted(asked, key=repr)
     for pack in packs:
-        assert len({(trial.capacity, trial.fraction, trial.split) for trial in pack}) == 1
-        assert len(pack) == 1 or sum(trial.copies for trial in pack) <= largest
+        assert len({course.kind for course in pack}) == 1
+        assert len(pack) == 1 or sum(course.trial.copies for course in pack) <= largest
 
 
 def test_packs_are_as_large_as_allowed_but_leave_work_for_every_worker() -> None:
-    many = [Trial(("a",), 1.0, seed) for seed in range(64)]
+    many = [Course(Trial(("a",), 1.0, seed)) for seed in range(64)]
     assert [len(pack) for pack in packed(many, 8, 2)] == [8] * 8
     assert [len(pack) for pack in packed(many[:8], 8, 2)] == [2] * 4
     assert [len(pack) for pack in packed(many[:2], 8, 2)] == [1, 1]
@@ -51,7 +51,7 @@ def test_what_one_trial_raises_is_its_own_failure() -> None:
             raise TrialError("hopeless")
         return TrialResult(np.array([1]), np.array([[0.5]]), 0.1, "w:1")
 
-    pack = tuple(Trial(("a",), 1.0, seed) for seed in range(3))
+    pack = tuple(Course(Trial(("a",), 1.0, seed)) for seed in range(3))
     found = OneByOne(moody)(Experiment.__new__(Experiment), pack)
     assert [isinstance(result, TrialFailure) for result in found] == [False, True, False]
     failure = found[1]

@@ -1,0 +1,58 @@
+"""A network between two steps as arrays and back (``search.trials.NetworkState``), for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from search.networks.dropout import Dropout
+from search.trials import NetworkState
+
+__all__ = ["load_moments", "network_state", "restore", "streams"]
+
+
+def streams(network: nn.Module) -> list[torch.Generator]:
+    """The random generators of a network's dropout, in the order of its modules."""
+    return [module.generator for module in network.modules() if isinstance(module, Dropout)]
+
+
+def network_state(network: nn.Module, step: int, means: Iterable[Tensor], squares: Iterable[Tensor]) -> NetworkState:
+    """Copies of everything.
+
+    Args:
+        network: At its present values.
+        step: Steps done.
+        means: Adam's first moments, in the order of ``network.parameters()``.
+        squares: Likewise the second ones.
+    """
+
+    def array(tensor: Tensor) -> NDArray[Any]:
+        return tensor.detach().cpu().numpy().copy()
+
+    names = [name for name, _ in network.named_parameters()]
+    return NetworkState(
+        step,
+        {name: array(value) for name, value in network.state_dict().items()},
+        {name: array(mean) for name, mean in zip(names, means, strict=True)},
+        {name: array(square) for name, square in zip(names, squares, strict=True)},
+        tuple(generator.get_state().numpy().tobytes() for generator in streams(network)),
+    )
+
+
+def restore(network: nn.Module, state: NetworkState) -> None:
+    """Bring a network to the state's values, buffers and random generators."""
+    network.load_state_dict({name: torch.tensor(value) for name, value in state.values.items()})
+    for generator, stream in zip(streams(network), state.streams, strict=True):
+        generator.set_state(torch.tensor(np.frombuffer(stream, np.uint8)))
+
+
+def load_moments(means: Iterable[Tensor], squares: Iterable[Tensor], state: NetworkState) -> None:
+    """Write the state's moments into Adam's, given in the order of ``network.parameters()``."""
+    for moments, saved in ((means, state.means), (squares, state.squares)):
+        for moment, value in zip(moments, saved.values(), strict=True):
+            moment.copy_(torch.tensor(value))
