@@ -41,7 +41,7 @@ def init(
     layout = source.layout
     if layout is None or targets:
         layout = infer_layout(source.table, [part.strip() for part in targets.split(",") if part.strip()])
-    text = draft_spec(name[:100], _source_in(file, data), source.table, layout)
+    text = draft_spec(name[:100], _source_in(file, data), source, layout)
     dataset = load_dataset(spec_from(parse_yaml(text).data), file.parent)  # what is written runs: this very text did
     _write(file, text)
     for warning in dataset.warnings:

@@ -6,6 +6,7 @@ Axes: ``N`` rows of a part, ``F`` encoded inputs, ``T`` tasks.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pandas as pd
 
 from grouping.candidates import FloatArray, IntArray, frozen
 from grouping.tasks import Task
-from search.data.arrays import Float32Array, encode_inputs
+from search.data.arrays import Float32Array, Inputs, encode_inputs
+from search.data.images import encode_images
+from search.data.layout import Source
 from search.data.leakage import copied_targets, shared_clusters, shared_rows
 from search.data.resolution import complete, input_columns, open_source
 from search.data.splits import Rows, split_rows
@@ -104,7 +107,7 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
     rows = split_rows(table, spec.data.split, draw=split)
     repeated = shared_rows(table, [*columns, *(task.column for task in spec.tasks)], rows)
     rows = _capped(rows, spec.data, split)
-    inputs = encode_inputs(table, columns, rows.train, categorical=spec.data.categorical, fold=spec.data.fold or 0)
+    inputs = _inputs(source, columns, spec.data, rows)
     targets = [encode_target(table[task.column], task, rows) for task in spec.tasks]
     targets_NT = np.stack([target.values_N for target in targets], axis=1)
     parts = [
@@ -141,6 +144,23 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
 
 def _outputs(kind: str, target: Target) -> int:
     return len(target.classes) if kind == "multiclass" else 1
+
+
+def _inputs(source: Source, columns: Sequence[str], data: DataSpec, rows: Rows) -> Inputs:
+    """All inputs of a row side by side: pictures first, then what the other columns hold."""
+    encoded = [encode_images(source.images[name], name, rows.train) for name in columns if name in source.images]
+    plain = [name for name in columns if name not in source.images]
+    if plain or data.fold:
+        encoded.append(
+            encode_inputs(source.table, plain, rows.train, categorical=data.categorical, fold=data.fold or 0)
+        )
+    if len(encoded) == 1:
+        return encoded[0]
+    return Inputs(
+        np.concatenate([block.values_NF for block in encoded], axis=1),
+        tuple(name for block in encoded for name in block.names),
+        tuple(warning for block in encoded for warning in block.warnings),
+    )
 
 
 def _capped(rows: Rows, data: DataSpec, draw: int) -> Rows:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from string import Template
 
-import pandas as pd
-
-from search.data.layout import Layout
+from search.data.layout import Layout, Source
 from search.data.splits import split_rows
 from search.documents import on_one_line
 from search.spec import TaskSpec
@@ -16,6 +14,7 @@ __all__ = ["draft_spec"]
 # Trainings of about 1,000 to 2,000 steps: long enough for a small network to settle, short enough to train hundreds.
 _LARGE_TABLE, _SMALL_TABLE = 10_000, 5_000
 _NETWORKS = 3
+_SMALLEST_IMAGE = 4  # pixels across that two convolutions, each followed by halving, need
 
 _SPEC = Template(
     """\
@@ -38,7 +37,7 @@ tasks:
 $tasks
 
 # The trunk at 1 SNT (standard network time), and the sizes it may have, in SNT.
-network: {trunk: mlp, widths: [64, 64], capacities: $capacities}
+network: {trunk: $trunk, widths: $widths, capacities: $capacities}
 
 # Every candidate is trained this way, once for each of the seeds; with fewer than 3 nothing is told from noise.
 training: {epochs: $epochs, batch_size: $batch, learning_rate: 1.0e-3, seeds: 3}
@@ -53,26 +52,30 @@ budget: {inference: $budget, unit: snt, max_networks: $networks}
 )
 
 
-def draft_spec(name: str, source: str, table: pd.DataFrame, layout: Layout) -> str:
-    """A spec for a table.
+def draft_spec(name: str, path: str, source: Source, layout: Layout) -> str:
+    """A spec for a table, or for pictures with a table.
 
     Args:
         name: Of the spec.
-        source: What goes into ``data.source``.
-        table: The rows, for how long to train.
+        path: What goes into ``data.source``.
+        source: The rows, for how long to train; pictures ask for another network.
         layout: What the columns are for.
     """
-    n_train = len(split_rows(table, layout.split).train)
+    n_train = len(split_rows(source.table, layout.split).train)
     networks = min(_NETWORKS, len(layout.tasks))
     split = layout.split.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    pictures = len(layout.inputs) == 1 and layout.inputs[0] in source.images
+    pictures = pictures and min(source.images[layout.inputs[0]].shape[2:]) >= _SMALLEST_IMAGE
     return _SPEC.substitute(
         name=on_one_line(name),
-        source=on_one_line(source),
+        source=on_one_line(path),
         inputs=on_one_line(list(layout.inputs)),
         categorical=_line("categorical", list(layout.categorical) or None, "one 0/1 column for each value"),
         split=_line("split", split, "a column, or seeded fractions (of rows; of groups: group; in order: time)"),
         cluster=_line("cluster", layout.cluster, "rows that belong together, for honest intervals"),
         tasks="\n".join(f"  - {on_one_line(_entry(task))}" for task in layout.tasks),
+        trunk="cnn" if pictures else "mlp",
+        widths=[16, 32, 64] if pictures else [64, 64],
         capacities=[1.0, float(networks)] if networks > 1 else [1.0],
         epochs=12 if n_train >= _LARGE_TABLE else 20 if n_train >= _SMALL_TABLE else 40,
         batch=256 if n_train >= _LARGE_TABLE else 64,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import pandas as pd
 
 from grouping.tasks import nearest_name
+from search.data.images import Images
 from search.errors import DataError
 from search.spec import SplitSpec, TaskSpec
 
@@ -38,10 +39,17 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A table and, where its maker knows it, its layout; else the layout is inferred."""
+    """A table and, where its maker knows it, its layout; else the layout is inferred.
+
+    Args:
+        table: One row for each row of the data.
+        layout: What its columns are for.
+        images: Pictures [N, C, H, W] by name; the table's column of that name only says which are equal.
+    """
 
     table: pd.DataFrame
     layout: Layout | None = None
+    images: Mapping[str, Images] = field(default_factory=dict)
 
 
 SourceLoader = Callable[[], Source]

@@ -14,7 +14,7 @@ from grouping.tasks import nearest_name
 from search.data.infer import infer_layout, infer_type, is_categorical
 from search.data.layout import Layout, Source, is_pattern, match_columns
 from search.data.registry import is_registered, load_registered, registered_names
-from search.data.tables import FORMATS, read_table
+from search.data.tables import FORMATS, read_source
 from search.errors import DataError, SpecError
 from search.spec import DataSpec, Spec, SplitSpec, TaskSpec
 
@@ -24,7 +24,7 @@ _DATA_VARIABLE = "TASKGROUP_DATA"
 
 
 def resolve(spec: Spec, base: Path | None = None) -> Spec:
-    """The spec with inputs, tasks, types, split and cluster filled in, and the path of its data made absolute.
+    """The spec with inputs, tasks, types, split, cluster and image filled in, and the path of its data made absolute.
 
     A path that starts with ``${TASKGROUP_DATA}`` stays as it is, so that the result can be used on another machine.
 
@@ -51,7 +51,7 @@ def open_source(data: DataSpec, base: Path | None = None) -> Source:
     if not Path(data.source).suffix and os.sep not in data.source and not path.exists():
         fix = f"{nearest_name(data.source, registered_names())} Or give a file that ends in {', '.join(FORMATS)}"
         raise DataError(f"'{data.source}' is neither a data set nor a file", where="data.source", fix=fix)
-    return Source(read_table(path))
+    return read_source(path)
 
 
 def source_path(source: str, base: Path | None = None) -> Path:
@@ -101,9 +101,17 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
     if unknown is not None:
         what = f"'{unknown}' is not one of the inputs"
         raise DataError(what, where="data.categorical", fix=nearest_name(unknown, inputs))
+    for where, names in (("tasks", [task.column for task in tasks]), ("data.categorical", data.categorical)):
+        pictures = next((name for name in names if name in source.images), None)
+        if pictures is not None:
+            raise DataError(f"'{pictures}' holds pictures, not one value a row", where=where, fix="Name another column")
     texts = [name for name in inputs if name in data.categorical or is_categorical(table[name])]
     data = data.model_copy(update={"categorical": tuple(texts)})
-    return Spec(**{**dict(spec), "data": data, "tasks": tasks})
+    network = spec.network
+    if network.trunk == "cnn" and network.image is None and len(inputs) == 1 and inputs[0] in source.images:
+        channels, height, width = source.images[inputs[0]].shape[1:]
+        network = network.model_copy(update={"image": (channels, height, width)})
+    return Spec(**{**dict(spec), "data": data, "tasks": tasks, "network": network})
 
 
 def input_columns(data: DataSpec, tasks: tuple[TaskSpec, ...], table: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""CSV, Parquet and npz files as data frames: refused or read whole, never guessed. What columns mean is ``infer``.
+"""CSV, Parquet and npz files as tables: refused or read whole, never guessed. What columns mean is ``infer``.
 
 Files come from strangers: sizes and shapes are checked against caps before anything is unpacked, nothing is unpickled.
 """
@@ -6,33 +6,32 @@ Files come from strangers: sizes and shapes are checked against caps before anyt
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from search.data.images import as_images, stand_in
+from search.data.layout import Source
+from search.data.npz import LARGEST_UNPACKED, read_arrays
 from search.documents.files import check_regular_file, decode_utf8
 from search.errors import DataError
 
-__all__ = ["FORMATS", "LARGEST_FILE", "MOST_COLUMNS", "read_table"]
+__all__ = ["FORMATS", "LARGEST_FILE", "MOST_COLUMNS", "read_source"]
 
 LARGEST_FILE = 512 * 1024**2
 MOST_COLUMNS = 10_000
-_LARGEST_UNPACKED = 4 * 1024**3
-_LARGEST_RATIO = 100
 _LONGEST_FIELD = 131_072
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_source(path: Path) -> Source:
     """Read a table whose format the file name's ending tells.
 
     Returns:
-        At least one row and column; column names are distinct texts; the index counts rows from 0.
+        A table of at least one row and column; column names are distinct texts; the index counts rows from 0.
 
     Raises:
         DataError: the file cannot be read as such a table; ``where`` names file, line or column.
@@ -42,10 +41,10 @@ def read_table(path: Path) -> pd.DataFrame:
     if reader is None:
         known = ", ".join(FORMATS)
         raise DataError(f"the ending '{path.suffix}' is none of {known}", where=str(path), fix="Convert the file")
-    table = reader(path)
-    if len(table) == 0:
+    source = reader(path)
+    if len(source.table) == 0:
         raise DataError("has a header and no rows", where=str(path), fix="Give a table with rows")
-    return table
+    return source
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -151,78 +150,38 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _read_npz(path: Path) -> pd.DataFrame:
-    """Arrays of equal length: a one-dimensional one is a column, ``X`` of shape (N, K) becomes ``X_0`` .. ``X_K-1``."""
+def _read_npz(path: Path) -> Source:
+    """Arrays of equal length: a one-dimensional one is a column, ``X`` of shape (N, K) becomes ``X_0`` .. ``X_K-1``.
+
+    Three dimensions are pictures (N, height, width), four are pictures of several channels (N, channels, ...).
+    """
+    arrays = read_arrays(path)
+    images = {name: as_images(array, f"{path}, array '{name}'") for name, array in arrays.items() if array.ndim > 2}
     columns: dict[str, NDArray[Any]] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                _check_entry(archive, entry, path)
-            _check_unpacked(sum(entry.file_size for entry in archive.infolist()), path)
-        with np.load(path, allow_pickle=False) as arrays:
-            for name in arrays.files:
-                columns.update(_columns_of(name, arrays[name]))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"is not a readable npz file: {reason}", where=str(path), fix="Write it again") from None
+    for name, array in arrays.items():
+        columns.update({name: stand_in(images[name])} if name in images else _columns_of(name, array, path))
     _check_names(list(columns), str(path))
-    lengths = Counter(len(values) for values in columns.values())
-    if len(lengths) > 1:
-        usual = lengths.most_common(1)[0][0]
-        odd = next(name for name, values in columns.items() if len(values) != usual)
-        what = f"the array has {len(columns[odd])} rows, others have {usual}"
-        raise DataError(what, where=f"{path}, array '{odd}'", fix="Give all arrays the same first dimension")
-    return pd.DataFrame(columns)
+    return Source(pd.DataFrame(columns), images=images)
 
 
-def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:
-    """One array of the archive, judged by its header alone: kind, dimensions, and the size they promise."""
-    where = f"{path}, array '{entry.filename.removesuffix('.npy')}'"
-    if entry.file_size > _LARGEST_RATIO * max(entry.compress_size, 1):
-        what = f"unpacks to {entry.file_size:,} bytes from {entry.compress_size:,}"
-        raise DataError(what, where=where, fix="Save it with numpy.savez, uncompressed")
-    with archive.open(entry) as stream:
-        shape, dtype, header = _npy_header(stream, where)
-    if dtype.hasobject or dtype.kind not in "biufUSM":
-        fix = "Save numbers, truth values or texts, as arrays of that type"
-        raise DataError(f"holds values of type {dtype}", where=where, fix=fix)
-    if len(shape) not in (1, 2):
-        fix = "Save one value (N) or one row of values (N, K) for each of the N rows"
-        raise DataError(f"has the shape {shape}", where=where, fix=fix)
-    promised = dtype.itemsize
-    for length in shape:
-        promised *= length  # Python integers: a forged header cannot overflow them
-    if promised != entry.file_size - header:
-        what = f"promises {promised:,} bytes and holds {entry.file_size - header:,}"
-        raise DataError(what, where=where, fix="Write the file again")
-
-
-def _npy_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-    except (ValueError, TypeError, SyntaxError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"is not an array: {reason}", where=where, fix="Write it with numpy.savez") from None
-    return shape, dtype, stream.tell()
-
-
-def _columns_of(name: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+def _columns_of(name: str, array: NDArray[Any], path: Path) -> dict[str, NDArray[Any]]:
     if array.ndim == 1:
         return {name: array}
     if array.shape[1] > MOST_COLUMNS:
-        raise DataError(f"has {array.shape[1]:,} columns", where=f"array '{name}'", fix=f"At most {MOST_COLUMNS:,}")
+        what, fix = f"has {array.shape[1]:,} columns", f"At most {MOST_COLUMNS:,}"
+        raise DataError(what, where=f"{path}, array '{name}'", fix=fix)
     return {f"{name}_{k}": array[:, k] for k in range(array.shape[1])}
 
 
 def _check_unpacked(size: int, path: Path) -> None:
-    if size > _LARGEST_UNPACKED:
-        what = f"unpacks to {size:,} bytes, at most {_LARGEST_UNPACKED:,} are read"
+    if size > LARGEST_UNPACKED:
+        what = f"unpacks to {size:,} bytes, at most {LARGEST_UNPACKED:,} are read"
         raise DataError(what, where=str(path), fix="Give fewer rows or columns")
 
 
-FORMATS: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": _read_parquet, ".npz": _read_npz}
+FORMATS: dict[str, Callable[[Path], Source]] = {
+    ".csv": lambda path: Source(_read_csv(path)),
+    ".parquet": lambda path: Source(_read_parquet(path)),
+    ".npz": _read_npz,
+}
 """File name endings and how they are read."""

@@ -16,10 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.data import tables
-from search.data.tables import read_table
+from search.data.tables import read_source
 from search.errors import DataError
 from tests.search.data.frames import table
 from tests.search.messages import assert_one_clear_message
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    return read_source(path).table
+
 
 # id (number in the list of bad inputs, where it has one): content, place, words
 BAD_CSV: dict[str, tuple[str | bytes, str, tuple[str, ...]]] = {
@@ -128,8 +133,9 @@ def test_npz_with_arrays_of_several_lengths(tmp_path: Path) -> None:
     assert_one_clear_message(_complaint(path), "array 'c'", "4 rows")
 
 
-def test_npz_with_images(tmp_path: Path) -> None:
-    assert_one_clear_message(_complaint(_npz(tmp_path / "t.npz", a=np.ones((3, 2, 2)))), "array 'a'", "shape")
+@pytest.mark.parametrize("shape", [(), (3, 1, 2, 2, 2)])
+def test_npz_with_arrays_of_too_many_or_no_dimensions(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    assert_one_clear_message(_complaint(_npz(tmp_path / "t.npz", a=np.ones(shape))), "array 'a'", "shape")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"], ids=["empty", "torn", "npy"])
