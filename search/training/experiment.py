@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from grouping.errors import InputError
 from search.data.dataset import Dataset
 from search.networks.foreign import version
 from search.networks.shape import BUILT_IN
@@ -41,11 +42,24 @@ class Experiment:
         dataset: The rows, split and scaled.
         network: The trunk at 1 SNT.
         training: How every network is trained.
+
+    Raises:
+        InputError: a batch of a single row, which batch normalisation of an MLP cannot normalise.
     """
 
     dataset: Dataset
     network: NetworkSpec
     training: TrainingSpec
+
+    def __post_init__(self) -> None:
+        rows, size = len(self.dataset.train.inputs_NF), self.training.batch_size
+        if self.network.norm == "batch" and self.network.trunk == "mlp" and _last_batch(rows, size) == 1:
+            better = next(other for other in range(size + 1, size + rows + 3) if _last_batch(rows, other) != 1)
+            raise InputError(
+                f"batches of {size} of {rows} rows end in a batch of a single row, which has no spread to normalise by",
+                where="training.batch_size",
+                fix=f"Use {better}, for example, or network.norm: none",
+            )
 
     @property
     def context(self) -> str:
@@ -64,6 +78,11 @@ class Experiment:
             "training": _settings(self.training),
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _last_batch(rows: int, size: int) -> int:
+    """Rows of the last batch of an epoch."""
+    return rows % size or min(rows, size)
 
 
 def _settings(section: BaseModel) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
+
 import pytest
 import torch
+from safetensors.torch import save
 
 from grouping.errors import InputError
 from search.networks.hard_sharing import hard_sharing
@@ -54,3 +58,39 @@ def test_weights_that_do_not_fit_their_header_are_refused() -> None:
     other = hard_sharing(TrunkShape("mlp", 4, (5, 7)), (1, 3))
     with pytest.raises(InputError, match="not a network"):
         load_checkpoint(save_checkpoint(HEADER, [other.state_dict()]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        TrunkShape("cnn", 36, (3, 5), (1, 6, 6)),
+        TrunkShape("cnn", 72, (3, 4, 5), (2, 6, 6), norm="batch", dropout=0.5),
+        TrunkShape("mlp", 4, (5, 6), norm="batch", dropout=0.5),
+    ],
+)
+def test_every_trunk_is_built_again_with_its_normalisation_statistics_and_predicts_in_evaluation(
+    shape: TrunkShape,
+) -> None:
+    header = replace(
+        HEADER,
+        trunk=shape.trunk,
+        n_inputs=shape.n_inputs,
+        widths=shape.widths,
+        image=shape.image,
+        norm=shape.norm,
+        dropout=shape.dropout,
+    )
+    inputs_NF = torch.randn(9, shape.n_inputs, generator=torch.Generator().manual_seed(0))
+    network = hard_sharing(shape, HEADER.outputs, trunk_seed=3)
+    network(3 + 2 * inputs_NF)  # moves the running statistics
+    data = save_checkpoint(header, [network.state_dict()])
+    loaded = load_checkpoint(data, sha256(data))
+    assert loaded.header == header
+    assert torch.equal(loaded.outputs(inputs_NF), network.eval()(inputs_NF))
+
+
+def test_a_header_of_earlier_versions_is_read() -> None:
+    later = ("image", "norm", "dropout")
+    header = {name: value for name, value in asdict(HEADER).items() if name not in later}
+    tensors = {f"0.{name}": tensor for name, tensor in NETWORK.state_dict().items()}
+    assert load_checkpoint(save(tensors, metadata={"taskgrouping": json.dumps(header)})).header == HEADER

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from grouping.errors import InputError
 from search.networks import foreign
 from search.spec import NetworkSpec
 from search.training.experiment import Experiment
+from tests.search.messages import assert_one_clear_message
 from tests.search.training.planted import planted, planted_experiment
 
 BASE = planted_experiment()
@@ -57,6 +59,16 @@ def test_the_version_of_another_packages_trunk_is_part_of_the_context(monkeypatc
 def test_trials_stored_by_earlier_versions_keep_their_context() -> None:
     stored = "273b231ba17a8afd45a9c4513cd03029d57a6cfc175a701df28e041606e0f65a"
     assert planted_experiment(engine="plain").context == stored
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(300, 23), (300, 299), (5, 1), (300, 13)])
+def test_a_batch_of_one_row_cannot_be_normalised_and_a_better_size_is_named(rows: int, batch_size: int) -> None:
+    plain = planted_experiment(planted(rows=rows), batch_size=batch_size)
+    with pytest.raises(InputError) as refused:
+        replace(plain, network=NetworkSpec(norm="batch"))
+    assert_one_clear_message(refused.value, "training.batch_size", "a batch of a single row")
+    named = int(refused.value.fix.split()[1].rstrip(","))
+    replace(plain, network=NetworkSpec(norm="batch"), training=plain.training.model_copy(update={"batch_size": named}))
 
 
 def test_asking_for_more_seeds_or_sizes_or_time_keeps_the_context() -> None:
