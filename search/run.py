@@ -178,6 +178,7 @@ def _recommendation(
             "widths": ", ".join(str(width) for width in job.spec.network.widths),
             "capacity": capacity,
             "seeds": len(job.plan.search_seeds),
+            **assembly.early_pairs(first),
         },
         sharing_cost=assembly.sharing_cost(first),
         confirmed=assembly.confirmed(first),
@@ -197,6 +198,7 @@ def _recommendation(
             engine=job.spec.training.engine,
         ),
         command=command,
+        halving=assembly.halving_record(first),
     )
 
 

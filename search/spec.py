@@ -5,6 +5,7 @@ Reading a file into it (and every complaint about YAML itself) is ``search.docum
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +24,7 @@ __all__ = [
     "EngineName",
     "Estimator",
     "EvidenceSpec",
+    "HalvingSpec",
     "NetworkSpec",
     "Spec",
     "SplitSpec",
@@ -157,14 +159,36 @@ class TrainingSpec(_Section):
     timeout_seconds: Positive = 3600.0
 
 
+Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
+
+
+class HalvingSpec(_Section):
+    """Groups that are hopeless for all of their tasks are trained no further.
+
+    Groups are compared when each share of ``rungs`` of their training is done; for each task the best ``keep`` of those
+    that hold it go on. Early ranks are near chance: before a quarter of training they say next to nothing.
+    """
+
+    rungs: tuple[Share, ...] = Field(default=(0.25, 0.5), min_length=1, max_length=16)
+    keep: Share = 0.5
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(later <= earlier for earlier, later in pairwise(self.rungs)):
+            raise ValueError("the shares in 'rungs' must ascend")
+        return self
+
+
 class CandidatesSpec(_Section):
     """Which groups are trained during the search: all up to ``max_size``, or the list ``groups``.
 
-    The default follows from the estimator: pairs for ``higher-order``, every size for the others.
+    The default follows from the estimator: pairs for ``higher-order``, every size for the others. With ``halving`` not
+    all of them are trained to the end.
     """
 
     max_size: Count | None = None
     groups: tuple[tuple[str, ...], ...] | None = None
+    halving: HalvingSpec | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -251,6 +275,7 @@ class Spec(_Section):
         _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
         _check_redraws(self.evidence.splits, self.data.split)
+        _check_halving(self.candidates.halving, self.affinity.estimator)
         return self
 
     def task_set(self) -> tuple[Task, ...]:
@@ -310,3 +335,12 @@ def _check_redraws(splits: int, split: SplitSpec | None) -> None:
     if fixed:
         fix = "Give data.split.fractions without 'time', or evidence.splits: 1"
         raise SpecError(f"{fixed} cannot be drawn again {splits} times", where="evidence.splits", fix=fix)
+
+
+def _check_halving(halving: HalvingSpec | None, estimator: Estimator) -> None:
+    if halving is not None and estimator == "early-stopping":
+        raise SpecError(
+            "with affinity.estimator: early-stopping no group is trained to the end, so there is nothing to halve",
+            where="candidates.halving",
+            fix="Leave it out, or use affinity.estimator: higher-order or measured",
+        )

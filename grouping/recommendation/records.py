@@ -28,12 +28,14 @@ __all__ = [
     "Estimate",
     "FrontierPoint",
     "GroupingFrequency",
+    "Halving",
     "Network",
     "PairFrequency",
     "Paired",
     "PhaseCost",
     "RandomGroupings",
     "Recommendation",
+    "Rung",
     "Selection",
     "SharingCost",
     "Stability",
@@ -185,6 +187,35 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """Groups that were compared after a share of their training, and how many of them were dropped."""
+
+    fraction: float
+    compared: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Groups that were not trained to the end because they were hopeless for all of their tasks, and what that cost.
+
+    ``saved`` is a share of the search's network-epochs, audits and checks of dropped groups counted as spent.
+    ``audited`` dropped groups, a random sample, were trained to the end all the same: ``beaten`` of them end up below a
+    survivor for one of their tasks, ``best`` of them below every survivor. ``mean_absolute_error`` is that of their
+    early losses, in units of a single-task loss.
+    """
+
+    keep: float
+    rungs: tuple[Rung, ...]
+    saved: float
+    audited: int
+    beaten: int
+    best: int
+    mean_absolute_error: float | None
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FrontierPoint:
     """The best grouping for its cost, on the selection losses."""
 
@@ -218,7 +249,7 @@ class SharingCost:
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """What finding out cost: networks trained and their summed worker seconds."""
+    """What finding out cost: networks trained, however far, and their summed worker seconds."""
 
     phase: str
     label: str
@@ -261,6 +292,7 @@ class Recommendation:
     repeated_splits: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
+    halving: Halving | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

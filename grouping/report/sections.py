@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grouping.recommendation import Network, Recommendation
+from grouping.recommendation import Halving, Network, Recommendation
 from grouping.report import tables
 from grouping.report.blocks import (
     Block,
@@ -263,6 +263,8 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
         ),
         Paragraph(_audit_text(recommendation)),
     ]
+    if recommendation.halving:
+        blocks.append(Paragraph(_halving_audit_text(recommendation.halving)))
     if audit and audit.networks:
         blocks.append(Paragraph(f"Audited groups: {', '.join(audit.networks)}."))
     blocks.append(tables.estimates(recommendation))
@@ -307,6 +309,30 @@ def _audit_text(recommendation: Recommendation) -> str:
     )
 
 
+def _halving_audit_text(halving: Halving) -> str:
+    if not halving.audited:
+        return "None of the groups that halving dropped was trained to the end, so what dropping them cost is unknown."
+    error = ""
+    if halving.mean_absolute_error is not None:
+        error = f"; their early losses erred by {difference(halving.mean_absolute_error).lstrip('+')} on average"
+    return (
+        f"Audit of halving on {count(halving.audited, 'dropped group')}, drawn at random and trained to the end: "
+        f"{halving.beaten} would have beaten a survivor on one of their tasks, {halving.best} every survivor{error}."
+    )
+
+
+def _halving_text(halving: Halving) -> str:
+    rungs = [
+        f"{rung.dropped} of {count(rung.compared, 'group')} after {share(rung.fraction)} of training"
+        for rung in halving.rungs
+    ]
+    return (
+        f"Halving dropped {', '.join(rungs)}: groups that were not among the best {share(halving.keep)} for any of "
+        f"their tasks. That saved {share(halving.saved, 1)} of the search's network-epochs, with what audits and "
+        "checks trained to the end all the same counted as spent."
+    )
+
+
 def _training(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
     pictures = tuple(
         Picture(f"curves-{i}", t.name, f"Validation loss of {t.name}", figures[f"curves-{i}"]["layout"]["height"])
@@ -326,8 +352,12 @@ def _training(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
 
 
 def _search(recommendation: Recommendation) -> tuple[Block, ...]:
+    halving = recommendation.halving
+    dropped = f"Dropped groups: {', '.join(halving.networks)}." if halving and halving.networks else ""
     return (
         tables.search_cost(recommendation),
+        *((Paragraph(_halving_text(halving)),) if halving else ()),
+        *((Paragraph(dropped),) if dropped else ()),
         Paragraph(f"Wall time of the whole run: {duration(recommendation.wall_seconds)}."),
     )
 

@@ -65,6 +65,7 @@ def plan_as_json(made: Plan, dataset: Dataset, speed: Speed | None) -> dict[str,
             "label": phase.label,
             "trainings": phase.trainings,
             "standard_trainings": phase.standard_trainings,
+            **({} if phase.least is None else {"least_standard_trainings": phase.least}),
             **({"minutes": speed.wall(phase.trials) / 60} if speed else {}),
         }
         for phase in made.phases()
@@ -121,6 +122,8 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None) -> str:
     for phase in data["phases"]:
         line = f"  {phase['label']:<42}{phase['trainings']:>9,}{phase['standard_trainings']:>12,.1f}"
         lines.append(line + (f"{phase['minutes']:>10.1f}" if speed else ""))
+        if "least_standard_trainings" in phase:
+            lines.append(f"    {'after halving, at least':<40}{'':>9}{phase['least_standard_trainings']:>12,.1f}")
     total = sum(phase["standard_trainings"] for phase in data["phases"])
     line = f"  {'together':<42}{data['trainings']:>9,}{total:>12,.1f}"
     lines.append(line + (f"{data['probe']['minutes']:>10.1f}" if speed else ""))

@@ -27,9 +27,11 @@ from grouping.recommendation import (
     Confirmed,
     Estimate,
     FrontierPoint,
+    Halving,
     Network,
     Paired,
     RandomGroupings,
+    Rung,
     Selection,
     SharingCost,
 )
@@ -39,7 +41,8 @@ from grouping.solver.solution import Solution
 from search.decision.confirmation import confirmation_trials
 from search.decision.contenders import Contender, CostOf
 from search.decision.decide import Decision
-from search.decision.selection import frontier
+from search.decision.halving import survivors_CT
+from search.decision.selection import early, frontier
 from search.trials import stream_seed
 
 __all__ = [
@@ -48,8 +51,10 @@ __all__ = [
     "baselines",
     "compare_contenders",
     "confirmed",
+    "early_pairs",
     "estimates",
     "frontier_points",
+    "halving_record",
     "selection",
     "sharing_cost",
 ]
@@ -75,7 +80,10 @@ def _optimal_for(decision: Decision) -> str:
         return f"early-stopping estimates of {known} networks"
     if not estimated:
         return f"measured losses of {known} networks"
-    return f"higher-order estimates of {estimated} networks and the measured losses of {known - estimated}"
+    dropped = int(known_C[list(early(decision.table))].sum())
+    guessed = [f"higher-order estimates of {estimated - dropped} networks"] if estimated > dropped else []
+    guessed += [f"early losses of {dropped} dropped networks"] if dropped else []
+    return f"{', '.join(guessed)} and the measured losses of {known - estimated}"
 
 
 def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
@@ -118,6 +126,40 @@ def audit_record(decision: Decision) -> Audit | None:
         mean_absolute_error=result.mean_absolute_error,
         networks=tuple(decision.plan.candidates.name(c) for c in audited),
     )
+
+
+def halving_record(decision: Decision) -> Halving | None:
+    """What halving dropped, what that saved, and how the random sample of the dropped came out; None without it."""
+    plan, halving = decision.plan, decision.plan.spec.candidates.halving
+    if halving is None:
+        return None
+    final_CT, reprieved = decision.final.mean_CT, list(decision.reprieved)
+    stays_CT = survivors_CT(plan, decision.rungs) & ~np.isnan(final_CT)
+    below = np.zeros((len(reprieved), 2), dtype=bool)  # a survivor, every survivor
+    for row, c in enumerate(reprieved):
+        rivals_C = plan.capacity_C == plan.capacity_C[c]
+        for t in np.flatnonzero(plan.candidates.members_CT[c] & ~np.isnan(final_CT[c])):
+            losses_N = final_CT[rivals_C & stays_CT[:, t], t]
+            if len(losses_N):
+                below[row] |= final_CT[c, t] < losses_N.max(), final_CT[c, t] < losses_N.min()
+    error_CT = np.abs(decision.estimated.mean_CT[reprieved] - final_CT[reprieved])
+    return Halving(
+        keep=halving.keep,
+        rungs=tuple(Rung(rung.fraction, len(rung.compared), len(rung.dropped)) for rung in decision.rungs),
+        saved=decision.saved,
+        audited=len(reprieved),
+        beaten=int(below[:, 0].sum()),
+        best=int(below[:, 1].sum()),
+        mean_absolute_error=None if np.isnan(error_CT).all() else float(np.nanmean(error_CT)),
+        networks=tuple(plan.candidates.name(c) for rung in decision.rungs for c in rung.dropped),
+    )
+
+
+def early_pairs(decision: Decision) -> dict[str, int]:
+    """How many pairs halving dropped, so that their effects are read early; nothing where there is none."""
+    sizes = decision.plan.candidates.size_C
+    pairs = sum(int(sizes[c]) == 2 for c in early(decision.table))
+    return {"pairs read early": pairs} if pairs else {}
 
 
 def sharing_cost(decision: Decision) -> tuple[SharingCost, ...]:

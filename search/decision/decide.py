@@ -6,7 +6,7 @@ store where they were done before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable, check_reference
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
+from search.decision import halving
 from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
@@ -26,6 +27,7 @@ from search.decision.selection import (
     choose,
     completed,
     curves_of,
+    early,
     finished,
     measured,
     never_trained,
@@ -52,11 +54,14 @@ class Decision:
         estimated: Relative losses as they stood before audited and chosen networks were trained.
         final: Relative losses of what was trained to the end.
         audited: Candidates of the random audit sample.
+        rungs: Where groups of the search were compared and dropped; empty without halving.
+        reprieved: Dropped candidates of the random sample that was trained to the end all the same.
         solution: The choice; indices into ``plan.candidates``.
         runner_up: The next best solution with a different routing, or None.
         stability: How often the choice comes out of resampled losses; None where no network has two.
         contenders: What was confirmed; the first is the choice.
         confirmation: Test losses on fresh seeds.
+        saved: Share of the search's network-epochs that halving saved.
         results: Every finished trial of this split.
         split: Which repetition of the data split this is.
         notes: What could not be done, in sentences.
@@ -71,11 +76,14 @@ class Decision:
     estimated: LossTable
     final: LossTable
     audited: tuple[int, ...]
+    rungs: tuple[halving.Rung, ...]
+    reprieved: tuple[int, ...]
     solution: Solution
     runner_up: Solution | None
     stability: SelectionFrequency | None
     contenders: tuple[Contender, ...]
     confirmation: Confirmation
+    saved: float
     results: Mapping[Trial, TrialResult]
     split: int
     notes: tuple[str, ...]
@@ -90,23 +98,33 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         InfeasibleError: the trained networks do not cover every task within the budget.
     """
     spec, seed = plan.spec, plan.spec.training.seed
-    results = measurement.measure(experiment, "search", "search", plan.search_trials(split))
+    searching = halving.search(plan, experiment, measurement, split)
+    results, dropped = searching.results, halving.dropped_by(searching.rungs)
     reference_T = reference_losses(plan, curves_of(plan, results), measurement.failures)
 
     def table() -> LossTable:
-        return measured(plan, curves_of(plan, results), reference_T)
+        return measured(plan, curves_of(plan, results), reference_T, dropped)
 
     estimated = completed(plan, table())
-    audited = _audit_sample(plan, estimated, np.random.default_rng(stream_seed(seed, "audit", split)))
-    results |= measurement.measure(experiment, "audit", "audit", plan.trials(audited, split))
+    audited = _audit_sample(plan, estimated, dropped, np.random.default_rng(stream_seed(seed, "audit", split)))
+    reprieved = halving.audit_sample(
+        plan, searching.rungs, np.random.default_rng(stream_seed(seed, "audit halving", split))
+    )
+    sample = plan.trials([*audited, *reprieved], split)
+    results |= measurement.measure(experiment, "audit", "audit", sample)
     # A choice that rests on estimates is trained and made again: estimates err most where they promise most.
-    estimate, spare = True, plan.spare - len(audited) * len(plan.search_seeds)
+    estimate, spare, affordable = True, plan.spare - len(sample), True
     for round_ in range(ROUNDS + 1):
         estimate = round_ < ROUNDS
         barred = never_trained(plan, table(), measurement.failures)
+        if not (estimate and affordable):  # nobody is chosen whom halving dropped and nobody trained to the end
+            barred = tuple(sorted({*barred, *early(table())}))
         solution = choose(plan, table(), top=2, estimate=estimate, barred=barred)
         untried = [t for t in plan.trials(_untrained(plan, solution, table()), split) if t not in results]
         trials = [trial for trial in untried if trial not in measurement.failures]
+        if trials and len(trials) > spare and affordable and set(unmeasured(solution, table())) & set(early(table())):
+            affordable = False
+            continue
         if not trials or len(trials) > spare:
             break
         spare -= len(trials)
@@ -120,6 +138,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     curves = curves_of(plan, results)
     final = finished(curves, reference_T).scaled(reference_T)
     searched = dict(results)
+    measurement.forget_states()
 
     runner_up = solution.alternatives[0] if solution.alternatives else None
     contenders = [from_solution(plan, solution, "chosen", "the chosen grouping")]
@@ -157,22 +176,28 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         estimated,
         final,
         audited,
+        searching.rungs,
+        reprieved,
         solution,
         runner_up,
         stability,
         tuple(contenders),
         confirmation,
+        halving.saved(plan, searched),
         results,
         split,
-        notes + confirmation.left_out,
+        halving.early_warning(plan) + notes + confirmation.left_out,
     )
 
 
-def _audit_sample(plan: Plan, estimated: LossTable, rng: np.random.Generator) -> tuple[int, ...]:
+def _audit_sample(
+    plan: Plan, estimated: LossTable, dropped: Collection[int], rng: np.random.Generator
+) -> tuple[int, ...]:
     """Random candidates that rest on estimates: chosen groups alone would be a biased sample."""
     if plan.audit_groups == 0:
         return ()
     guessed = plan.choosable_C & (plan.candidates.size_C >= 3)
+    guessed[list(dropped)] = False  # those have an audit of their own
     if plan.spec.affinity.estimator == "higher-order":
         assert estimated.estimated_CT is not None
         guessed &= estimated.estimated_CT.any(axis=1) & ~np.isnan(estimated.mean_CT).any(

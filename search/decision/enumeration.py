@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -44,6 +44,7 @@ def make_plan(
         InfeasibleError: no candidate combination fits the budget.
     """
     _check_fraction(spec)
+    _check_rungs(spec)
     names = [task.name for task in tasks]
     trained = _trained_groups(spec, names)
     largest = _largest_group(spec, len(names))
@@ -185,6 +186,26 @@ def _check_fraction(spec: Spec) -> None:
             where="affinity.fraction",
             fix=f"Use {1 / readings:.3g} or more, or raise training.readings_per_epoch",
         )
+
+
+def _check_rungs(spec: Spec) -> None:
+    halving, readings = spec.candidates.halving, spec.training.epochs * spec.training.readings_per_epoch
+    if halving is None:
+        return
+    read = [int(fraction * readings + 1e-9) for fraction in halving.rungs]
+    if read[0] < 1:
+        raise SpecError(
+            f"no loss is read within the first {halving.rungs[0]:g} of {spec.training.epochs} epochs",
+            where="candidates.halving.rungs",
+            fix=f"Start with {1 / readings:.3g} or more, or raise training.readings_per_epoch",
+        )
+    for (early, late), (before, after) in zip(pairwise(halving.rungs), pairwise(read), strict=True):
+        if before == after:
+            raise SpecError(
+                f"no loss is read between {early:g} and {late:g} of {spec.training.epochs} epochs",
+                where="candidates.halving.rungs",
+                fix="Leave one of them out, or raise training.readings_per_epoch",
+            )
 
 
 def _check_training_budget(plan: Plan) -> None:

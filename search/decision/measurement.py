@@ -5,8 +5,8 @@ Resuming a run is nothing else than asking again: what the store holds is not tr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from grouping.recommendation import PhaseCost
@@ -14,9 +14,12 @@ from search.execution.executor import Executor
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
-from search.trials import Course, Trial, TrialFailure, TrialResult
+from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
 
 __all__ = ["Measurement", "Progress"]
+
+_MOST_STATES = 2**30
+"""Bytes of training states that are held at most; whoever has none is trained from the beginning, to the same end."""
 
 
 class Progress(Protocol):
@@ -60,11 +63,30 @@ class Measurement:
         self._failed: dict[str, TrialFailure] = {}
         self._known, self._planned = len(self._finished), 0
         self._first_asked: dict[str, tuple[str, Trial]] = {}
+        # By the trial at full length. A state is this process's own: a resumed run begins anew where it had one.
+        self._states: dict[Trial, TrainingState] = {}
+        self._state_bytes = 0
 
     def measure(
-        self, experiment: Experiment, phase: str, label: str, trials: Iterable[Trial]
+        self,
+        experiment: Experiment,
+        phase: str,
+        label: str,
+        trials: Iterable[Trial],
+        *,
+        keep_states: Collection[Trial] = (),
     ) -> dict[Trial, TrialResult]:
-        """Results of the trials that ended well, in the order asked for; failures are in ``failures``."""
+        """Results of the trials that ended well, in the order asked for; failures are in ``failures``.
+
+        A trial whose beginning was trained earlier, and its state kept, is carried on from there.
+
+        Args:
+            experiment: What all trials have in common.
+            phase: Who is charged.
+            label: The phase in words, for progress.
+            trials: What is to be trained.
+            keep_states: Which of them will be carried on to a larger fraction.
+        """
         asked = list(dict.fromkeys(trials))
         context = experiment.context
         keys = {trial: trial.key(context) for trial in asked}
@@ -78,12 +100,16 @@ class Measurement:
         self.progress.start(label, len(asked), len(asked) - len(missing))
         # Long trials first: the last ones to finish are then short, and no worker idles for long.
         missing.sort(key=lambda t: -t.capacity * t.copies * t.fraction)
+        kept = frozenset(keep_states)
+        courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
         try:
-            for trial, result, worker in self._trained(experiment, missing):
+            for trial, result, worker in self._trained(experiment, courses):
                 if isinstance(result, TrialFailure):
                     self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
                     self._failed[keys[trial]] = result
                 else:
+                    self._keep(trial, result.state)
+                    result = replace(result, state=None)
                     self.store.record_result(self.run, phase, trial, keys[trial], result)
                     self._finished[keys[trial]] = result
                 self.trained += 1
@@ -92,11 +118,30 @@ class Measurement:
             self.progress.finish()
         return self._answer(asked, keys)
 
+    def forget_states(self) -> None:
+        """Let go of the states: what is asked for from now on is trained from its beginning."""
+        self._states.clear()
+        self._state_bytes = 0
+
+    def _start(self, trial: Trial) -> TrainingState | None:
+        """The state of a shorter training of the same network, or None."""
+        state = self._states.get(replace(trial, fraction=1.0))
+        return None if state is None or state.trial.fraction > trial.fraction else state
+
+    def _keep(self, trial: Trial, state: TrainingState | None) -> None:
+        """Hold the state that a trial ended in, in place of an earlier one, as long as there is room."""
+        whole = replace(trial, fraction=1.0)
+        before = self._states.pop(whole, None)
+        self._state_bytes -= 0 if before is None else _n_bytes(before)
+        if state is not None and self._state_bytes + _n_bytes(state) <= _MOST_STATES:
+            self._states[whole] = state
+            self._state_bytes += _n_bytes(state)
+
     def _trained(
-        self, experiment: Experiment, trials: Sequence[Trial]
+        self, experiment: Experiment, courses: Sequence[Course]
     ) -> Iterator[tuple[Trial, TrialResult | TrialFailure, str]]:
         """Each trial with what came of it and who did it; a pack that failed as a whole is tried one by one."""
-        waiting = packed(map(Course, trials), self.pack_size, self.executor.workers)
+        waiting = packed(courses, self.pack_size, self.executor.workers)
         while waiting:
             timeout = experiment.training.timeout_seconds * max(map(len, waiting))
             again: list[Pack] = []
@@ -119,6 +164,8 @@ class Measurement:
     def costs(self, labels: Mapping[str, str]) -> tuple[PhaseCost, ...]:
         """What each phase cost; a training that serves several phases is charged to the first that asked for it.
 
+        A network that was trained in several stretches counts once in a phase, its seconds are those of them all.
+
         Args:
             labels: Phases in the order they are shown, with their labels.
         """
@@ -126,8 +173,15 @@ class Measurement:
         for phase, label in labels.items():
             mine = {key: trial for key, (first, trial) in self._first_asked.items() if first == phase}
             if mine:
-                trainings = sum(trial.copies for trial in mine.values())
+                networks = {replace(trial, fraction=1.0) for trial in mine.values()}
+                trainings = sum(trial.copies for trial in networks)
                 failed = sum(key in self._failed for key in mine)
                 seconds = sum(self._finished[key].seconds for key in mine if key in self._finished)
                 found.append(PhaseCost(phase, label, trainings, failed, seconds))
         return tuple(found)
+
+
+def _n_bytes(state: TrainingState) -> int:
+    network = state.network
+    held = (network.values, network.means, network.squares)
+    return state.curve_TS.nbytes + sum(array.nbytes for arrays in held for array in arrays.values())

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grouping.candidates import BoolArray, Candidates, FloatArray
+from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
+from grouping.estimators.halving import fewest_survivors
 from grouping.tasks import Task
 from search.spec import Spec
 from search.trials import Trial
@@ -37,11 +38,13 @@ class PhaseCount:
         phase: ``search``, ``audit``, ``check`` (choices that rest on estimates), ``compare`` or ``confirm``.
         label: The phase in words.
         trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
+        least: The cost in trainings of the standard network where halving drops all it can; None without halving.
     """
 
     phase: str
     label: str
     trials: tuple[Trial, ...]
+    least: float | None = None
 
     @property
     def trainings(self) -> int:
@@ -124,6 +127,31 @@ class Plan:
         held, limit = self._held(self.plain_capacity), self.spec.budget.max_networks
         return max(1, min(held, len(self.main), limit if limit is not None else held))
 
+    @property
+    def shared_C(self) -> BoolArray:
+        """Candidates of two or more tasks that the search trains: halving compares them."""
+        return np.asarray(self.trained_C & (self.candidates.size_C >= 2))
+
+    @property
+    def halved_C(self) -> BoolArray:
+        """Candidates that halving may drop.
+
+        Never what serves every task alone, nor the user's own grouping: both are there to be compared with.
+        """
+        if self.spec.candidates.halving is None:
+            return np.zeros(len(self.candidates), dtype=bool)
+        members_CT = self.candidates.members_CT
+        halved_C = self.shared_C & ~members_CT[:, list(self.main)].all(axis=1)
+        for group in self.spec.evidence.grouping or ():
+            halved_C &= (members_CT != np.isin(self.candidates.tasks, group)).any(axis=1)
+        return np.asarray(halved_C)
+
+    @property
+    def single_T(self) -> IntArray:
+        """The candidate that is each task's own standard network, [T]."""
+        found = [self.index([task.name], STANDARD) for task in self.tasks]
+        return np.array([c for c in found if c is not None], np.int64)
+
     def _held(self, capacity: float) -> int:
         """How many networks of a capacity the budget holds while each served task has one head in one of them."""
         limit, at_C = self.spec.budget.inference, self.capacity_C == capacity
@@ -144,6 +172,10 @@ class Plan:
     def group(self, candidate: int) -> tuple[str, ...]:
         """Task names of a candidate."""
         return tuple(self.tasks[t].name for t in np.flatnonzero(self.candidates.members_CT[candidate]))
+
+    def key(self, candidate: int) -> tuple[tuple[str, ...], float]:
+        """Task names and capacity of a candidate, as its trials have them."""
+        return self.group(candidate), float(self.capacity_C[candidate])
 
     def index(self, group: Iterable[str], capacity: float) -> int | None:
         """The candidate with these tasks at this capacity, or None."""
@@ -175,13 +207,14 @@ class Plan:
         """Every phase with the most trainings it can take, over all repetitions of the split."""
         spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
         search = tuple(trial for split in range(splits) for trial in self.search_trials(split))
-        phases = [PhaseCount("search", "groups of the search", search)]
+        phases = [PhaseCount("search", "groups of the search", search, self._least())]
         typical = self._typical_group()
-        if self.audit_groups:
-            audit = (typical,) * (self.audit_groups * seeds * splits)
+        audited = self.audit_groups + self.audit_dropped
+        if audited:
+            audit = (typical,) * (audited * seeds * splits)
             phases.append(PhaseCount("audit", "random groups that audit the estimates", audit))
         if self._guessed_C.any():
-            most = min(ROUNDS * self.networks * seeds, self.spare - self.audit_groups * seeds)
+            most = min(ROUNDS * self.networks * seeds, self.spare - audited * seeds)
             phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
         if spec.evidence.best_of_random and self.networks > 1 and self.random_groups():
             compare = (typical,) * (self.random_groups() * seeds * splits)
@@ -189,6 +222,21 @@ class Plan:
         confirm = self._confirmed() * (spec.evidence.seeds * splits)
         phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
         return tuple(phases)
+
+    def _least(self) -> float | None:
+        """Standard trainings of the search, over all splits, where every rung drops as many groups as it can."""
+        halving, halved_C = self.spec.candidates.halving, self.halved_C
+        if halving is None:
+            return None
+        stretches = np.diff([0.0, *halving.rungs, 1.0])
+        least = float(self.capacity_C[self.trained_C & ~halved_C].sum())
+        for capacity in np.unique(self.capacity_C[halved_C]).tolist():
+            compared_C = self.shared_C & (self.capacity_C == capacity)
+            spared_C = ~halved_C[compared_C]
+            members_CT = self.candidates.members_CT[compared_C]
+            left = [len(members_CT), *fewest_survivors(members_CT, spared_C, halving.keep, len(halving.rungs))]
+            least += capacity * float(stretches @ (np.array(left) - spared_C.sum()))
+        return least * self.spec.training.seeds * self.spec.evidence.splits
 
     def _typical_group(self) -> Trial:
         """A network of the size that a grouping within the budget has on average."""
@@ -218,16 +266,25 @@ class Plan:
     @property
     def audit_groups(self) -> int:
         """Random groups that the estimates are audited on: what the spec asks for, and half of the spare at most."""
-        guessed = self._guessed_C & (self.candidates.size_C >= 3)
-        affordable = self.spare // 2 // self.spec.training.seeds
-        return min(self.spec.affinity.audit, int(guessed.sum()), affordable)
+        guessed = self._guessed_C & ~self.halved_C & (self.candidates.size_C >= 3)
+        return min(self.spec.affinity.audit, int(guessed.sum()), self._affordable)
+
+    @property
+    def audit_dropped(self) -> int:
+        """Dropped groups, at random, that are trained to the end all the same, to tell what halving costs: as many."""
+        return min(self.spec.affinity.audit, int(self.halved_C.sum()), self._affordable - self.audit_groups)
+
+    @property
+    def _affordable(self) -> int:
+        """Groups that half of the spare pays for."""
+        return self.spare // 2 // self.spec.training.seeds
 
     @property
     def _guessed_C(self) -> BoolArray:
         """Candidates that are chosen on an estimate unless they are trained later."""
         if self.spec.affinity.estimator == "early-stopping":
             return self.choosable_C
-        return self.choosable_C & ~self.trained_C
+        return self.choosable_C & (~self.trained_C | self.halved_C)
 
     def random_groups(self) -> int:
         """Groups of two or more tasks that the search trains (the all-in-one is free): random search gets as many.

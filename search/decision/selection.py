@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import FloatArray, IntArray
+from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.curves import CurveTable
 from grouping.errors import NoResultError
+from grouping.estimators.halving import with_early_losses
 from grouping.estimators.higher_order import higher_order
 from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
@@ -27,6 +28,7 @@ __all__ = [
     "choose",
     "completed",
     "curves_of",
+    "early",
     "finished",
     "frontier",
     "measured",
@@ -82,11 +84,15 @@ def reference_losses(plan: Plan, curves: CurveTable, failures: Mapping[Trial, st
     return reference_T
 
 
-def measured(plan: Plan, curves: CurveTable, reference_T: FloatArray) -> LossTable:
-    """Raw losses to choose on: those of the kept states, or early ones where the estimator is early stopping."""
+def measured(plan: Plan, curves: CurveTable, reference_T: FloatArray, dropped: Collection[int] = ()) -> LossTable:
+    """Raw losses to choose on: those of the kept states, or early ones where the estimator is early stopping.
+
+    Candidates that halving dropped and nobody trained to the end have an early loss, marked as an estimate.
+    """
     if plan.spec.affinity.estimator == "early-stopping":
         return curves.at_fraction(plan.spec.affinity.fraction)
-    return finished(curves, reference_T)
+    early_C = np.isin(np.arange(len(plan.candidates)), list(dropped))
+    return with_early_losses(finished(curves, reference_T), curves, early_C, plan.single_T, reference_T)
 
 
 def finished(curves: CurveTable, reference_T: FloatArray) -> LossTable:
@@ -174,12 +180,14 @@ def _in_plan(solution: Solution, usable: IntArray) -> Solution:
 
 
 def never_trained(plan: Plan, table: LossTable, failures: Collection[Trial]) -> tuple[int, ...]:
-    """Candidates that were tried and failed with every seed."""
+    """Candidates that were tried and failed with every seed; what halving dropped was tried if that was to the end."""
     failed = {(trial.tasks, trial.capacity) for trial in failures}
+    to_the_end = {(trial.tasks, trial.capacity) for trial in failures if trial.fraction == 1}
+    early_C = _early(table)
     return tuple(
         int(c)
-        for c in np.flatnonzero((table.replicates_CT == 0).all(axis=1))
-        if (plan.group(int(c)), float(plan.capacity_C[c])) in failed
+        for c in np.flatnonzero(_unfinished(table))
+        if (plan.group(int(c)), float(plan.capacity_C[c])) in (to_the_end if early_C[c] else failed)
     )
 
 
@@ -196,5 +204,19 @@ def affinity_capacity(plan: Plan, table: LossTable) -> float:
 
 
 def unmeasured(solution: Solution, table: LossTable) -> tuple[int, ...]:
-    """Chosen candidates that no seed has measured."""
-    return tuple(int(c) for c in solution.chosen if (table.replicates_CT[c] == 0).all())
+    """Chosen candidates that no seed has measured, or early only."""
+    return tuple(int(c) for c in solution.chosen if _unfinished(table)[c])
+
+
+def early(table: LossTable) -> tuple[int, ...]:
+    """Candidates of a table of raw losses that were dropped, so that it holds an early loss of them."""
+    return tuple(np.flatnonzero(_early(table)).tolist())
+
+
+def _early(table: LossTable) -> BoolArray:
+    assert table.estimated_CT is not None
+    return np.asarray(table.estimated_CT.any(axis=1))
+
+
+def _unfinished(table: LossTable) -> BoolArray:
+    return np.asarray((table.replicates_CT == 0).all(axis=1) | _early(table))

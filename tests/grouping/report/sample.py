@@ -17,12 +17,14 @@ from grouping.recommendation import (
     Estimate,
     FrontierPoint,
     GroupingFrequency,
+    Halving,
     Network,
     Paired,
     PairFrequency,
     PhaseCost,
     RandomGroupings,
     Recommendation,
+    Rung,
     Selection,
     SharingCost,
     Stability,
@@ -256,6 +258,10 @@ def weather() -> Content:
             "commit": "2663038", "seeds": {"search": [0, 1, 2], "confirm": [1000, 1001, 1002, 1003, 1004]},
         },
         command="taskgroup recommend configs/nyc_weather.yaml",
+        halving=Halving(
+            0.5, (Rung(0.25, 29, 11), Rung(0.5, 18, 4)), 0.304, 6, 2, 1, 0.0123,
+            ("temp+wind_u", "dewp+visib"),
+        ),
     )  # fmt: skip
     return Content(recommendation, curves, _losses(curves))
 
@@ -311,6 +317,7 @@ def nasty() -> Content:
         repeated_splits=(),
         environment={"note": NASTY_NAMES[1]},
         command=f"taskgroup recommend '{NASTY_NAMES[0]}.yaml'",
+        halving=None,
     )  # fmt: skip
     return Content(recommendation, curves, _losses(curves))
 
