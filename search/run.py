@@ -18,6 +18,7 @@ from search.data.dataset import load_dataset
 from search.decision import assembly
 from search.decision.contenders import CostOf
 from search.decision.decide import Decision, decide
+from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
 from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress
 from search.decision.plan import Latency, Plan
@@ -96,7 +97,7 @@ def run_recommendation(
     progress: Progress,
     *,
     train: TrainPack | None = None,
-    announce: Callable[[Speed], None] = lambda speed: None,
+    announce: Callable[[EngineChoice, Speed], None] = lambda engine, speed: None,
     command: str = "",
 ) -> Recommendation:
     """Make a recommendation, from a plan to a written report.
@@ -108,8 +109,8 @@ def run_recommendation(
         folder: Where its files go.
         executor: The workers.
         progress: Told how far the run is.
-        train: What trains a pack of trials; must be picklable. Default: the spec's engine.
-        announce: Told how fast the workers are before the long part begins.
+        train: What trains a pack of trials; must be picklable. Default: the engine's way.
+        announce: Told which engine trains and how fast before the long part begins.
         command: What reproduces the run.
 
     Raises:
@@ -118,12 +119,17 @@ def run_recommendation(
     """
     began = time.monotonic()
     earlier = store.run(run).seconds
+    if train is None:
+        choice = choose_engine(job.plan, job.experiments[0], executor)
+    else:
+        choice = EngineChoice("plain", "trained by the caller's own function")
+    job = _settled(job, choice, store, run)
     folder.write_text("spec.yaml", dump_spec(job.spec))
-    engine = ENGINES[job.spec.training.engine]
+    engine = ENGINES[choice.engine]
     train = train or engine.train
-    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities)
+    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, engine.pack_size)
     _check_minutes(job, speed)
-    announce(speed)
+    announce(choice, speed)
     measurement = Measurement(store, run, executor, train, progress, engine.pack_size)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
@@ -135,6 +141,17 @@ def run_recommendation(
     write_run(folder, recommendation, decisions[0], store.trials(run))
     store.set_progress(run, best=recommendation.solution.objective)
     return recommendation
+
+
+def _settled(job: Job, choice: EngineChoice, store: Store, run: str) -> Job:
+    """The job with its engine in the spec, for this run and every time it is resumed."""
+    if job.spec.training.engine == choice.engine:
+        return job
+    experiments = tuple(with_engine(experiment, choice.engine) for experiment in job.experiments)
+    spec = job.spec.model_copy(update={"training": experiments[0].training})
+    store.set_spec(run, dump_spec(spec))
+    store.add_event(run, "engine", {"engine": choice.engine, "reason": choice.reason, "seconds": dict(choice.seconds)})
+    return replace(job, spec=spec, plan=replace(job.plan, spec=spec), experiments=experiments)
 
 
 def _recommendation(

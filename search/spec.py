@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Weighting = Literal["equal"]
-EngineName = Literal["plain", "fused"]
+EngineName = Literal["plain", "fused", "fused-onednn", "fused-relaxed"]
 Estimator = Literal["measured", "higher-order", "early-stopping"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -145,7 +145,10 @@ class NetworkSpec(_Section):
 
 
 class TrainingSpec(_Section):
-    """How every candidate is trained; ``seeds`` replicates of each during the search."""
+    """How every candidate is trained; ``seeds`` replicates of each during the search.
+
+    ``engine: auto`` stands for the fastest engine that rounds nothing, found when a run begins and kept in its spec.
+    """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 12
     batch_size: Count = 256
@@ -154,7 +157,7 @@ class TrainingSpec(_Section):
     seeds: Repeats = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
-    engine: EngineName = "plain"
+    engine: EngineName | Literal["auto"] = "auto"
     readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0
 

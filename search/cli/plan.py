@@ -11,6 +11,7 @@ from search.cli.console import JsonFlag, emit_json, escape_controls, print_resul
 
 if TYPE_CHECKING:
     from search.data.dataset import Dataset
+    from search.decision.engine_choice import EngineChoice
     from search.decision.plan import Plan
     from search.decision.probe import Speed
 
@@ -36,16 +37,17 @@ def plan(
         made = prepare(resolved, spec.parent).plan
     else:
         made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T)
-    speed = _probe(made, dataset) if probe else None
+    engine, speed = _probe(made, dataset) if probe else (None, None)
     for warning in dataset.warnings:
         warn(warning)
     if as_json:
-        emit_json(plan_as_json(made, dataset, speed))
+        emit_json(plan_as_json(made, dataset, speed, engine))
     else:
-        print_result(plan_as_text(made, dataset, speed))
+        print_result(plan_as_text(made, dataset, speed, engine))
 
 
-def _probe(made: Plan, dataset: Dataset) -> Speed:
+def _probe(made: Plan, dataset: Dataset) -> tuple[EngineChoice, Speed]:
+    from search.decision.engine_choice import choose_engine, with_engine
     from search.decision.probe import measure_speed
     from search.execution.ray_executor import RayExecutor
     from search.training.engines import ENGINES
@@ -54,10 +56,15 @@ def _probe(made: Plan, dataset: Dataset) -> Speed:
     cluster, training = made.spec.cluster, made.spec.training
     experiment = Experiment(dataset, made.spec.network, training)
     with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
-        return measure_speed(experiment, executor, ENGINES[training.engine].train, made.spec.network.capacities)
+        choice = choose_engine(made, experiment, executor)
+        engine, experiment = ENGINES[choice.engine], with_engine(experiment, choice.engine)
+        capacities = made.spec.network.capacities
+        return choice, measure_speed(experiment, executor, engine.train, capacities, engine.pack_size)
 
 
-def plan_as_json(made: Plan, dataset: Dataset, speed: Speed | None) -> dict[str, Any]:
+def plan_as_json(
+    made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None
+) -> dict[str, Any]:
     """What ``plan --json`` prints."""
     phases: list[dict[str, Any]] = [
         {
@@ -93,12 +100,14 @@ def plan_as_json(made: Plan, dataset: Dataset, speed: Speed | None) -> dict[str,
             "workers": speed.workers,
             "memory_mb": speed.memory_mb * speed.workers,
         }
+    if engine:
+        data["probe"]["engine"] = engine.engine
     return data
 
 
-def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None) -> str:
+def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None) -> str:
     """The same for people."""
-    data = plan_as_json(made, dataset, speed)
+    data = plan_as_json(made, dataset, speed, engine)
     rows = data["rows"]
     estimator = {
         "measured": "measured losses only",
@@ -129,6 +138,8 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None) -> str:
     lines.append(line + (f"{data['probe']['minutes']:>10.1f}" if speed else ""))
     if speed:
         lines.append(f"On {speed.workers} workers, {data['probe']['memory_mb']:,.0f} MiB of memory together.")
-    else:
+    if engine:
+        lines.append(f"Engine {engine.engine}: {engine.reason}.")
+    if not speed:
         lines.append("Minutes and memory: taskgroup plan --probe")
     return escape_controls("\n".join(lines))

@@ -14,6 +14,7 @@ import typer
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result, warn
 
 if TYPE_CHECKING:
+    from search.decision.engine_choice import EngineChoice
     from search.decision.probe import Speed
     from search.run import Job
     from search.store.store import Store
@@ -96,10 +97,11 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
         cluster = job.spec.cluster
         with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
 
-            def announce(speed: Speed) -> None:
+            def announce(engine: EngineChoice, speed: Speed) -> None:
                 phases = job.plan.phases()
                 minutes = sum(speed.wall(phase.trials) for phase in phases) / 60
                 networks = sum(phase.trainings for phase in phases)
+                note(f"engine {engine.engine}: {engine.reason}", quiet=quiet)
                 note(
                     f"up to {networks:,} trainings, about {minutes:.1f} minutes on {speed.workers} workers",
                     quiet=quiet,

@@ -15,7 +15,7 @@ from search.errors import TrialError
 from search.execution.executor import Executor
 from search.training.experiment import Experiment
 from search.training.packs import TrainPack
-from search.trials import Trial, TrialFailure
+from search.trials import Course, Trial, TrialFailure
 
 __all__ = ["Speed", "measure_speed"]
 
@@ -64,8 +64,9 @@ def measure_speed(
     executor: Executor,
     train: TrainPack,
     capacities: Iterable[float],
+    pack_size: int = 1,
 ) -> Speed:
-    """Time short trainings of the smallest and largest networks, every worker busy, as in the run itself.
+    """Time short trainings of the smallest and largest networks, in packs and every worker busy, as in the run itself.
 
     Raises:
         TrialError: none of the short trainings worked.
@@ -76,27 +77,32 @@ def measure_speed(
     shapes = list(dict.fromkeys([(tasks[:1], 1.0), (tasks, 1.0), (tasks, sizes[0]), (tasks, sizes[-1])]))
 
     def timed(shapes: Sequence[tuple[tuple[str, ...], float]], epochs_each: int) -> tuple[Timed, float]:
-        """Process seconds of one training of each shape on each worker, and the wall seconds of all."""
-        jobs = [
-            Trial(group, size, seed + i, phase="probe", fraction=epochs_each / epochs)
+        """Process seconds of the trainings of a pack of each shape on each worker, and the wall seconds of all."""
+        packs = [
+            tuple(
+                Course(Trial(group, size, seed + worker * pack_size + i, phase="probe", fraction=epochs_each / epochs))
+                for i in range(pack_size)
+            )
             for group, size in shapes
-            for i in range(executor.workers)
+            for worker in range(executor.workers)
         ]
         began = time.monotonic()
         good, reasons = [], []
-        for outcome in executor.run(train, experiment, [(job,) for job in jobs]):
-            result = TrialFailure(outcome.failure) if outcome.result is None else outcome.result[0]
-            if isinstance(result, TrialFailure):
-                reasons.append(result.reason)
-            else:
-                good.append((jobs[outcome.index], result.seconds))
+        for outcome in executor.run(train, experiment, packs):
+            pack = packs[outcome.index]
+            results = [TrialFailure(outcome.failure)] * len(pack) if outcome.result is None else outcome.result
+            for course, result in zip(pack, results, strict=True):
+                if isinstance(result, TrialFailure):
+                    reasons.append(result.reason)
+                else:
+                    good.append((course.trial, result.seconds))
         if not good:
             raise TrialError(f"the first trainings failed: {reasons[0]}")
         return good, time.monotonic() - began
 
     _, start = timed(shapes[:1], 1)  # workers import and warm up
     short, _ = timed(shapes[:1], 1)
-    typical = max(1e-3, min(seconds for _, seconds in short))
+    typical = max(1e-3, pack_size * min(seconds for _, seconds in short))
     # Two lengths tell what starting a training takes from what an epoch takes.
     long, wall = timed(shapes, min(epochs, max(2, round(_LONG_ENOUGH / typical))))
     # Process time knows nothing of waiting for a core or for the next job; the wall time of the batch does.

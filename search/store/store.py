@@ -161,6 +161,11 @@ class Store:
             row.state = state
             add_event(session, row, "state", {"from": before, "to": state})
 
+    def set_spec(self, run: str, spec: str) -> None:
+        """Put a spec in place of the present one, once what was left open in it has been decided."""
+        with self._write(self._durable) as session:
+            self._mine(session, run).spec = storable(spec)
+
     def heartbeat(self, run: str) -> None:
         """Say that the owner lives; every few seconds is enough."""
         with self._write(self._quick) as session:

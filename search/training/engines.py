@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from search.spec import EngineName
+from search.training import stack_onednn
+from search.training.experiment import Experiment
 from search.training.fused import train_fused
 from search.training.packs import TrainPack, train_plain
 
@@ -18,13 +21,26 @@ class Engine:
     Args:
         train: Trains one.
         pack_size: So many networks in a pack are worth having; more leave the processor's cache.
+        exact: Whether it never rounds more than single precision does; only such an engine is chosen unasked.
+        obstacle: Why it cannot train the networks of an experiment; empty if it can.
     """
 
     train: TrainPack
     pack_size: int
+    exact: bool = True
+    obstacle: Callable[[Experiment], str] = lambda experiment: ""
+
+
+def _onednn_obstacle(experiment: Experiment) -> str:
+    return "" if stack_onednn.available() else "this build of torch lacks the operator mkldnn._linear_pointwise"
 
 
 ENGINES: dict[EngineName, Engine] = {
     "plain": Engine(train_plain, pack_size=1),
     "fused": Engine(train_fused, pack_size=8),
+    "fused-onednn": Engine(train_fused, pack_size=8, obstacle=_onednn_obstacle),
+    "fused-relaxed": Engine(train_fused, pack_size=16, exact=False),
 }
+"""``fused`` leaves products to torch's batched operation, ``fused-onednn`` to oneDNN network by network, and
+``fused-relaxed`` to whatever torch takes when it is permitted to round (``search.training.relaxed``).
+"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +26,7 @@ from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import LossWatch
+from search.training.relaxed import relaxed_products
 from search.training.scoring import ResidentPart, resident, score
 from search.training.stack import StackShape
 from search.training.stacked_fit import StackedFit
@@ -57,7 +59,8 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
     stacks: dict[StackShape, list[_Runner]] = {}
     for runner in runners:
         stacks.setdefault(runner.shape, []).append(runner)
-    with one_thread():
+    permission = relaxed_products() if experiment.training.engine == "fused-relaxed" else nullcontext()
+    with one_thread(), permission:
         for shape, together in stacks.items():
             _train(experiment, shape, together)
         for runner in runners:

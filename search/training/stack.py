@@ -123,7 +123,7 @@ class StackedNetworks:
 
     def kept(self, members: Sequence[int]) -> StackedNetworks:
         """Some of the networks in a stack of their own."""
-        other = StackedNetworks(self.shape, len(members), self.rows, self.values.dtype, str(self.values.device))
+        other = type(self)(self.shape, len(members), self.rows, self.values.dtype, str(self.values.device))
         other.values.copy_(self.selected(self.values, members))
         return other
 

@@ -20,6 +20,7 @@ from search.training.adam import Adam
 from search.training.progress import load_moments, network_state, restore
 from search.training.scoring import ResidentPart
 from search.training.stack import ROWS, StackedNetworks, StackShape, padded
+from search.training.stack_onednn import OneDnnNetworks
 from search.training.stacked_batches import StackedBatches
 from search.training.stacked_losses import OwnTask, StackedLosses
 from search.trials import NetworkState
@@ -37,7 +38,7 @@ class StackedFit:
         networks: Their initial values; brought to where they start from.
         tasks: Their tasks; ``member`` is the place in ``networks``.
         part: The training rows with all tasks of the data set.
-        training: Batch size and Adam's settings.
+        training: Batch size, Adam's settings, and the engine, which says how products are made.
         order_seeds: Of each network's order of rows, length K.
         dtype: Precision of the training.
         starts: Where earlier trainings of the networks stopped, all after as many steps; default: to begin.
@@ -56,7 +57,9 @@ class StackedFit:
     ) -> None:
         self._device = str(part.inputs_NF.device)
         rows = max(_READ_ROWS, min(training.batch_size, len(part.inputs_NF)))
-        self._stack = StackedNetworks(shape, len(networks), rows, dtype, self._device)
+        by_onednn = training.engine == "fused-onednn" and dtype == torch.float32 and self._device == "cpu"
+        stack = OneDnnNetworks if by_onednn else StackedNetworks
+        self._stack = stack(shape, len(networks), rows, dtype, self._device)
         self._done = starts[0].step if starts else 0
         self._adam = Adam([self._stack.values], training.learning_rate, training.weight_decay, self._done)
         for network, start in zip(networks, starts, strict=bool(starts)):

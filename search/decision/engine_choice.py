@@ -1,0 +1,139 @@
+"""Which engine a run trains with: the fastest on packs like its own, measured once for a moment and then kept.
+
+Numbers of different engines differ by rounding and later by chaos, so the choice is written into the run's spec before
+the first training, and every worker and every resumption obeys it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+
+from search.data.dataset import Part
+from search.decision.plan import Plan
+from search.errors import SpecError, TrialError
+from search.execution.executor import Executor
+from search.spec import EngineName
+from search.training.engines import ENGINES
+from search.training.experiment import Experiment
+from search.trials import Course, Trial, TrialFailure, TrialResult
+
+__all__ = ["EngineChoice", "choose_engine", "with_engine"]
+
+_STEPS = 40
+"""Optimiser steps of a timed training, which is one epoch: what an engine gains does not depend on how long it runs."""
+_ROUNDS = 3  # of which the best counts: whatever else runs here only ever slows down
+_CAPACITIES = 2  # the two that take most of the run's time
+_SHORT = 20.0
+"""Seconds: a run that the plain engine trains in this time on one worker is over before a choice would pay."""
+_GAIN = 0.95
+"""Another engine is taken only if it needs at most this share of the present one's time."""
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """What was chosen and why.
+
+    Args:
+        engine: The choice.
+        reason: One clause for people.
+        seconds: Predicted process seconds of the run's trainings with each engine that was timed.
+    """
+
+    engine: EngineName
+    reason: str
+    seconds: Mapping[EngineName, float] = field(default_factory=dict)
+
+
+def with_engine(experiment: Experiment, engine: EngineName) -> Experiment:
+    """The same experiment with another engine."""
+    return replace(experiment, training=experiment.training.model_copy(update={"engine": engine}))
+
+
+def choose_engine(plan: Plan, experiment: Experiment, executor: Executor) -> EngineChoice:
+    """The engine that the spec names, or the fastest exact one that can train these networks.
+
+    Raises:
+        SpecError: the named engine cannot train these networks.
+        TrialError: an engine trains none of them.
+    """
+    asked = experiment.training.engine
+    if asked != "auto":
+        obstacle = ENGINES[asked].obstacle(experiment)
+        if obstacle:
+            raise SpecError(
+                f"the engine '{asked}' cannot train these networks: {obstacle}",
+                where="training.engine",
+                fix="Use the engine 'auto' or 'plain'",
+            )
+        return EngineChoice(asked, "as the spec says")
+    loads = _loads(plan)
+    names: list[EngineName] = [name for name, one in ENGINES.items() if one.exact and not one.obstacle(experiment)]
+    seconds: dict[EngineName, float] = {}
+    for round_ in range(_ROUNDS):
+        for name in names:
+            total = _predicted(experiment, executor, name, loads)
+            seconds[name] = min(total, seconds.get(name, total))
+            if not round_ and name == "plain" and total < _SHORT:
+                return EngineChoice("plain", "the run is short", seconds)
+    best = names[0]
+    for name in names[1:]:
+        if seconds[name] < _GAIN * seconds[best]:
+            best = name
+    gain = seconds["plain"] / seconds[best]
+    return EngineChoice(best, "none is faster here" if best == "plain" else f"{gain:.1f} times as fast here", seconds)
+
+
+def _loads(plan: Plan) -> list[tuple[tuple[Trial, ...], float]]:
+    """Trials of one capacity and how many whole trainings they come to, for the capacities that take most time."""
+    by_capacity: dict[float, list[Trial]] = {}
+    for phase in plan.phases():
+        for trial in phase.trials:
+            if trial.capacity in plan.capacity_C:  # others are tried in comparisons, and may have no integer widths
+                by_capacity.setdefault(trial.capacity, []).append(trial)
+    loads = [(tuple(trials), sum(t.copies * t.fraction for t in trials)) for trials in by_capacity.values()]
+    return sorted(loads, key=lambda load: -load[1] * load[0][0].capacity)[:_CAPACITIES]
+
+
+def _predicted(
+    experiment: Experiment, executor: Executor, name: EngineName, loads: Sequence[tuple[tuple[Trial, ...], float]]
+) -> float:
+    """Process seconds of the loads with an engine, from one short pack of each on every worker."""
+    short, share = _shortened(with_engine(experiment, name))
+    engine, total = ENGINES[name], 0.0
+    for trials, trainings in loads:
+        seeds = range(engine.pack_size)  # more than the trials' own, where they are too few for a pack
+        alike = dict.fromkeys((trial.tasks, trial.capacity, trial.seed + seed) for seed in seeds for trial in trials)
+        pack = tuple(Course(Trial(*network, phase="probe")) for network in islice(alike, engine.pack_size))
+        outcomes = list(executor.run(engine.train, short, [pack] * executor.workers))
+        results = [result for outcome in outcomes for result in outcome.result or ()]
+        good = [result.seconds for result in results if isinstance(result, TrialResult)]
+        if not good:
+            failures = [result.reason for result in results if isinstance(result, TrialFailure)]
+            raise TrialError(f"the first trainings failed: {[*failures, *(o.failure for o in outcomes)][0]}")
+        total += trainings * sum(good) / len(good) / share
+    return total
+
+
+def _shortened(experiment: Experiment) -> tuple[Experiment, float]:
+    """The experiment on some of its rows for one epoch, and the share of a whole training that this is."""
+    dataset, training = experiment.dataset, experiment.training
+    rows = min(len(dataset.train), _STEPS * training.batch_size)
+    read = max(1, len(dataset.validation) * rows // len(dataset.train))
+    short = replace(
+        dataset,
+        train=_first(dataset.train, rows),
+        # A label that is missing takes as long as one that is not, and a task without any would be a failure.
+        validation=_first(dataset.validation, read, fill=0.0),
+        fingerprint=f"{dataset.fingerprint}, first {rows}",
+    )
+    whole = len(dataset.train) * training.epochs
+    return replace(experiment, dataset=short, training=training.model_copy(update={"epochs": 1})), rows / whole
+
+
+def _first(part: Part, rows: int, fill: float = np.nan) -> Part:
+    targets_NT = np.nan_to_num(part.targets_NT[:rows], nan=fill)
+    return Part(part.inputs_NF[:rows], targets_NT, part.cluster_N[:rows])
