@@ -68,10 +68,11 @@ def test_solving_a_table_loads_no_training_and_no_charts(tmp_path: Path) -> None
     assert not loaded & SLOW_TO_SOLVE
 
 
-def test_planning_loads_no_training_and_no_charts(tmp_path: Path) -> None:
-    rows = "\n".join(f"{i},{i % 7},{i % 5},{(i * i) % 11}" for i in range(60))
-    (tmp_path / "rows.csv").write_text(f"x1,x2,a,b\n{rows}\n")
-    (tmp_path / "spec.yaml").write_text(SPEC)
+@pytest.mark.parametrize("network", ["", "network: {trunk: cnn, widths: [4, 4], image: [1, 2, 3]}\n"])
+def test_planning_loads_no_training_and_no_charts(tmp_path: Path, network: str) -> None:
+    rows = "\n".join(",".join(str((i + 1) ** f % 17) for f in range(1, 9)) for i in range(60))
+    (tmp_path / "rows.csv").write_text(f"x1,x2,x3,x4,x5,x6,a,b\n{rows}\n")
+    (tmp_path / "spec.yaml").write_text(SPEC + network)
     loaded = _after_command(tmp_path, "plan", "spec.yaml", "--json")
     assert "search" in loaded
     assert not loaded & SLOW_TO_SOLVE

@@ -40,6 +40,8 @@ def _explain(problem: ErrorDetails, path: FieldPath, schema: type[BaseModel]) ->
         case "extra_forbidden":
             keys = _section(schema, path[:-1]).model_fields
             return f"unknown key '{path[-1]}'", nearest_name(str(path[-1]), keys)
+        case "missing" if isinstance(path[-1], int):
+            return f"the list has no entry {path[-1] + 1}", "Add it"
         case "missing":
             return f"the key '{path[-1]}' is missing", "Add it"
         case "literal_error":

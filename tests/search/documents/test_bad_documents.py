@@ -132,6 +132,23 @@ FIELDS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "section-is-null": ("training: {epochs: 3, learning_rate: 1e-3, seeds: 3}", "training:", "training", ("mapping",)),
     "section-is-a-list": ("{inference: 3}", "[3]", "budget", ("list", "mapping")),
     "text-for-a-list": ("{source: nyc-weather}", "{source: nyc-weather, inputs: x_*}", "data.inputs", ("list",)),
+    "unknown-trunk": ("budget:", "network: {trunk: cmn}\nbudget:", "network.trunk", ("'cmn'", "Did you mean 'cnn'?")),
+    "image-for-an-mlp": ("budget:", "network: {image: [1, 8, 8]}\nbudget:", "network.image", ("not images", "cnn")),
+    "cnn-of-one-width": ("budget:", "network: {trunk: cnn, widths: [4]}\nbudget:", "network.widths", ("two widths",)),
+    "image-too-small": (
+        "budget:",
+        "network: {trunk: cnn, widths: [4, 4, 4, 4], image: [1, 7, 9]}\nbudget:",
+        "network.widths",
+        ("leave nothing of an image 1 x 7 x 9", "3 widths at most"),
+    ),
+    "image-without-channels": (
+        "budget:",
+        "network: {trunk: cnn, image: [8, 8]}\nbudget:",
+        "network.image",
+        ("the list has no entry 3",),
+    ),
+    "unknown-norm": ("budget:", "network: {norm: layer}\nbudget:", "network.norm", ("'layer'",)),
+    "dropping-everything": ("budget:", "network: {dropout: 1}\nbudget:", "network.dropout", ("below 1",)),
     "no-widths": ("budget:", "network: {widths: []}\nbudget:", "network.widths", ("at least 1",)),
     "fractions-not-1": (
         "{source: nyc-weather}",
