@@ -140,13 +140,13 @@ class RayExecutor:
         finished: list[Outcome[R]] = []
         self._failed_starts = 0
         try:
-            call = (ray.put(function), self._put(shared))
+            function_at, shared_at = ray.put(function), self._put(shared)
             while True:
                 self._hire(len(waiting))
                 while waiting and self._idle:
                     index, attempt = waiting.popleft()
                     worker = self._idle.pop()
-                    answer = worker.handle.call.remote(*call, index, jobs[index])
+                    answer = worker.handle.call.remote(function_at, [shared_at], index, jobs[index])
                     self._busy[answer] = _Assignment(worker, index, attempt, time.monotonic() + limit)
                 yield from finished  # only now: the workers are busy while the caller looks at these
                 if not waiting and not self._jobs_under_way():
@@ -313,11 +313,18 @@ def _cores() -> int:
 class _Actor:
     """The far end: calls a function and tells its outcome, whatever happens inside."""
 
+    def __init__(self) -> None:
+        self._held: tuple[Any, Any] | None = None  # where the shared value lay, and the value
+
     def name(self) -> str:
         return this_worker()
 
-    def call(self, function: Callable[[S, J], R], shared: S, index: int, job: J) -> Outcome[R]:
+    def call(self, function: Callable[[S, J], R], shared_at: list[Any], index: int, job: J) -> Outcome[R]:
+        """Call a function on a job; ``shared_at`` wraps a reference, so that the same value is not opened twice."""
         try:
-            return Outcome(index, function(shared, job), worker=this_worker())
+            if self._held is None or self._held[0] != shared_at[0]:
+                self._held = None  # the old value goes before the new one comes
+                self._held = (shared_at[0], ray.get(shared_at[0]))
+            return Outcome(index, function(self._held[1], job), worker=this_worker())
         except BaseException as error:  # noqa: BLE001  (SystemExit too: whatever a job raises is its own outcome)
             return failed(index, error)

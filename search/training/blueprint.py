@@ -27,7 +27,8 @@ from search.training.checkpoint import NetworkHeader
 from search.training.experiment import Experiment
 from search.training.loop import reading_steps
 from search.training.losses import TaskBlock, averaged_outputs, task_blocks
-from search.training.scoring import ResidentPart, mean_scores
+from search.training.residence import ResidentPart
+from search.training.scoring import mean_scores
 from search.trials import Trial, stream_seed
 
 __all__ = ["Blueprint", "blueprint"]

@@ -27,7 +27,8 @@ from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import LossWatch
 from search.training.relaxed import relaxed_products
-from search.training.scoring import ResidentPart, resident, score
+from search.training.residence import ResidentPart, resident
+from search.training.scoring import score
 from search.training.stack import StackShape
 from search.training.stacked_fit import StackedFit
 from search.training.stacked_losses import OwnTask

@@ -19,7 +19,7 @@ from search.spec import TrainingSpec
 from search.training.adam import Adam
 from search.training.losses import TaskBlock, batch_losses, row_losses
 from search.training.progress import load_moments, network_state, restore
-from search.training.scoring import ResidentPart
+from search.training.residence import ResidentPart
 from search.training.weighting import WEIGHTINGS
 from search.trials import NetworkState
 

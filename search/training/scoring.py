@@ -7,9 +7,7 @@ Axes: ``N`` rows, ``T`` tasks of the network, ``O`` outputs, ``G`` clusters of r
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,40 +15,15 @@ from torch import Tensor, nn
 
 from grouping.candidates import FloatArray
 from grouping.tasks import Metric
-from search.data.dataset import Dataset, Part
+from search.data.dataset import Dataset
 from search.training.losses import TaskBlock, averaged_outputs, row_scores
 from search.training.metrics import natural_metrics
+from search.training.residence import ResidentPart, resident
 from search.trials import TestScores
 
-__all__ = ["ResidentPart", "mean_scores", "predict", "resident", "score"]
+__all__ = ["mean_scores", "predict", "score"]
 
 _ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
-
-
-@dataclass(frozen=True, eq=False)
-class ResidentPart:
-    """A part as tensors where the network lives.
-
-    Args:
-        inputs_NF: Encoded rows.
-        targets_NT: Targets of the trial's tasks, 0 where the label is missing.
-        labelled_NT: 1 where the label exists, else 0 (float, because it multiplies losses).
-    """
-
-    inputs_NF: Tensor
-    targets_NT: Tensor
-    labelled_NT: Tensor
-
-
-def resident(part: Part, columns: Sequence[int], device: torch.device) -> ResidentPart:
-    """Inputs and the targets in ``columns``; inputs are shared with the NumPy array on CPU, never copied."""
-    with warnings.catch_warnings():
-        # Arrays out of Ray's object store are read-only; nothing here writes to them.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        inputs_NF = torch.from_numpy(part.inputs_NF).to(device)
-    targets_NT = torch.from_numpy(part.targets_NT[:, list(columns)]).to(device)
-    missing_NT = targets_NT.isnan()
-    return ResidentPart(inputs_NF, targets_NT.masked_fill(missing_NT, 0), (~missing_NT).float())
 
 
 def predict(networks: Sequence[nn.Module], inputs_NF: Tensor) -> list[Tensor]:

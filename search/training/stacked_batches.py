@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from search.training.loop import orders
-from search.training.scoring import ResidentPart
+from search.training.residence import ResidentPart
 from search.training.stack import ROWS, padded
 from search.training.stacked_losses import OwnTask
 
@@ -54,10 +54,8 @@ class StackedBatches:
         dtype: torch.dtype = torch.float32,
         done: int = 0,
     ) -> None:
-        n_rows, n_own = part.inputs_NF.shape
-        self._inputs_NF = functional.pad(part.inputs_NF.to(dtype), (0, n_inputs - n_own, 0, 1))
-        labels = torch.stack((part.targets_NT.T, part.labelled_NT.T)).to(dtype)
-        self._labels_TN = functional.pad(labels, (0, 1)).flatten(0, 1)  # targets, then 1 where the label exists
+        n_rows, padded_part = len(part.inputs_NF), part.padded(n_inputs, dtype)
+        self._inputs_NF, self._labels_TN = padded_part.inputs_NF, padded_part.labels_TN
         distinct = list(dict.fromkeys(seeds))
         self._seeds = seeds
         self._order_K = torch.tensor([distinct.index(seed) for seed in seeds], device=part.inputs_NF.device)

@@ -18,7 +18,7 @@ from search.networks.hard_sharing import HardSharing
 from search.spec import TrainingSpec
 from search.training.adam import Adam
 from search.training.progress import load_moments, network_state, restore
-from search.training.scoring import ResidentPart
+from search.training.residence import ResidentPart
 from search.training.stack import ROWS, StackedNetworks, StackShape, padded
 from search.training.stack_onednn import OneDnnNetworks
 from search.training.stacked_batches import StackedBatches

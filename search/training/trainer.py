@@ -21,7 +21,8 @@ from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import Fit, LossWatch
-from search.training.scoring import predict, resident, score
+from search.training.residence import resident
+from search.training.scoring import predict, score
 from search.trials import TrainingState, Trial, TrialResult
 
 __all__ = ["TrialFunction", "device", "train"]

@@ -34,8 +34,10 @@ class Counted:
         return Counted, ()
 
 
-def received(shared: Counted, job: int) -> int:
-    return job
+def received(shared: Counted, job: int) -> tuple[int, int]:
+    """The process, and which object it was given."""
+    time.sleep(0.05)  # long enough for the other worker to take a job too
+    return os.getpid(), id(shared)
 
 
 def slowly(shared: Shared, seconds: float) -> float:

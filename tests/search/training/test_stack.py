@@ -18,7 +18,7 @@ from search.networks.shape import TrunkShape
 from search.spec import TrainingSpec
 from search.training.loop import Fit, LossWatch
 from search.training.losses import batch_losses, row_losses, task_blocks
-from search.training.scoring import ResidentPart
+from search.training.residence import ResidentPart
 from search.training.stack import StackedNetworks, StackShape
 from search.training.stacked_batches import StackedBatches
 from search.training.stacked_fit import StackedFit

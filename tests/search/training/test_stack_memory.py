@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from search.networks.hard_sharing import hard_sharing
 from search.networks.shape import TrunkShape
 from search.spec import TrainingSpec
-from search.training.scoring import ResidentPart
+from search.training.residence import ResidentPart
 from search.training.stack import StackShape
 from search.training.stack_memory import networks_that_fit, stack_bytes
 from search.training.stacked_fit import StackedFit
