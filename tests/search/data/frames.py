@@ -1,8 +1,9 @@
-"""Small tables and specs for tests of the data."""
+"""Small tables, pictures and specs for tests of the data."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from search.data.dataset import Dataset, load_dataset
 from search.documents import spec_from
 from search.spec import Spec
 
-__all__ = ["load", "spec_for", "table"]
+__all__ = ["load", "pictures", "spec_for", "table"]
 
 
 def table(rows: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -26,6 +27,17 @@ def table(rows: int = 60, seed: int = 0) -> pd.DataFrame:
     frame["week"] = np.arange(rows) // 6
     frame["day"] = np.arange(rows) // 2
     return frame
+
+
+def pictures(rows: int = 120, channels: int = 2, seed: int = 0) -> dict[str, Any]:
+    """Noise with a bright corner: which corner is one target, how bright another; the first row of pixels is black."""
+    random = np.random.default_rng(seed)
+    x_NCHW = random.integers(0, 100, size=(rows, channels, 6, 5)).astype(np.uint8)
+    corner_N, light_N = np.arange(rows) % 3, random.uniform(100, 150, rows)
+    x_NCHW[:, 0, -1, 0] += (light_N * (corner_N == 0)).astype(np.uint8)
+    x_NCHW[:, 0, -1, -1] += (light_N * (corner_N == 1)).astype(np.uint8)
+    x_NCHW[:, :, 0] = 0
+    return {"x": x_NCHW, "y_corner": corner_N, "y_light": light_N.round()}
 
 
 def spec_for(source: str, **data: object) -> Spec:

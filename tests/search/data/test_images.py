@@ -18,20 +18,10 @@ from search.data.tables import read_source
 from search.documents import parse_spec, spec_from
 from search.errors import DataError
 from search.spec import Spec
+from tests.search.data.frames import pictures
 from tests.search.messages import assert_one_clear_message
 
 MULTIMNIST = Path("../shared/data/tasks/multimnist/data.npz")
-
-
-def pictures(rows: int = 120, channels: int = 2, seed: int = 0) -> dict[str, Any]:
-    """Noise with a bright corner: which corner is one target, how bright another; the first row of pixels is black."""
-    random = np.random.default_rng(seed)
-    x_NCHW = random.integers(0, 100, size=(rows, channels, 6, 5)).astype(np.uint8)
-    corner_N, light_N = np.arange(rows) % 3, random.uniform(100, 150, rows)
-    x_NCHW[:, 0, -1, 0] += (light_N * (corner_N == 0)).astype(np.uint8)
-    x_NCHW[:, 0, -1, -1] += (light_N * (corner_N == 1)).astype(np.uint8)
-    x_NCHW[:, :, 0] = 0
-    return {"x": x_NCHW, "y_corner": corner_N, "y_light": light_N.round()}
 
 
 def spec(folder: Path, network: dict[str, object], arrays: dict[str, Any] | None = None, **data: object) -> Spec:
