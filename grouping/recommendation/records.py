@@ -188,7 +188,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Rung:
-    """Groups that were compared after a share of their training, and how many of them were dropped."""
+    """Groups that could have been dropped after a share of their training, and how many of them were."""
 
     fraction: float
     compared: int

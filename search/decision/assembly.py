@@ -145,7 +145,10 @@ def halving_record(decision: Decision) -> Halving | None:
     error_CT = np.abs(decision.estimated.mean_CT[reprieved] - final_CT[reprieved])
     return Halving(
         keep=halving.keep,
-        rungs=tuple(Rung(rung.fraction, len(rung.compared), len(rung.dropped)) for rung in decision.rungs),
+        rungs=tuple(
+            Rung(rung.fraction, int(plan.halved_C[list(rung.compared)].sum()), len(rung.dropped))
+            for rung in decision.rungs
+        ),
         saved=decision.saved,
         audited=len(reprieved),
         beaten=int(below[:, 0].sum()),
