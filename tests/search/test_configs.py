@@ -32,12 +32,16 @@ def test_the_quickstart_is_what_the_documents_say() -> None:
 
 @pytest.mark.parametrize(
     ("name", "tasks", "inputs", "rows"),
-    [("tox21", 12, 128, (6258, 782, 783)), ("sarcos_small", 7, 21, (3114, 667, 668))],
+    [
+        ("tox21", 12, 128, (6258, 782, 783)),
+        ("sarcos_small", 7, 21, (3114, 667, 668)),
+        ("multimnist", 2, 784, (4000, 4000, 4000)),
+    ],
 )
 def test_configs_fit_their_data(
     name: str, tasks: int, inputs: int, rows: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not (DATA / name / "data.parquet").exists():
+    if not (DATA / name).exists():
         pytest.skip(f"needs {DATA / name}")
     monkeypatch.setenv("TASKGROUP_DATA", os.fspath(DATA.resolve()))
     dataset = load_dataset(read_spec(Path("configs") / f"{name}.yaml"))
