@@ -17,7 +17,7 @@ from search.training.blueprint import Blueprint, blueprint
 from search.training.experiment import Experiment
 from search.training.loop import Fit, LossWatch
 from search.training.relaxed import relaxed_products
-from search.training.scoring import ResidentPart, resident
+from search.training.residence import ResidentPart, resident
 from search.training.stack import StackShape
 from search.training.stacked_fit import StackedFit
 from search.training.stacked_losses import OwnTask
