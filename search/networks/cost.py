@@ -96,6 +96,7 @@ def reached_capacity(shape: TrunkShape, widths: Sequence[int]) -> float:
     return trunk_cost(replace(shape, widths=tuple(widths))).flops / trunk_cost(shape).flops
 
 
+@cache
 def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
     """Hidden widths whose trunk costs ``capacity`` standard network times, all scaled by one factor and rounded.
 

@@ -104,7 +104,8 @@ def load_checkpoint(data: bytes, expected_sha256: str | None = None, *, where: s
         where: The file's name, for messages.
 
     Raises:
-        InputError: another fingerprint, not safetensors, a foreign header, or weights that do not fit it.
+        InputError: another fingerprint, not safetensors, a foreign header, weights that do not fit it, or a trunk of a
+            package that is not installed.
     """
     if expected_sha256 is not None and sha256(data) != expected_sha256:
         raise InputError(
@@ -123,6 +124,9 @@ def load_checkpoint(data: bytes, expected_sha256: str | None = None, *, where: s
                 {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
             )
             networks.append(network.eval())
+    except InputError as error:
+        what = f"its network cannot be built here ({error.what})"
+        raise InputError(what, where=where, fix="Install the package that offers its trunk") from error
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

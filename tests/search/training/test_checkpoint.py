@@ -13,6 +13,7 @@ from grouping.errors import InputError
 from search.networks.hard_sharing import hard_sharing
 from search.networks.shape import TrunkShape
 from search.training.checkpoint import NetworkHeader, load_checkpoint, save_checkpoint, sha256
+from tests.search.messages import assert_one_clear_message
 
 HEADER = NetworkHeader(
     tasks=("a", "b"),
@@ -87,6 +88,13 @@ def test_every_trunk_is_built_again_with_its_normalisation_statistics_and_predic
     loaded = load_checkpoint(data, sha256(data))
     assert loaded.header == header
     assert torch.equal(loaded.outputs(inputs_NF), network.eval()(inputs_NF))
+
+
+def test_a_network_whose_trunk_is_not_installed_says_so() -> None:
+    data = save_checkpoint(replace(HEADER, trunk="theirs"), [NETWORK.state_dict()])
+    with pytest.raises(InputError) as refused:
+        load_checkpoint(data, where="a+b.safetensors")
+    assert_one_clear_message(refused.value, "a+b.safetensors", "no trunk is called 'theirs'", "Install the package")
 
 
 def test_a_header_of_earlier_versions_is_read() -> None:
