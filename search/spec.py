@@ -79,8 +79,9 @@ class SplitSpec(_Section):
 class DataSpec(_Section):
     """Where rows come from.
 
-    ``source`` is a registered data set (``nyc-weather``) or a path to CSV, Parquet or npz. ``inputs`` are column names
-    or globs; ``cluster`` names the column whose values are resampled together in intervals (weeks, scaffolds).
+    ``source`` is a registered data set (``nyc-weather``) or a path to CSV, Parquet or npz; an array of an npz file with
+    the shape rows x height x width holds pictures. ``inputs`` are column names or globs; ``cluster`` names the column
+    whose values are resampled together in intervals (weeks, scaffolds).
     ``fold`` adds up binary inputs modulo that many columns (hashed fingerprints). ``rows`` caps the training rows.
     """
 

@@ -6,13 +6,14 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from search.cli.app import run
 from search.data.dataset import load_dataset
 from search.documents import read_spec
-from tests.search.data.frames import table
+from tests.search.data.frames import pictures, table
 
 Captured = pytest.CaptureFixture[str]
 
@@ -37,6 +38,14 @@ def test_a_table_becomes_a_spec_that_loads(folder: Path, capsys: Captured) -> No
     out = capsys.readouterr().out
     assert "level (regression), flag (binary), kind (multiclass)" in out
     assert "taskgroup plan plants.yaml" in out
+
+
+def test_pictures_become_a_spec_with_a_cnn_that_plans(folder: Path, capsys: Captured) -> None:
+    np.savez(folder / "signs.npz", **pictures())
+    assert run(["init", "signs.npz"]) == 0
+    assert read_spec(folder / "signs.yaml").network.trunk == "cnn"
+    assert "inputs  60 after encoding" in capsys.readouterr().out
+    assert run(["plan", "signs.yaml", "--json"]) == 0
 
 
 def test_paths_in_the_spec_start_from_its_folder(folder: Path) -> None:
