@@ -1,0 +1,1 @@
+"""What halving saves in time and costs in ranking quality; ``python -m tests.benchmarks.halving --help``."""
