@@ -13,7 +13,10 @@ import pytest
 
 from search.execution.executor import Executor, InlineExecutor, this_worker
 from search.execution.ray_executor import RayExecutor
+from search.training.fused import train_fused
+from search.training.packs import packed
 from search.training.trainer import train
+from search.trials import Course, Trial, TrialResult
 from tests.contract import jobs
 from tests.contract.trainings import TRIALS, digest, experiment
 
@@ -79,6 +82,25 @@ def test_whole_trainings_are_bitwise_those_of_this_process(executor: Executor) -
     assert sorted(outcome.index for outcome in outcomes) == sorted(order)
     for outcome in outcomes:
         assert digest(outcome.result) == digest(train(experiment(), TRIALS[order[outcome.index]]))
+
+
+@pytest.mark.ray
+def test_networks_trained_side_by_side_are_bitwise_the_same_in_any_pack_and_on_any_worker(
+    ray_executor: RayExecutor,
+) -> None:
+    def digests(executor: Executor, room: int) -> dict[Trial, str]:
+        packs = packed(map(Course, TRIALS), lambda trial: room, executor.workers)
+        found = {}
+        for outcome in executor.run(train_fused, experiment(), packs):
+            for course, result in zip(packs[outcome.index], outcome.result or (), strict=True):
+                assert isinstance(result, TrialResult)
+                found[course.trial] = digest(result)
+        return found
+
+    with InlineExecutor() as inline:
+        everything, alone = digests(inline, 8), digests(inline, 1)
+    assert len(everything) == len(TRIALS)
+    assert everything == alone == digests(ray_executor, 3)
 
 
 def test_inline_runs_here_and_in_order() -> None:
