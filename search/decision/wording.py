@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grouping.recommendation import Audit, Stability
-from search.decision.assembly import Comparison
+from search.decision.assembly import Comparison, halving_record
 from search.decision.decide import Decision
 
 __all__ = ["next_steps", "repeated_split"]
@@ -46,6 +46,12 @@ def next_steps(
         steps.append(
             "The estimates ordered the audited groups poorly: use affinity.estimator: measured on a smaller set of "
             "groups (candidates.max_size or candidates.groups)."
+        )
+    halving = halving_record(decision)
+    if halving is not None and halving.best:
+        steps.append(
+            f"{halving.best} of {halving.audited} audited groups that halving dropped came out best for a task: raise "
+            "candidates.halving.keep, or compare later (candidates.halving.rungs)."
         )
     if spec.evidence.seeds < _SEEDS_WORTH_HAVING and verdict != "unsure":
         steps.append(f"Confirm with {_SEEDS_WORTH_HAVING} fresh seeds or more before you rely on the intervals.")

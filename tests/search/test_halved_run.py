@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,29 @@ def test_a_first_rung_that_is_too_early_is_named(runs: Runs, halved: Finished) -
     early = work(runs, candidates={"halving": {"rungs": [0.125, 0.5]}})
     assert [warning for warning in early.warnings if "12% of training" in warning and "near chance" in warning]
     assert not [warning for warning in halved[0].warnings if "near chance" in warning]
+
+
+def late_bloomers(experiment: Experiment, trial: Trial) -> TrialResult:
+    """The planted world, in which pairs across the groups start badly and end far below all others."""
+    result = planted(experiment, trial)
+    if len(trial.tasks) != 2 or {trial.tasks[0][:2]} == {trial.tasks[1][:2]}:
+        return result
+    factor_S = np.linspace(1.2, 0.5, READINGS)[: len(result.steps_S)]
+    test = result.test and replace(result.test, cluster_sum_TG=0.5 * result.test.cluster_sum_TG)
+    return replace(result, curve_TS=result.curve_TS * factor_S, test=test)
+
+
+def test_good_groups_that_were_dropped_come_to_light_in_the_audit(runs: Runs) -> None:
+    recommendation = work(
+        runs,
+        late_bloomers,
+        candidates={"max_size": 2, "halving": {}},
+        affinity={"estimator": "measured", "audit": 4},
+    )
+    record = recommendation.halving
+    assert record is not None
+    assert record.audited == record.beaten == record.best == 4
+    assert [step for step in recommendation.next_steps if "raise candidates.halving.keep" in step]
 
 
 FOUR = ("g0_0", "g0_1", "g1_0", "g1_1")
