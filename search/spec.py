@@ -26,6 +26,7 @@ __all__ = [
     "EvidenceSpec",
     "HalvingSpec",
     "NetworkSpec",
+    "Precision",
     "Spec",
     "SplitSpec",
     "TaskSpec",
@@ -34,7 +35,8 @@ __all__ = [
     "Weighting",
 ]
 
-Weighting = Literal["equal"]
+Weighting = Literal["equal", "declared"]
+Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["plain", "fused", "fused-onednn", "fused-relaxed"]
 Estimator = Literal["measured", "higher-order", "early-stopping"]
 
@@ -149,6 +151,8 @@ class TrainingSpec(_Section):
     """How every candidate is trained; ``seeds`` replicates of each during the search.
 
     ``engine: auto`` stands for the fastest engine that rounds nothing, found when a run begins and kept in its spec.
+    ``weighting: declared`` multiplies each task's loss by its weight. ``clip_norm`` is the largest norm of a network's
+    gradient. ``precision: bfloat16`` rounds the factors of products in training; parameters and losses stay float32.
     """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 12
@@ -158,6 +162,8 @@ class TrainingSpec(_Section):
     seeds: Repeats = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
+    clip_norm: Positive | None = None
+    precision: Precision = "float32"
     engine: EngineName | Literal["auto"] = "auto"
     readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0

@@ -97,6 +97,7 @@ class NetworkState:
         means: Adam's first moments by parameter.
         squares: Adam's second moments by parameter.
         streams: States of the network's random generators, in the order of its modules.
+        noise: State of the generators that modules of other packages draw from; empty if nothing was drawn.
     """
 
     step: int
@@ -104,6 +105,7 @@ class NetworkState:
     means: Mapping[str, NDArray[Any]]
     squares: Mapping[str, NDArray[Any]]
     streams: tuple[bytes, ...]
+    noise: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)

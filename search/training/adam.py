@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from search.training.clipping import clip_each
+
 __all__ = ["Adam"]
 
 
@@ -19,7 +21,7 @@ class Adam:
     """The optimiser's state for some parameters.
 
     Args:
-        parameters: Updated in place; all must have a part in every loss.
+        parameters: Updated in place.
         learning_rate: Step size.
         weight_decay: Adam's L2 term (added to the gradient, not decoupled).
         done: Steps taken before; ``means`` and ``squares``, one for each parameter, are then to be filled in.
@@ -35,9 +37,12 @@ class Adam:
         self._learning_rate = learning_rate
         self._weight_decay = weight_decay
 
-    def step(self, loss: Tensor) -> None:
-        """Differentiate a loss and take one step."""
-        self.update(torch.autograd.grad(loss, self._parameters))
+    def step(self, loss: Tensor, clip_norm: float | None = None) -> None:
+        """Differentiate a loss and take one step, along a gradient of at most the given norm."""
+        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        if clip_norm is not None:
+            clip_each([gradient[None] for gradient in gradients], clip_norm)
+        self.update(gradients)
 
     def update(self, gradients: Sequence[Tensor]) -> None:
         """Take one step along gradients, one for each parameter."""

@@ -14,6 +14,7 @@ from search.data.dataset import Dataset
 from search.networks.foreign import version
 from search.networks.shape import BUILT_IN
 from search.spec import NetworkSpec, TrainingSpec
+from search.training.weighting import WEIGHTINGS
 
 __all__ = ["Experiment"]
 
@@ -76,8 +77,14 @@ class Experiment:
             **_settings(self.network),
             **({"code": version(self.network.trunk)} if self.network.trunk not in BUILT_IN else {}),
             "training": _settings(self.training),
+            **({"weights": self.task_weights} if self.training.weighting != "equal" else {}),
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def task_weights(self) -> tuple[float, ...]:
+        """What each task's loss is multiplied by in training."""
+        return tuple(map(WEIGHTINGS[self.training.weighting], self.dataset.tasks))
 
 
 def _last_batch(rows: int, size: int) -> int:

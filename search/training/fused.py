@@ -45,17 +45,16 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
     caller. ``seconds`` is the pack's process time, divided in proportion to copies.
 
     Args:
-        experiment: What all trials have in common; its trunk is an MLP and its weighting ``equal``.
+        experiment: What all trials have in common; ``can_fuse`` has nothing to say about it.
         pack: Trials of one capacity, fraction, split and start; seeds, tasks, phases and copies may differ.
 
     Raises:
         ValueError: trials that differ in capacity, fraction, split or start.
-        InputError: a capacity that no integer widths reach.
+        InputError: a capacity that no integer widths reach; a trunk that cannot be trained side by side.
     """
     began = time.process_time()
     if len({course.kind for course in pack}) > 1:
         raise ValueError("trials of unequal capacity, fraction, split or start cannot be trained in one pack")
-    assert experiment.training.weighting == "equal"
     runners = [_Runner(experiment, course) for course in pack]
     stacks: dict[StackShape, list[_Runner]] = {}
     for runner in runners:
@@ -102,7 +101,8 @@ class _Runner:
         for member in range(first, first + len(self.plan.seeds)):
             output = 0
             for column, kind, outputs in zip(self.plan.columns, header.types, header.outputs, strict=True):
-                tasks.append(OwnTask(member, column, kind, output, outputs))
+                weight = self._experiment.task_weights[column]
+                tasks.append(OwnTask(member, column, kind, output, outputs, weight))
                 output += outputs
         return tasks
 

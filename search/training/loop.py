@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import count, islice
 
 import numpy as np
@@ -18,9 +20,9 @@ from search.errors import TrialError
 from search.spec import TrainingSpec
 from search.training.adam import Adam
 from search.training.losses import TaskBlock, batch_losses, row_losses
-from search.training.progress import load_moments, network_state, restore
+from search.training.noise import Noise
+from search.training.progress import load_moments, network_state, restore, trainable
 from search.training.residence import ResidentPart
-from search.training.weighting import WEIGHTINGS
 from search.trials import NetworkState
 
 __all__ = ["EXPLODED", "Fit", "LossWatch", "orders", "reading_steps"]
@@ -49,10 +51,12 @@ class Fit:
         network: Trained in place.
         blocks: Its tasks.
         part: The training rows.
-        training: Batch size, Adam's settings (``weight_decay`` is Adam's L2 term), weighting.
+        training: Batch size, Adam's settings (``weight_decay`` is Adam's L2 term), clipping, precision.
         order_seed: Decides the order of rows, epoch by epoch.
         start: Where an earlier training of this network stopped; None to begin.
         watch: What looks at the losses; it goes on from the earlier training too.
+        weights: What each task's loss is multiplied by, length T; default: 1.
+        noise_seed: Of random numbers that modules of other packages take from torch's own generator.
     """
 
     def __init__(
@@ -64,17 +68,26 @@ class Fit:
         order_seed: int,
         start: NetworkState | None = None,
         watch: LossWatch | None = None,
+        weights: Sequence[float] = (),
+        noise_seed: int = 0,
     ) -> None:
         self._network = network
         self._blocks = blocks
-        self._weigh = WEIGHTINGS[training.weighting]
+        device = part.inputs_NF.device
+        self._weights_T = None
+        if any(weight != 1 for weight in weights):
+            self._weights_T = torch.tensor(weights, dtype=part.targets_NT.dtype, device=device)
+        self._clip_norm = training.clip_norm
+        self._rounded = partial(torch.autocast, device.type, torch.bfloat16, enabled=training.precision == "bfloat16")
+        self._noise = Noise(device, noise_seed)
         self._done = 0 if start is None else start.step
         self._batches = _batches(part, training.batch_size, order_seed, self._done)
-        self._optimizer = Adam(network.parameters(), training.learning_rate, training.weight_decay, self._done)
+        self._optimizer = Adam(trainable(network).values(), training.learning_rate, training.weight_decay, self._done)
         self._watch = watch or LossWatch()
         if start is not None:
             restore(network, start)
             load_moments(self._optimizer.means, self._optimizer.squares, start)
+            self._noise.restore(start.noise)
 
     def advance(self, step: int) -> None:
         """Train until ``step`` steps are done.
@@ -86,17 +99,23 @@ class Fit:
             TrialError: a loss that is not finite or has exploded.
         """
         losses = []
-        for inputs_NF, targets_NT, labelled_NT in islice(self._batches, step - self._done):
-            rows_NT = row_losses(self._blocks, self._network(inputs_NF), targets_NT)
-            loss = self._weigh(batch_losses(rows_NT, labelled_NT))
-            self._optimizer.step(loss)
-            losses.append(loss.detach())
+        self._network.train()
+        with self._noise:
+            for inputs_NF, targets_NT, labelled_NT in islice(self._batches, step - self._done):
+                with self._rounded():
+                    outputs_NO = self._network(inputs_NF)
+                rows_NT = row_losses(self._blocks, outputs_NO.to(targets_NT.dtype), targets_NT)
+                losses_T = batch_losses(rows_NT, labelled_NT)
+                loss = (losses_T if self._weights_T is None else losses_T * self._weights_T).sum()
+                self._optimizer.step(loss, self._clip_norm)
+                losses.append(loss.detach())
         self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step
 
     def state(self) -> NetworkState:
         """Where the network is."""
-        return network_state(self._network, self._done, self._optimizer.means, self._optimizer.squares)
+        state = network_state(self._network, self._done, self._optimizer.means, self._optimizer.squares)
+        return replace(state, noise=self._noise.state())
 
 
 class LossWatch:

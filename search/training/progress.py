@@ -13,12 +13,17 @@ from torch import Tensor, nn
 from search.networks.dropout import Dropout
 from search.trials import NetworkState
 
-__all__ = ["load_moments", "network_state", "restore", "streams"]
+__all__ = ["load_moments", "network_state", "restore", "streams", "trainable"]
 
 
 def streams(network: nn.Module) -> list[torch.Generator]:
     """The random generators of a network's dropout, in the order of its modules."""
     return [module.generator for module in network.modules() if isinstance(module, Dropout)]
+
+
+def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are trained, by name; others stay as they are."""
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 def network_state(network: nn.Module, step: int, means: Iterable[Tensor], squares: Iterable[Tensor]) -> NetworkState:
@@ -27,14 +32,14 @@ def network_state(network: nn.Module, step: int, means: Iterable[Tensor], square
     Args:
         network: At its present values.
         step: Steps done.
-        means: Adam's first moments, in the order of ``network.parameters()``.
+        means: Adam's first moments, in the order of ``trainable``.
         squares: Likewise the second ones.
     """
 
     def array(tensor: Tensor) -> NDArray[Any]:
         return tensor.detach().cpu().numpy().copy()
 
-    names = [name for name, _ in network.named_parameters()]
+    names = trainable(network)
     return NetworkState(
         step,
         {name: array(value) for name, value in network.state_dict().items()},
@@ -52,7 +57,7 @@ def restore(network: nn.Module, state: NetworkState) -> None:
 
 
 def load_moments(means: Iterable[Tensor], squares: Iterable[Tensor], state: NetworkState) -> None:
-    """Write the state's moments into Adam's, given in the order of ``network.parameters()``."""
+    """Write the state's moments into Adam's, given in the order of ``trainable``."""
     for moments, saved in ((means, state.means), (squares, state.squares)):
         for moment, value in zip(moments, saved.values(), strict=True):
             moment.copy_(torch.tensor(value))

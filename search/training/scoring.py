@@ -27,9 +27,9 @@ _ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
 
 
 def predict(networks: Sequence[nn.Module], inputs_NF: Tensor) -> list[Tensor]:
-    """Raw outputs [N, O] of each network."""
+    """Raw outputs [N, O] of each network in evaluation."""
     with torch.inference_mode():
-        return [torch.cat([net(rows) for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)]) for net in networks]
+        return [torch.cat([net.eval()(rows) for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)]) for net in networks]
 
 
 def mean_scores(

@@ -10,15 +10,17 @@ Axes: ``K`` networks, ``B`` rows of a batch, ``F`` inputs, ``O`` outputs; inputs
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from search.networks.hard_sharing import HardSharing
 
-__all__ = ["ROWS", "StackShape", "StackedNetworks", "padded"]
+__all__ = ["ROWS", "StackShape", "StackedNetworks", "cut", "padded"]
 
 ROWS = 32
 """Batches have a multiple of this many rows: two vectors of the widest kind, which is what loops are unrolled to."""
@@ -86,6 +88,7 @@ class StackedNetworks:
             return torch.zeros(size * numbers, dtype=dtype, device=device)
 
         self.shape = shape
+        self.n_inputs, self.n_outputs = shape.n_inputs, shape.n_outputs
         self.size = size
         self.rows = padded(rows, ROWS)
         self.values = zeros(shape.parameters)
@@ -101,7 +104,7 @@ class StackedNetworks:
 
     def blocks(self, flat: Tensor) -> list[Tensor]:
         """Views [K, ...] of a buffer laid out like the parameters, in the order of ``StackShape.blocks``."""
-        return _cut(flat, [(self.size, *block) for block in self.shape.blocks])
+        return cut(flat, [(self.size, *block) for block in self.shape.blocks])
 
     def share(self, flat: Tensor, member: int, network: HardSharing) -> list[Tensor]:
         """Views of a member's part in a buffer laid out like the parameters: shaped and sorted as its network's."""
@@ -121,7 +124,7 @@ class StackedNetworks:
             for share, value in zip(self.share(self.values, member, network), _parameters(network), strict=True):
                 value.copy_(share)
 
-    def kept(self, members: Sequence[int]) -> StackedNetworks:
+    def kept(self, members: Sequence[int]) -> Self:
         """Some of the networks in a stack of their own."""
         other = type(self)(self.shape, len(members), self.rows, self.values.dtype, str(self.values.device))
         other.values.copy_(self.selected(self.values, members))
@@ -132,11 +135,20 @@ class StackedNetworks:
         index = torch.tensor(members, device=flat.device)
         return torch.cat([block.index_select(0, index).flatten() for block in self.blocks(flat)])
 
-    def forward(self, inputs_KBF: Tensor) -> Tensor:
+    def context(self) -> AbstractContextManager[object]:
+        """What steps and batches are made in."""
+        return torch.inference_mode()
+
+    def predict(self, inputs_KBF: Tensor) -> Tensor:
+        """Raw outputs [K, O, B] in evaluation, which is as in training."""
+        return self.forward(inputs_KBF)
+
+    def forward(self, inputs_KBF: Tensor, rows: int | None = None) -> Tensor:
         """Raw outputs [K, O, B]; they and what ``backward`` needs are overwritten by the next call.
 
         Args:
-            inputs_KBF: Rows, at most ``rows``; K may be 1: the same for all.
+            inputs_KBF: Rows, at most ``self.rows``; K may be 1: the same for all.
+            rows: How many of them are real, which makes no difference here.
         """
         n_rows = inputs_KBF.shape[1]
         features = inputs_KBF.expand(self.size, -1, -1)
@@ -178,7 +190,7 @@ class StackedNetworks:
         """Contiguous views for a batch; the last one, of the outputs, has rows in columns."""
         if n_rows not in self._features_of:
             shapes = [(self.size, n_rows, width) for width in self.shape.widths]
-            self._features_of[n_rows] = _cut(self._features, [*shapes, (self.size, self.shape.n_outputs, n_rows)])
+            self._features_of[n_rows] = cut(self._features, [*shapes, (self.size, self.shape.n_outputs, n_rows)])
         return self._features_of[n_rows]
 
     def _errors_at(self, n_rows: int) -> list[Tensor]:
@@ -186,12 +198,12 @@ class StackedNetworks:
         if n_rows not in self._errors_of:
             shapes = [(self.size, n_rows, width) for width in self.shape.widths]
             outputs_KOB = self._errors.new_zeros(self.size, self.shape.n_outputs, n_rows)
-            self._errors_of[n_rows] = [*_cut(self._errors, shapes), outputs_KOB]
+            self._errors_of[n_rows] = [*cut(self._errors, shapes), outputs_KOB]
         return self._errors_of[n_rows]
 
 
-def _cut(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """Views of the given shapes."""
+def cut(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """Consecutive views of the given shapes."""
     sizes = [torch.Size(shape).numel() for shape in shapes]
     parts = torch.split(flat[: sum(sizes)], sizes)
     return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]

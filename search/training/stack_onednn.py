@@ -30,7 +30,7 @@ class OneDnnNetworks(StackedNetworks):
 
     _levels: list[list[Tensor]]  # features of every layer of each network, inputs first, from the last forward pass
 
-    def forward(self, inputs_KBF: Tensor) -> Tensor:
+    def forward(self, inputs_KBF: Tensor, rows: int | None = None) -> Tensor:
         inputs = inputs_KBF.expand(self.size, -1, -1).unbind()
         *trunk, (head_weight, head_bias) = self._layers_of_values
         self._levels = [list(inputs)]

@@ -26,11 +26,12 @@ __all__ = ["Batch", "StackedBatches"]
 
 
 class Batch(NamedTuple):
-    """What one step needs; K is 1 where all networks see the same rows."""
+    """What one step needs; K is 1 where all networks see the same rows. The first ``rows`` of them are real."""
 
     inputs_KBF: Tensor
     targets_QB: Tensor
     weights_QB: Tensor
+    rows: int
 
 
 class StackedBatches:
@@ -78,18 +79,20 @@ class StackedBatches:
         return self
 
     def __next__(self) -> Batch:
-        rows_DB = next(self._rows)
+        rows_DB, rows = next(self._rows)
         n_rows = rows_DB.shape[1]
         labels = self._labels_TN.index_select(1, rows_DB.flatten()).view(2, -1, n_rows)  # by task, then order
         targets_QB, labelled_QB = (label.index_select(0, self._pairs_Q) for label in labels)
         weights_QB = labelled_QB.div_(labelled_QB.sum(dim=1, keepdim=True).clamp_(min=1))
         here = rows_DB if self._n_orders == 1 else rows_DB.index_select(0, self._order_K)
         inputs_KBF = self._inputs_NF.index_select(0, here.flatten()).view(*here.shape, -1)
-        return Batch(inputs_KBF, targets_QB, weights_QB)
+        return Batch(inputs_KBF, targets_QB, weights_QB, rows)
 
 
-def _rows(n_rows: int, batch_size: int, seeds: Sequence[int], device: torch.device, done: int) -> Iterator[Tensor]:
-    """Row numbers [D, B] of every batch after the first ``done``; ``n_rows`` itself is the phantom row."""
+def _rows(
+    n_rows: int, batch_size: int, seeds: Sequence[int], device: torch.device, done: int
+) -> Iterator[tuple[Tensor, int]]:
+    """Row numbers [D, B] of every batch after the first ``done``, and how many are real; ``n_rows`` is the phantom."""
     epochs, within = divmod(done, math.ceil(n_rows / batch_size))
     streams = [orders(n_rows, seed, epochs) for seed in seeds]
     while True:
@@ -97,4 +100,4 @@ def _rows(n_rows: int, batch_size: int, seeds: Sequence[int], device: torch.devi
         within = 0
         for rows_DB in torch.split(order_DN, batch_size, dim=1):
             size = rows_DB.shape[1]
-            yield functional.pad(rows_DB, (0, padded(size, ROWS) - size), value=n_rows)
+            yield functional.pad(rows_DB, (0, padded(size, ROWS) - size), value=n_rows), size

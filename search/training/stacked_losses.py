@@ -34,6 +34,7 @@ class OwnTask:
         type: Its type.
         first: Its first output among those of the network.
         outputs: How many it has.
+        weight: What its loss is multiplied by.
     """
 
     member: int
@@ -41,6 +42,7 @@ class OwnTask:
     type: TaskType
     first: int
     outputs: int
+    weight: float = 1.0
 
 
 class StackedLosses:
@@ -50,9 +52,12 @@ class StackedLosses:
         tasks: The pairs, in any order.
         n_outputs: Outputs of a network, padding included.
         device: Where the networks live.
+        dtype: Their precision.
     """
 
-    def __init__(self, tasks: Sequence[OwnTask], n_outputs: int, device: str = "cpu") -> None:
+    def __init__(
+        self, tasks: Sequence[OwnTask], n_outputs: int, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
         def kind(task: OwnTask) -> tuple[str, int]:
             return task.type, task.outputs
 
@@ -60,6 +65,8 @@ class StackedLosses:
         self._runs = [(kind, len(list(run))) for kind, run in groupby(self.tasks_Q, kind)]
         places = [t.member * n_outputs + t.first + output for t in self.tasks_Q for output in range(t.outputs)]
         self._outputs_R = torch.tensor(places, device=device)
+        weights_Q = torch.tensor([task.weight for task in self.tasks_Q], dtype=dtype, device=device)
+        self._weights_Q1 = None if bool((weights_Q == 1).all()) else weights_Q[:, None]
 
     def differentiate(self, outputs_KOB: Tensor, targets_QB: Tensor, weights_QB: Tensor, errors_KOB: Tensor) -> Tensor:
         """Weighted losses of a batch, [Q]; the derivatives of their sum by the outputs go into ``errors_KOB``.
@@ -70,6 +77,8 @@ class StackedLosses:
             weights_QB: What each row counts.
             errors_KOB: Written where a task has an output, left alone elsewhere.
         """
+        if self._weights_Q1 is not None:
+            weights_QB = weights_QB * self._weights_Q1
         n_rows = outputs_KOB.shape[2]
         raw_RB = outputs_KOB.view(-1, n_rows).index_select(0, self._outputs_R)
         losses, errors = [], []

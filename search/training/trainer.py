@@ -23,7 +23,7 @@ from search.training.experiment import Experiment
 from search.training.loop import Fit, LossWatch
 from search.training.residence import resident
 from search.training.scoring import predict, score
-from search.trials import TrainingState, Trial, TrialResult
+from search.trials import TrainingState, Trial, TrialResult, stream_seed
 
 __all__ = ["TrialFunction", "device", "train"]
 
@@ -73,6 +73,8 @@ def train(
                 plan.order_seed(seed),
                 None if start is None else start.network,
                 watch,
+                [experiment.task_weights[column] for column in plan.columns],
+                stream_seed(seed, "noise", trial.capacity),
             )
             for network, seed, watch in zip(networks, plan.seeds, watches, strict=True)
         ]

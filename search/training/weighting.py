@@ -1,24 +1,29 @@
-"""How the losses of the tasks of one network become the one number that is differentiated."""
+"""How the losses of the tasks of one network become the one number that is differentiated: a weighted sum.
+
+A sum and not a mean over the tasks: a task's own head then gets the gradient it would get alone, whoever else is in the
+group.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+from grouping.tasks import Task
 
-__all__ = ["WEIGHTINGS", "WeightLosses", "equal"]
+__all__ = ["WEIGHTINGS", "WeightTask", "declared", "equal"]
 
-WeightLosses = Callable[[Tensor], Tensor]
-"""Losses of a batch [T] -> scalar. A task without a label in the batch has loss 0 and sends no gradient."""
-
-
-def equal(losses_T: Tensor) -> Tensor:
-    """The plain sum.
-
-    A sum and not a mean over the tasks: a task's own head then gets the gradient it would get alone, whoever else is
-    in the group.
-    """
-    return losses_T.sum()
+WeightTask = Callable[[Task], float]
+"""What a task's loss is multiplied by."""
 
 
-WEIGHTINGS: dict[str, WeightLosses] = {"equal": equal}
+def equal(task: Task) -> float:
+    """All alike."""
+    return 1.0
+
+
+def declared(task: Task) -> float:
+    """The weight that the task has in the objective."""
+    return task.weight
+
+
+WEIGHTINGS: dict[str, WeightTask] = {"equal": equal, "declared": declared}

@@ -118,9 +118,9 @@ def test_the_engine_named_in_the_experiment_decides(monkeypatch: pytest.MonkeyPa
     made: list[int] = []
     forward = stack_onednn.OneDnnNetworks.forward
 
-    def counted(self: stack_onednn.OneDnnNetworks, inputs_KBF: torch.Tensor) -> torch.Tensor:
+    def counted(self: stack_onednn.OneDnnNetworks, inputs_KBF: torch.Tensor, rows: int | None = None) -> torch.Tensor:
         made.append(self.size)
-        return forward(self, inputs_KBF)
+        return forward(self, inputs_KBF, rows)
 
     monkeypatch.setattr(stack_onednn.OneDnnNetworks, "forward", counted)
     fused(experiment("fused"), [search("t0")])
