@@ -9,7 +9,6 @@ from functools import partial
 from search.spec import EngineName
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
-from search.training.packs import packed
 from search.training.relaxed import LARGEST_ERROR, relaxed_error
 from search.trials import Course, Trial, TrialFailure, TrialResult
 from tests.benchmarks.training import peer_loader, peer_resident
@@ -36,8 +35,9 @@ class Ours:
         Raises:
             RuntimeError: one of them failed.
         """
-        packs = packed(map(Course, trials), self.pack_size, workers=1)
-        return [result for pack in packs for result in _results(ENGINES[self.name].train(experiment, pack))]
+        starts = range(0, len(trials), self.pack_size)
+        packs = [trials[start : start + self.pack_size] for start in starts]
+        return [result for pack in packs for result in self.train_pack(experiment, pack)]
 
     def train_pack(self, experiment: Experiment, trials: Sequence[Trial]) -> list[TrialResult]:
         """Train some trials together, however many.

@@ -74,16 +74,18 @@ def _bitwise(rows: Rows) -> Judged:
 
 
 def _bounded(rows: Rows) -> Judged:
-    """Stack and rows together are at least what was measured."""
+    """Stack and rows together are at least what was measured, but for a MiB of the allocator."""
     mine = [row for row in rows if row.section == "memory"]
-    shares = []
+    shares, excess = [], []
     for row in mine:
         if row.contender == "measured":
-            said = sum(other.median for other in mine if other.cell == row.cell and other is not row)
-            shares.append(row.high / said)
+            told = sum(other.median for other in mine if other.cell == row.cell and other is not row)
+            shares.append(row.high / told)
+            excess.append(row.high - told)
     if not shares:
         return None
-    return f"{100 * min(shares):.0f} % to {100 * max(shares):.0f} % of it in {len(shares)} cases", max(shares) <= 1
+    said = f"{100 * min(shares):.0f} % to {100 * max(shares):.0f} % of it in {len(shares)} cases"
+    return f"{said}, at most {max(excess):+.1f} MiB", max(excess) <= 1
 
 
 def _never_slower(rows: Rows) -> Judged:
@@ -121,5 +123,5 @@ GOALS = (
     Goal("float64 weights agree to 1e-10 after 100 steps", _close("weights, float64, 100 steps", 1e-10)),
     Goal("float32 training losses agree to 1e-5 over 100 steps", _close("training loss, float32, 100 steps", 1e-5)),
     Goal("a network's bits do not depend on its company", _bitwise),
-    Goal("a pack takes no more memory than was said", _bounded),
+    Goal("a pack takes no more memory than was said, but for 1 MiB of the allocator", _bounded),
 )

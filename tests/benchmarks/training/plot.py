@@ -13,7 +13,8 @@ from tests.benchmarks.training.report import by_cell
 __all__ = ["draw"]
 
 # Okabe and Ito; markers tell the lines apart in black and white.
-PEER, OWN = "#999999", "#0072B2"
+OWN = "#0072B2"
+COLOUR = {"a.": "#999999", "b.": "#999999", "b'.": "#999999", "products": "#dddddd"}
 COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
 MARKERS = "osD^vP"
 
@@ -23,11 +24,10 @@ def draw(rows: Rows, path: Path) -> None:
     mpl.use("Agg")
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10.0, 4.4), dpi=160)
     job = [row for row in rows if row.section == "reference"][::-1]
-    peers = ("a.", "b.", "b'.")
     left.barh(
         [row.contender for row in job],
         [row.median for row in job],
-        color=[PEER if row.contender.split()[0] in peers else OWN for row in job],
+        color=[COLOUR.get(row.contender.split()[0], OWN) for row in job],
         xerr=[[row.median - row.low for row in job], [row.high - row.median for row in job]],
         error_kw={"linewidth": 1.0},
     )

@@ -33,9 +33,11 @@ TITLES = {
 
 REMARKS = {
     "reference": """\
-All 37 networks; only the number of epochs is extrapolated to the seconds of the whole job.""",
+All 37 networks for two epochs in every round; only the number of epochs is extrapolated to the seconds of the whole
+job. The last lines are no trainers: they make the matrix products of a step for 8 networks at once and nothing else, as
+torch comes and with the permission that `fused-relaxed` gives. They bound what fusion can gain on this machine.""",
     "whole": """\
-Once, nothing extrapolated; contenders take turns after every 8 networks. The initial values of the peers and of ours
+Once, nothing extrapolated; contenders take turns after every 16 networks. The initial values of the peers and of ours
 are drawn differently, so their losses differ a little.""",
     "workers": """\
 Wall seconds; workers are warm and have one thread each (two threads on two shared cores are up to a hundred times
@@ -100,12 +102,13 @@ def _beside(rows: Rows) -> list[str]:
     named = {row.contender: row for row in rows}
     peers = [name for name in named if name.split()[0] in {"a.", "b.", "b'.", "one"}]
     several = len(rows[0].samples) > 1
+    notes = ["note"] if any(row.note for row in rows) else []
     head = ["contender", "networks together", _WORDS[unit] + (": median" if several else "")]
     if several:
         head += ["lowest", "highest"]
     if unit == "us":
         head.append("s for the whole job")
-    lines = _header([*head, *(f"{name.split()[0]} / this" for name in peers), "note"])
+    lines = _header([*head, *(f"{name.split()[0]} / this" for name in peers), *notes])
     for row in rows:
         cells = [row.contender, str(row.networks), _number(row.median)]
         if several:
@@ -113,7 +116,7 @@ def _beside(rows: Rows) -> list[str]:
         if unit == "us":
             cells.append(f"{row.median * 37 * 20 * 36 / 1e6:.1f}")
         cells += [f"{ratio(named[peer], row):.2f}" for peer in peers]
-        lines.append(_line([*cells, row.note]))
+        lines.append(_line([*cells, *([row.note] if notes else [])]))
     return lines
 
 
