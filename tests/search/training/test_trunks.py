@@ -63,8 +63,9 @@ def test_networks_of_a_replicate_drop_the_same_features_and_others_do_not() -> N
     assert same == [True, False, False]
 
 
-def test_a_kept_cnn_scores_in_its_checkpoint_what_it_scored_in_the_run() -> None:
-    made = experiment(**CNN)
+@pytest.mark.parametrize("network", [CNN, {**CNN, "norm": "batch", "dropout": 0.2}, {**MLP, "norm": "batch"}])
+def test_a_kept_network_scores_in_its_checkpoint_what_it_scored_in_the_run(network: dict[str, Any]) -> None:
+    made = experiment(**network)
     result = train(made, Trial(("t0",), 1.0, 3, "confirm", reference=(1.0,)))
     assert result.test is not None
     test = made.dataset.test
