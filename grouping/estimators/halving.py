@@ -21,6 +21,9 @@ from grouping.losses import LossTable
 
 __all__ = ["at_rung", "dropped", "fewest_survivors", "hopeless", "with_early_losses"]
 
+_FEWEST_FREE = 2
+"""Degrees of freedom from which on a slope is learnt."""
+
 
 def hopeless(losses_CT: FloatArray, members_CT: BoolArray, kind_C: FloatArray, keep: float) -> BoolArray:
     """Where a candidate is not among the best for one of its tasks, [C, T].
@@ -99,29 +102,53 @@ def at_rung(curves: CurveTable, reading: int, single_T: IntArray) -> LossTable:
 def with_early_losses(
     table: LossTable, curves: CurveTable, early_C: BoolArray, single_T: IntArray, reference_T: FloatArray
 ) -> LossTable:
-    """The table with the early losses of candidates that were not trained to the end, marked as estimates.
+    """The table with estimates for candidates that were not trained to the end, from their last readings.
 
-    The estimate is the last loss that was read, relative to the single-task networks at that reading, times the
-    reference: the candidate is taken to keep its place among the others. A candidate with a loss in the table keeps it.
+    What the last reading means is learnt from the groups of the same kind that were trained on: at the end, relative
+    losses lie on a line through those at that reading, with one slope for all tasks and a level for each. Who is
+    dropped is decided by that reading, which the line is conditional on, so that survivors tell about the others. For
+    a task without survivors the relative loss stays as it was. A candidate with a loss in the table keeps it.
 
     Args:
         table: Losses of candidates that were trained to the end, in the unit of ``reference_T``.
-        curves: Of the same candidates and seeds.
+        curves: Of the same candidates and seeds; their ``cost`` is the kind.
         early_C: Candidates that are estimated.
         single_T: The candidate that is each task's own network, trained to the end.
         reference_T: What losses are relative to at the end.
     """
     assert table.estimated_CT is not None
+    candidates = table.candidates
     losses_RCT, estimated_CT = table.losses_RCT.copy(), table.estimated_CT.copy()
-    unfinished_C = early_C & (table.replicates_CT == 0).all(axis=1)
-    for c in np.flatnonzero(unfinished_C).tolist():
-        read_S = np.flatnonzero(~np.isnan(curves.curves_RCTS[:, c]).all(axis=(0, 1)))
-        if not len(read_S):
-            continue
-        reading = int(read_S[-1])
-        losses_RCT[:, c] = at_rung(curves, reading, single_T).losses_RCT[:, c] * reference_T
-        estimated_CT[c] = True
+    final_CT = table.mean_CT / reference_T
+    read_CS: BoolArray = ~np.logical_and.reduce(np.isnan(curves.curves_RCTS), axis=(0, 2))
+    last_C = read_CS.shape[1] - 1 - read_CS[:, ::-1].argmax(axis=1)
+    open_C = np.logical_and.reduce([early_C, (table.replicates_CT == 0).all(axis=1), np.logical_or.reduce(read_CS, 1)])
+    for reading in np.unique(last_C[open_C]).tolist():
+        early = at_rung(curves, reading, single_T)
+        for kind in np.unique(candidates.cost_C[open_C & (last_C == reading)]).tolist():
+            alike_C = candidates.cost_C == kind
+            learnt_C, guessed_C = alike_C & (candidates.size_C >= 2), alike_C & open_C & (last_C == reading)
+            slope_T, level_T = _line(early.mean_CT[learnt_C], final_CT[learnt_C])
+            losses_RCT[:, guessed_C] = (level_T + slope_T * early.losses_RCT[:, guessed_C]) * reference_T
+            estimated_CT[guessed_C] = True
     return replace(table, losses_RCT=losses_RCT, estimated_CT=estimated_CT)
+
+
+def _line(early_CT: FloatArray, final_CT: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Slopes and levels, [T] each, of final losses over early ones: least squares within tasks, one slope for all.
+
+    The slope is never negative, and 1 where too few points are known; a task without any keeps its losses as they are.
+    """
+    both_CT = ~(np.isnan(early_CT) | np.isnan(final_CT))
+    count_T = both_CT.sum(axis=0)
+    early_T, final_T = (
+        np.where(both_CT, x_CT, 0).sum(axis=0) / np.maximum(count_T, 1) for x_CT in (early_CT, final_CT)
+    )
+    early_K, final_K = (early_CT - early_T)[both_CT], (final_CT - final_T)[both_CT]
+    spread, freedom = float(early_K @ early_K), len(early_K) - int((count_T > 0).sum())
+    slope = max(0.0, float(early_K @ final_K) / spread) if freedom >= _FEWEST_FREE and spread > 0 else 1.0
+    slope_T = np.where(count_T > 0, slope, 1.0)
+    return slope_T, np.where(count_T > 0, final_T - slope * early_T, 0.0)
 
 
 def _kept(n: int, keep: float) -> int:

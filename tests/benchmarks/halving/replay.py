@@ -42,6 +42,8 @@ class Quality:
         regret: True objective of the choice, minus that of the choice without halving.
         low: Lower end of its 95 % interval.
         high: Upper end.
+        error: Mean absolute error of the estimates for dropped groups, against the same seeds trained to the end.
+        error_as_read: The same of their last relative losses, taken as they were read.
         same: Share of runs that choose the same networks.
         rung_rank: Rank correlation of the losses at the first rung with the truth, within tasks.
         final_rank: The same of the kept losses after whole trainings.
@@ -57,6 +59,8 @@ class Quality:
     regret: float
     low: float
     high: float
+    error: float
+    error_as_read: float
     same: float
     rung_rank: float
     final_rank: float
@@ -72,6 +76,7 @@ class _Run:
     objective_Q: FloatArray
     networks: frozenset[int]
     rung_rank: float
+    errors: tuple[float, float]
 
 
 def qualities(world: World) -> list[Quality]:
@@ -100,6 +105,8 @@ def qualities(world: World) -> list[Quality]:
                     float(regret_NQ.mean()),
                     low,
                     high,
+                    float(np.nanmean([run.errors[0] for run in runs])),
+                    float(np.nanmean([run.errors[1] for run in runs])),
                     float(np.mean([a.networks == b.networks for a, b in zip(runs, plain, strict=True)])),
                     float(np.mean([run.rung_rank for run in runs])),
                     final_rank,
@@ -125,6 +132,7 @@ def _run(world: World, curves: CurveTable, rungs: Sequence[float], keep: float) 
         inside_C &= ~out_C
     dropped_C = reached_C < 1
     solution, table = None, _table(world, curves, reached_C)
+    errors = _errors(world, curves, reached_C, table) if dropped_C.any() else (np.nan, np.nan)
     while solution is None or (reached_C[solution.chosen] < 1).any():
         if solution is not None:
             reached_C[solution.chosen] = 1.0
@@ -133,8 +141,25 @@ def _run(world: World, curves: CurveTable, rungs: Sequence[float], keep: float) 
     routed_T = solution.chosen[solution.serves_T]
     objective_Q = (world.truth_QCT[:, routed_T, np.arange(len(routed_T))] * plan.weights_T).sum(axis=1)
     return _Run(
-        dropped_C, float(1 - reached_C.mean()), objective_Q, frozenset(map(int, solution.chosen)), float(ranks[0])
+        dropped_C,
+        float(1 - reached_C.mean()),
+        objective_Q,
+        frozenset(map(int, solution.chosen)),
+        float(ranks[0]),
+        errors,
     )
+
+
+def _errors(world: World, curves: CurveTable, reached_C: FloatArray, table: LossTable) -> tuple[float, float]:
+    """Mean absolute errors of the dropped groups' estimates, and of their last relative losses as they were read."""
+    final_CT = curves.kept(world.reference_T).mean_CT / world.reference_T
+    read_CT = np.full(final_CT.shape, np.nan)
+    for share in np.unique(reached_C[reached_C < 1]).tolist():
+        which_C = reached_C == share
+        read_CT[which_C] = at_rung(curves, _reading(curves, share), world.plan.single_T).mean_CT[which_C]
+    guesses = table.mean_CT / world.reference_T, read_CT
+    estimated, as_read = (float(np.nanmean(np.abs(guess_CT - final_CT)[reached_C < 1])) for guess_CT in guesses)
+    return estimated, as_read
 
 
 def _table(world: World, curves: CurveTable, reached_C: FloatArray) -> LossTable:

@@ -31,6 +31,8 @@ as in the product (no dropped group is chosen before it was trained to the end; 
   reliability.
 - *regret*: true mean relative loss of the choice minus that without halving, in percent of a single-task loss, with
   its 95 % interval over resampled seeds; *same*: runs that choose the same networks.
+- *error*: mean absolute error of the estimates for dropped groups, in percent of a single-task loss, and in brackets
+  what it would be if their early relative losses were taken as they were read.
 - *rank at the rung*: rank correlation within tasks of the losses of three seeds at the first rung with the truth.
 """
 
@@ -80,11 +82,12 @@ def _set(name: str, part: Mapping[str, Any]) -> str:
             f"{row['best_lost']:.0%}",
             f"{100 * row['regret']:+.2f} [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]",
             f"{row['same']:.0%}",
+            f"{row['error']:.1%} ({row['error_as_read']:.1%})",
             f"{row['rung_rank']:.2f}",
         )
         for row in part["rows"]
     ]
-    heads = ("rungs", "keep", "dropped", "epochs saved", "best lost", "regret (%)", "same", "rank at the rung")
+    heads = ("rungs", "keep", "dropped", "epochs saved", "best lost", "regret (%)", "same", "error", "rank at the rung")
     first, training = part["rows"][0], part["settings"]["training"]
     return (
         f"### {name}\n\n{part['tasks']} tasks, {part['groups']} shared groups, {training['epochs']} epochs in batches "

@@ -155,7 +155,7 @@ def test_at_a_rung_everybody_is_compared_with_the_single_tasks_of_that_moment() 
     np.testing.assert_allclose(table.mean_CT[:2], [[1.0, N], [N, 1.0]])
 
 
-def test_an_early_loss_stands_for_the_final_one_at_the_same_distance_to_the_single_tasks() -> None:
+def test_an_early_loss_keeps_its_distance_to_the_single_tasks_where_nobody_tells_more() -> None:
     curves, single_T, reference_T = _curves(), np.array([0, 1]), np.array([3.0, 20.0])
     whole = LossTable(curves.candidates, curves.curves_RCTS[..., -1], curves.seeds)
     table = with_early_losses(whole, curves, np.array([False, False, True]), single_T, reference_T)
@@ -163,6 +163,39 @@ def test_an_early_loss_stands_for_the_final_one_at_the_same_distance_to_the_sing
     assert table.estimated_CT is not None
     assert table.estimated_CT.tolist() == [[False, False], [False, False], [True, True]]
     np.testing.assert_array_equal(table.losses_RCT[:, :2], whole.losses_RCT[:, :2])
+
+
+@given(st.floats(0.1, 3.0), st.integers(0, 1000))
+def test_early_losses_are_carried_on_as_those_of_the_survivors_were(slope: float, seed: int) -> None:
+    members_CT = np.array([[t in pair for t in range(4)] for pair in combinations(range(4), 2)])
+    members_CT = np.vstack([np.eye(4, dtype=bool), members_CT])
+    rng = np.random.default_rng(seed)
+    early_CT = np.where(members_CT, rng.uniform(0.8, 1.2, members_CT.shape), N)
+    early_CT[:4] = np.where(np.eye(4, dtype=bool), 1.0, N)
+    level_T = rng.uniform(0.5, 1.0, 4)
+    final_CT = level_T + slope * (early_CT - 1)
+    final_CT[:4] = np.where(np.eye(4, dtype=bool), 1.0, N)
+    unit_T = np.array([1.0, 10.0, 100.0, 0.1])
+    curves_RCTS = np.stack([3 * unit_T * early_CT, unit_T * final_CT], axis=-1)[None]
+    curves_RCTS[:, -1, :, 1] = N
+    names = ("a", "b", "c", "d")
+    curves = CurveTable(Candidates(names, members_CT, np.ones(10)), np.array([1, 2]), curves_RCTS, ("0",))
+    whole = LossTable(curves.candidates, curves.curves_RCTS[..., -1], curves.seeds)
+    table = with_early_losses(whole, curves, np.arange(10) == 9, np.arange(4), unit_T)
+    np.testing.assert_allclose(table.mean_CT[9], unit_T * np.where(members_CT[9], final_CT[9], N), rtol=1e-9)
+
+
+def test_an_early_order_is_never_turned_round() -> None:
+    members_CT = np.vstack([np.eye(2, dtype=bool), np.ones((5, 2), dtype=bool)])
+    early_C, final_C = np.array([1.0, 1.1, 1.2, 1.3, 1.4]), np.array([1.3, 1.2, 1.1, 1.0, N])
+    curves_RCTS = np.full((1, 7, 2, 2), N)
+    curves_RCTS[0, 0, 0] = curves_RCTS[0, 1, 1] = 1.0
+    curves_RCTS[0, 2:, :, 0], curves_RCTS[0, 2:, :, 1] = early_C[:, None], final_C[:, None]
+    candidates = Candidates(("a", "b"), members_CT, np.ones(7), ("", "", *"vwxyz"))
+    curves = CurveTable(candidates, np.array([1, 2]), curves_RCTS, ("0",))
+    whole = LossTable(candidates, curves.curves_RCTS[..., -1], curves.seeds)
+    table = with_early_losses(whole, curves, np.arange(7) == 6, np.arange(2), np.ones(2))
+    np.testing.assert_allclose(table.mean_CT[6], 1.15)
 
 
 def test_what_was_trained_to_the_end_is_never_replaced_by_an_early_loss() -> None:
