@@ -14,6 +14,7 @@ from search.execution.executor import Executor
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
+from search.training.stack_memory import pack_room
 from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
 
 __all__ = ["Measurement", "Progress"]
@@ -98,8 +99,11 @@ class Measurement:
         self._planned += len(missing)
         self.store.set_progress(self.run, planned=self._known + self._planned)
         self.progress.start(label, len(asked), len(asked) - len(missing))
-        # Long trials first: the last ones to finish are then short, and no worker idles for long.
-        missing.sort(key=lambda t: -t.capacity * t.copies * t.fraction)
+        # Long trials first: the last ones to finish are then short, and no worker idles for long. Among equals those
+        # with as many outputs are neighbours, because they share a stack.
+        dataset = experiment.dataset
+        outputs = {task.name: count for task, count in zip(dataset.tasks, dataset.classes_T, strict=True)}
+        missing.sort(key=lambda t: (-t.capacity * t.copies * t.fraction, -sum(outputs[task] for task in t.tasks)))
         kept = frozenset(keep_states)
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
         try:
@@ -141,7 +145,9 @@ class Measurement:
         self, experiment: Experiment, courses: Sequence[Course]
     ) -> Iterator[tuple[Trial, TrialResult | TrialFailure, str]]:
         """Each trial with what came of it and who did it; a pack that failed as a whole is tried one by one."""
-        waiting = packed(courses, self.pack_size, self.executor.workers)
+        waiting = packed(
+            courses, lambda trial: min(self.pack_size, pack_room(experiment, trial)), self.executor.workers
+        )
         while waiting:
             timeout = experiment.training.timeout_seconds * max(map(len, waiting))
             again: list[Pack] = []

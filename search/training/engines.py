@@ -10,6 +10,7 @@ from search.training import stack_onednn
 from search.training.experiment import Experiment
 from search.training.fused import train_fused
 from search.training.packs import TrainPack, train_plain
+from search.training.stacks import can_fuse
 
 __all__ = ["ENGINES", "Engine"]
 
@@ -32,14 +33,20 @@ class Engine:
 
 
 def _onednn_obstacle(experiment: Experiment) -> str:
-    return "" if stack_onednn.available() else "this build of torch lacks the operator mkldnn._linear_pointwise"
+    if not stack_onednn.available():
+        return "this build of torch lacks the operator mkldnn._linear_pointwise"
+    network = experiment.network
+    fully_connected = network.trunk == "mlp" and network.norm == "none" and not network.dropout
+    if not fully_connected or experiment.training.precision != "float32":
+        return "it is for the trunk mlp in float32, without normalisation and dropout"
+    return ""
 
 
 ENGINES: dict[EngineName, Engine] = {
     "plain": Engine(train_plain, pack_size=1),
-    "fused": Engine(train_fused, pack_size=8),
+    "fused": Engine(train_fused, pack_size=8, obstacle=can_fuse),
     "fused-onednn": Engine(train_fused, pack_size=8, obstacle=_onednn_obstacle),
-    "fused-relaxed": Engine(train_fused, pack_size=16, exact=False),
+    "fused-relaxed": Engine(train_fused, pack_size=16, exact=False, obstacle=can_fuse),
 }
 """``fused`` leaves products to torch's batched operation, ``fused-onednn`` to oneDNN network by network, and
 ``fused-relaxed`` to whatever torch takes when it is permitted to round (``search.training.relaxed``).

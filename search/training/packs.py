@@ -15,7 +15,7 @@ from functools import partial
 from search.execution.executor import one_line
 from search.training.experiment import Experiment
 from search.training.trainer import TrialFunction, train
-from search.trials import Course, TrialFailure, TrialResult
+from search.trials import Course, Trial, TrialFailure, TrialResult
 
 __all__ = ["OneByOne", "Pack", "TrainPack", "packed", "train_plain"]
 
@@ -52,26 +52,29 @@ def _attempted(training: Callable[[], TrialResult]) -> TrialResult | TrialFailur
         return TrialFailure(one_line(error), "".join(traceback.format_exception(error)))
 
 
-def packed(courses: Iterable[Course], largest: int, workers: int) -> list[Pack]:
+def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int) -> list[Pack]:
     """Trials in packs of equal capacity, fraction, split and start, otherwise in their order.
 
     Args:
         courses: What is to be trained.
-        largest: Networks in a pack at most; a trial with more copies than that is a pack of its own.
+        room: How many networks like a trial's a pack may hold; one with more copies than that is a pack of its own.
         workers: How many train at the same time.
     """
     alike: dict[tuple[float, float, int, float], list[Course]] = {}
     for course in courses:
         alike.setdefault(course.kind, []).append(course)
     networks = sum(course.trial.copies for group in alike.values() for course in group)
-    size = max(1, min(largest, math.ceil(networks / (_PACKS_PER_WORKER * workers))))
+    share = max(1, math.ceil(networks / (_PACKS_PER_WORKER * workers)))
     packs: list[Pack] = []
     for group in alike.values():
         pack: list[Course] = []
+        copies, most = 0, share
         for course in group:
-            if pack and sum(other.trial.copies for other in pack) + course.trial.copies > size:
+            most = min(most, room(course.trial))
+            if pack and copies + course.trial.copies > most:
                 packs.append(tuple(pack))
-                pack = []
+                pack, copies, most = [], 0, min(share, room(course.trial))
             pack.append(course)
+            copies += course.trial.copies
         packs.append(tuple(pack))
     return packs

@@ -3,15 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
+import torch
+from torch import Tensor
+
+from search.networks.cost import scaled_widths
+from search.networks.hard_sharing import hard_sharing
+from search.networks.shape import TrunkShape
+from search.training.experiment import Experiment
+from search.training.loop import reading_steps
 from search.training.stack import ROWS, StackShape, padded
+from search.trials import Trial
 
-__all__ = ["networks_that_fit", "stack_bytes"]
+__all__ = ["PACK_BYTES", "networks_that_fit", "pack_room", "stack_bytes"]
+
+PACK_BYTES = 2**30
+"""What the networks of a pack may take together; the data, which every worker holds once, come on top."""
 
 _NUMBER = 4  # bytes of a float32
 _READ_AT_ONCE = 512  # rows that ``StackedFit.outputs`` sends through at least
 _COPIES = 5  # of the parameters: values, gradients, two moments, and the kept state
 _TEMPORARIES = 10  # arrays [outputs, rows] while losses are differentiated, generously
+_TRIED_ROWS = (4, 8)  # what a row takes is the difference
+
+
+def pack_room(experiment: Experiment, trial: Trial) -> int:
+    """Most networks like a trial's that may be trained in one pack; at least 1, because one cannot be divided.
+
+    Raises:
+        InputError: a capacity that no integer widths reach.
+    """
+    dataset, training = experiment.dataset, experiment.training
+    n_rows, n_inputs = dataset.train.inputs_NF.shape
+    standard = experiment.network.shape(n_inputs)
+    shape = replace(standard, widths=scaled_widths(standard, trial.capacity))
+    places = {task.name: outputs for task, outputs in zip(dataset.tasks, dataset.classes_T, strict=True)}
+    outputs = tuple(places[task] for task in trial.tasks)
+    batch_size = min(training.batch_size, n_rows)
+    steps, read_rows = int(reading_steps(n_rows, training)[0]), len(dataset.validation)
+    if shape == TrunkShape("mlp", n_inputs, shape.widths) and training.precision == "float32":
+        fit = networks_that_fit(PACK_BYTES, n_inputs, shape.widths, outputs, batch_size, steps, read_rows)
+    else:
+        fixed, per_row = _differentiated_bytes(shape, outputs)
+        readings = 2 * _NUMBER * read_rows * sum(outputs)
+        fit = int(PACK_BYTES // (_COPIES * fixed + padded(batch_size, ROWS) * per_row + readings))
+    return max(1, fit)
+
+
+@lru_cache(maxsize=256)
+def _differentiated_bytes(shape: TrunkShape, outputs: tuple[int, ...]) -> tuple[int, float]:
+    """Bytes of a network's parameters, and of what automatic differentiation holds for every row of a batch.
+
+    That is what is saved on the way forth, and on the way back the derivatives by the largest of it, going in and out.
+    """
+    network = hard_sharing(shape, outputs)
+    parameters = {value.untyped_storage().data_ptr() for value in network.parameters()}
+    totals, largest = [], 0.0
+    for rows in _TRIED_ROWS:
+        saved: dict[int, Tensor] = {}  # held until they are counted, so that no address is used twice
+
+        def keep(tensor: Tensor, saved: dict[int, Tensor] = saved) -> Tensor:
+            saved[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            outputs_NO = network(torch.zeros(rows, shape.n_inputs))
+        sizes = [tensor.untyped_storage().nbytes() for at, tensor in saved.items() if at not in parameters]
+        totals.append(sum(sizes) + outputs_NO.nbytes)
+        largest = max(sizes, default=0) / rows
+    first, second = _TRIED_ROWS
+    per_row = (totals[1] - totals[0]) / (second - first) + 2 * largest
+    return sum(value.nbytes for value in network.parameters()), per_row
 
 
 def stack_bytes(

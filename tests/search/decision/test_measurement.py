@@ -47,7 +47,7 @@ def test_results_are_stored_one_by_one_whatever_the_packs(store: Store) -> None:
         seen.append(len(pack))
         return OneByOne(trained)(common, pack)
 
-    asked = [Trial(("a",), 1.0, seed) for seed in range(8)]
+    asked = [Trial(("g0_0",), 1.0, seed) for seed in range(8)]
     measure = measurement(store, train, 3)
     found = measure.measure(experiment(3), "search", "groups", asked)
     assert seen == [3, 3, 2]
@@ -61,7 +61,7 @@ def test_a_pack_that_fails_as_a_whole_is_tried_one_by_one(store: Store) -> None:
             raise TrialError("too large")
         return OneByOne(trained)(common, pack)
 
-    asked = [Trial(("a",), 1.0, seed) for seed in range(4)]
+    asked = [Trial(("g0_0",), 1.0, seed) for seed in range(4)]
     measure = measurement(store, train, 4)
     found = measure.measure(experiment(3), "search", "groups", asked)
     assert list(found) == [asked[0], asked[1], asked[3]]

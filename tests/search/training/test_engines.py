@@ -13,7 +13,7 @@ from search.data.dataset import load_dataset
 from search.data.resolution import resolve
 from search.decision.measurement import Measurement
 from search.execution.executor import InlineExecutor
-from search.spec import EngineName, Spec
+from search.spec import EngineName, NetworkSpec, Spec
 from search.store.store import Store
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
@@ -61,3 +61,12 @@ def test_a_measured_trial_is_the_plain_trainers_up_to_rounding(engine: EngineNam
         assert isinstance(plain, TrialResult)
         assert found[trial].steps_S.tolist() == plain.steps_S.tolist()
         np.testing.assert_allclose(found[trial].curve_TS, plain.curve_TS, rtol=1e-4)
+
+
+@pytest.mark.parametrize("network", [{"norm": "batch"}, {"dropout": 0.1}, {"trunk": "cnn", "image": [1, 3, 4]}])
+def test_products_one_by_one_are_for_plain_perceptrons(network: dict[str, object]) -> None:
+    common = experiment("plain")
+    assert not ENGINES["fused-onednn"].obstacle(common)
+    other = replace(common, network=NetworkSpec.model_validate({"widths": [8, 8]} | network))
+    assert "without normalisation and dropout" in ENGINES["fused-onednn"].obstacle(other)
+    assert not ENGINES["fused"].obstacle(other)

@@ -28,21 +28,28 @@ trials = st.lists(
 )
 
 
-@given(trials, st.integers(1, 8), st.integers(1, 4))
-def test_every_trial_is_in_one_pack_of_its_kind(asked: list[Trial], largest: int, workers: int) -> None:
-    packs = packed(map(Course, asked), largest, workers)
+@given(trials, st.dictionaries(st.integers(1, 4), st.integers(1, 8)), st.integers(1, 4))
+def test_every_trial_is_in_one_pack_of_its_kind(asked: list[Trial], rooms: dict[int, int], workers: int) -> None:
+    def room(trial: Trial) -> int:
+        return rooms.get(trial.copies, 5)
+
+    packs = packed(map(Course, asked), room, workers)
     assert sorted((course.trial for pack in packs for course in pack), key=repr) == sorted(asked, key=repr)
     for pack in packs:
         assert len({course.kind for course in pack}) == 1
-        assert len(pack) == 1 or sum(course.trial.copies for course in pack) <= largest
+        assert len(pack) == 1 or sum(course.trial.copies for course in pack) <= min(room(c.trial) for c in pack)
+
+
+def eight(trial: Trial) -> int:
+    return 8
 
 
 def test_packs_are_as_large_as_allowed_but_leave_work_for_every_worker() -> None:
     many = [Course(Trial(("a",), 1.0, seed)) for seed in range(64)]
-    assert [len(pack) for pack in packed(many, 8, 2)] == [8] * 8
-    assert [len(pack) for pack in packed(many[:8], 8, 2)] == [2] * 4
-    assert [len(pack) for pack in packed(many[:2], 8, 2)] == [1, 1]
-    assert packed([], 8, 2) == []
+    assert [len(pack) for pack in packed(many, eight, 2)] == [8] * 8
+    assert [len(pack) for pack in packed(many[:8], eight, 2)] == [2] * 4
+    assert [len(pack) for pack in packed(many[:2], eight, 2)] == [1, 1]
+    assert packed([], eight, 2) == []
 
 
 def test_what_one_trial_raises_is_its_own_failure() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 
 from search.networks.hard_sharing import hard_sharing
 from search.networks.shape import TrunkShape
-from search.spec import TrainingSpec
+from search.spec import NetworkSpec, TrainingSpec
 from search.training.residence import ResidentPart
 from search.training.stack import StackShape
-from search.training.stack_memory import networks_that_fit, stack_bytes
+from search.training.stack_memory import PACK_BYTES, networks_that_fit, pack_room, stack_bytes
 from search.training.stacked_fit import StackedFit
 from search.training.stacked_losses import OwnTask
+from search.trials import Trial
+from tests.search.training.planted import planted, planted_experiment
 
 
 def held_bytes() -> int:
@@ -60,3 +63,28 @@ def test_as_many_fit_as_the_limit_allows(limit: int, widths: list[int], outputs:
 
     most = networks_that_fit(limit, 30, widths, outputs, batch_size, 50, 1000)
     assert needed(most) <= limit < needed(most + 1)
+
+
+def room(batch_size: int, capacity: float = 1.0, network: Mapping[str, object] | None = None) -> int:
+    experiment = planted_experiment(planted(rows=batch_size, inputs=144), batch_size=batch_size)
+    spec = NetworkSpec.model_validate({"widths": [32, 32]} | dict(network or {}))
+    return pack_room(replace(experiment, network=spec), Trial(("t0",), capacity, 1))
+
+
+CNN = {"trunk": "cnn", "image": [1, 12, 12], "widths": [64, 64, 32]}
+
+
+def test_packs_hold_fewer_networks_where_each_takes_more() -> None:
+    assert room(50) > room(50, capacity=16.0) > 8
+    assert room(64, network=CNN) > 2.5 * room(256, network=CNN)
+
+
+def test_a_network_too_large_for_a_pack_is_one_of_its_own() -> None:
+    assert room(300, network=CNN | {"widths": [3000, 8]}) == 1
+
+
+def test_what_a_convolution_takes_is_what_the_next_layers_need() -> None:
+    """By hand: inputs, two layers of convolution, ReLU and pooling with its indices, then 32 features."""
+    row = 144 + 64 * (144 + 36 + 2 * 36) + 64 * (36 + 9 + 2 * 9) + 64 * 9 + 32
+    most = PACK_BYTES / (64 * 4 * row)
+    assert 0.4 * most < room(64, network=CNN) < most
