@@ -189,7 +189,8 @@ def test_random_numbers_of_torchs_own_generator_are_a_networks_own(offer: Offer)
 
 
 @pytest.mark.parametrize(
-    ("trunk", "reason"), [(Noisy, "random"), (Masked, "random"), (Deciding, "data-dependent"), (Replacing, "mapped over")]
+    ("trunk", "reason"),
+    [(Noisy, "random"), (Masked, "random"), (Deciding, "data-dependent"), (Replacing, "mapped over")],
 )
 def test_what_cannot_be_mapped_over_says_so_and_names_the_way_out(
     trunk: type[Residual], reason: str, offer: Offer
