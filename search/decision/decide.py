@@ -115,20 +115,23 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     # A choice that rests on estimates is trained and made again: estimates err most where they promise most.
     estimate, spare, affordable = True, plan.spare - len(sample), True
     for round_ in range(ROUNDS + 1):
-        estimate = round_ < ROUNDS
-        barred = never_trained(plan, table(), measurement.failures)
-        if not (estimate and affordable):  # nobody is chosen whom halving dropped and nobody trained to the end
-            barred = tuple(sorted({*barred, *early(table())}))
-        solution = choose(plan, table(), top=2, estimate=estimate, barred=barred)
-        untried = [t for t in plan.trials(_untrained(plan, solution, table()), split) if t not in results]
+        estimate, present = round_ < ROUNDS, table()
+        barred = never_trained(plan, present, measurement.failures)
+        if not (estimate and affordable):  # what halving dropped is chosen once it was trained to the end, or never
+            barred = tuple(sorted({*barred, *early(present)}))
+        solution = choose(plan, present, top=2, estimate=estimate, barred=barred)
+        unfinished = _untrained(plan, solution, present)
+        untried = [trial for trial in plan.trials(unfinished, split) if trial not in results]
         trials = [trial for trial in untried if trial not in measurement.failures]
-        if trials and len(trials) > spare and affordable and set(unmeasured(solution, table())) & set(early(table())):
-            affordable = False
-            continue
-        if not trials or len(trials) > spare:
+        if not trials:
             break
-        spare -= len(trials)
-        results |= measurement.measure(experiment, "check", "check the choice", trials)
+        if len(trials) <= spare:
+            spare -= len(trials)
+            results |= measurement.measure(experiment, "check", "check the choice", trials)
+        elif affordable and set(unfinished) & set(early(present)):
+            affordable = False
+        else:
+            break
     stability = None
     if (table().replicates_CT > 1).any():
         rng = np.random.default_rng(stream_seed(seed, "stability", split))
