@@ -5,7 +5,8 @@ alike for every number of networks from two on, if channels come in multiples of
 rows. Padded features and channels are 0 and get no gradient.
 
 Axes: ``K`` networks, ``B`` rows of a batch (the real ones first), ``F`` features of a row, ``C`` channels of an image.
-Rows of features are [K, F, B], images [B, K C, height, width].
+Rows of features are [K, F, B], images [B, K C, height, width] with channels last in memory: convolutions are then up to
+four times as fast on CPUs, and pooling twenty times.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch.nn import functional
 from search.networks.dropout import Dropout
 from search.training.stack import padded
 
-__all__ = ["Layer", "StackedDropout", "stacked_layers", "unknown_layer"]
+__all__ = ["Layer", "StackedDropout", "channels_last", "stacked_layers", "unknown_layer"]
 
 _CHANNELS = 8  # of an image as it comes; what convolutions give is padded like widths
 
@@ -106,9 +107,10 @@ class _Normalisation(Layer):
             self._momentum,
             self._eps,
         )
-        if self._rows_last:
-            return functional.pad(normal, (0, values.shape[2] - rows)).view(values.shape)
-        return functional.pad(normal, (0, 0, 0, 0, 0, 0, 0, len(values) - rows))
+        missing = (values.shape[2] if self._rows_last else len(values)) - rows
+        if missing:
+            normal = functional.pad(normal, (0, missing) if self._rows_last else (0, 0, 0, 0, 0, 0, 0, missing))
+        return normal.view(values.shape) if self._rows_last else normal
 
 
 class StackedDropout(Layer):
@@ -177,6 +179,7 @@ def stacked_layers(trunk: nn.Sequential, n_inputs: int, places: int) -> tuple[in
     """
     layers: list[Layer] = []
     own: tuple[int, ...] = (n_inputs,)
+    fresh = False  # whether what comes in is needed by nobody else
     first = wide = n_inputs if isinstance(trunk[0], nn.Unflatten) else padded(n_inputs)
     for layer in copy.deepcopy(trunk).float().eval():
         after = tuple(layer(torch.zeros(2, *own)).shape[1:])
@@ -195,10 +198,12 @@ def stacked_layers(trunk: nn.Sequential, n_inputs: int, places: int) -> tuple[in
             layers.append(_images(after, places, wide))
         elif isinstance(layer, nn.Flatten):
             wide *= own[1] * own[2]
-            layers.append(_Free(lambda images: images.view(len(images), places, -1).permute(1, 2, 0)))
+            layers.append(_Free(lambda images: images.reshape(len(images), places, -1).permute(1, 2, 0)))
+        elif isinstance(layer, nn.ReLU) and fresh:
+            layers.append(_Free(torch.relu_))
         else:
             layers.append(_Free(layer))
-        own = after
+        own, fresh = after, isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d)
     return first, layers, wide
 
 
@@ -206,10 +211,16 @@ def _images(shape: tuple[int, ...], places: int, channels: int) -> Layer:
     missing = channels - shape[0]
 
     def unflatten(rows_KFB: Tensor) -> Tensor:
-        images = rows_KFB.permute(2, 0, 1).reshape(-1, places, *shape)
-        return functional.pad(images, (0, 0, 0, 0, 0, missing)).reshape(len(images), places * channels, *shape[1:])
+        images = rows_KFB.permute(2, 0, 1).reshape(-1, places, *shape).permute(0, 3, 4, 1, 2)
+        return functional.pad(images, (0, missing)).contiguous().flatten(3, 4).permute(0, 3, 1, 2)
 
     return _Free(unflatten)
+
+
+def channels_last(trunk: nn.Module) -> None:
+    """Lay out the convolutions of a trunk of known layers as they are fastest; other modules may count on strides."""
+    if not unknown_layer(trunk):
+        trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def unknown_layer(trunk: nn.Module) -> str:

@@ -20,6 +20,7 @@ from search.networks.latency import one_thread
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
+from search.training.layers import channels_last
 from search.training.loop import Fit, LossWatch
 from search.training.residence import resident
 from search.training.scoring import predict, score
@@ -63,6 +64,8 @@ def train(
     with one_thread():
         rows, validation = (resident(part, plan.columns, here) for part in (dataset.train, dataset.validation))
         networks = [plan.network(seed).to(here) for seed in plan.seeds]
+        for network in networks:
+            channels_last(network.trunk)
         watches = [LossWatch() if start is None else LossWatch(start.loss_limit) for _ in networks]
         fits = [
             Fit(
