@@ -9,8 +9,9 @@ from search.decision.engine_choice import choose_engine
 from search.decision.enumeration import make_plan
 from search.execution.executor import InlineExecutor
 from search.spec import Spec
+from tests.benchmarks.training.convolutions import other_cells
 from tests.benchmarks.training.grid import Cell, measured, mlp_cells
-from tests.benchmarks.training.job import INPUTS, mixed_groups, trials
+from tests.benchmarks.training.job import mixed_groups, trials
 from tests.benchmarks.training.measurement import Measurement
 
 __all__ = ["engine"]
@@ -20,16 +21,19 @@ _LONG = 100_000
 
 
 def engine(*, quick: bool) -> Iterator[Measurement]:
-    """Every cell of the grid: the choice, and its time over plain's for a full pack and for a single network."""
-    for cell in mlp_cells()[2:3] if quick else mlp_cells():
-        chosen = _chosen(cell)
-        for size in (1, 8):
-            label = f"{cell.label}, {size} together"
-            found = list(measured("engine", label, cell, trials(mixed_groups(size)), 2 if quick else 5))
-            plain = next(row for row in found if row.contender == "plain")
-            mine = next(row for row in found if row.contender == chosen)
-            times = tuple(m / p for m, p in zip(mine.samples, plain.samples, strict=True))
-            yield replace(mine, unit="of plain's time", samples=times)
+    """Every cell: the choice, and its time over plain's for a full pack and for a single network."""
+    with other_cells() as others:
+        for cell in mlp_cells()[2:3] if quick else [*mlp_cells(), *others]:
+            yield from _beside_plain(cell, quick=quick)
+
+
+def _beside_plain(cell: Cell, *, quick: bool) -> Iterator[Measurement]:
+    chosen, rounds = _chosen(cell), 2 if quick else 3
+    for size in (1, 8):
+        label = f"{cell.label}, {size} together"
+        found = {row.contender: row for row in measured("engine", label, cell, trials(mixed_groups(size)), rounds)}
+        pairs = zip(found[chosen].samples, found["plain"].samples, strict=True)
+        yield replace(found[chosen], unit="of plain's time", samples=tuple(mine / plain for mine, plain in pairs))
 
 
 def _chosen(cell: Cell) -> str:
@@ -45,5 +49,6 @@ def _chosen(cell: Cell) -> str:
             "budget": {"inference": 3},
         }
     )
-    plan = make_plan(spec, asked.dataset.tasks, INPUTS, asked.dataset.classes_T)
+    n_inputs = asked.dataset.train.inputs_NF.shape[1]
+    plan = make_plan(spec, asked.dataset.tasks, n_inputs, asked.dataset.classes_T)
     return choose_engine(plan, replace(asked, training=spec.training), InlineExecutor()).engine

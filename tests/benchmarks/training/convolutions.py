@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,10 @@ from tests.benchmarks.training.grid import Cell, over_sizes
 from tests.benchmarks.training.job import dataset
 from tests.benchmarks.training.measurement import Measurement
 
-__all__ = ["Residual", "cnn"]
+__all__ = ["Residual", "cnn", "other_cells"]
 
 _WIDTHS = (16, 32, 64)
+_SIZES = (1, 2, 4, 8, 16)
 
 
 class Residual(nn.Module):
@@ -39,21 +39,24 @@ class Residual(nn.Module):
 
 def cnn(*, quick: bool) -> Iterator[Measurement]:
     """conv16-conv32-fc64 on square images in batches of 64, and a foreign trunk 64-128-128 in batches of 256."""
+    with other_cells() as cells:
+        for cell in cells[:1] if quick else cells:
+            yield from over_sizes("cnn", cell, (1, 4) if quick else cell.sizes, 2 if quick else 3)
 
-    def images(side: int, rows: int, epochs: int, sizes: tuple[int, ...]) -> Cell:
+
+@contextmanager
+def other_cells() -> Iterator[list[Cell]]:
+    """The cells, as long as a package offers the foreign trunk."""
+
+    def images(side: int, rows: int, epochs: int) -> Cell:
         spec = NetworkSpec(trunk="cnn", image=(1, side, side), widths=_WIDTHS)
-        data = dataset(rows, inputs=math.prod((side, side)), validation=32)
-        return Cell(f"conv16-conv32-fc64, {side} x {side}, batch 64", data, spec, 64, epochs, sizes)
+        data = dataset(rows, inputs=side * side, validation=32)
+        return Cell(f"conv16-conv32-fc64, {side} x {side}, batch 64", data, spec, 64, epochs, _SIZES)
 
     with _offered():
         data, spec = dataset(2_048, validation=32), NetworkSpec(trunk="benchmark-residual", widths=(128, 128))
-        cells = [
-            images(8, 768, 2, (1, 2, 4, 8, 16)),
-            images(28, 256, 1, (1, 2, 4, 8, 16)),
-            Cell("module of another package, batch 256", data, spec, 256, 3, (1, 2, 4, 8, 16)),
-        ]
-        for cell in cells[:1] if quick else cells:
-            yield from over_sizes("cnn", cell, (1, 4) if quick else cell.sizes, 2 if quick else 3)
+        foreign = Cell("module of another package, batch 256", data, spec, 256, 3, _SIZES)
+        yield [images(8, 768, 2), images(28, 256, 1), foreign]
 
 
 @contextmanager

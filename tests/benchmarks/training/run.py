@@ -33,14 +33,12 @@ SECTIONS: dict[str, Callable[..., Iterator[Measurement]]] = {
     "memory": memory.memory,
 }
 
-DEFAULT = tuple(section for section in SECTIONS if section != "cnn")
-
 
 def main() -> None:
     """Run the sections that were asked for; all of them by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training", description=__doc__)
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(SECTIONS)}; default: all but cnn"
+        "sections", nargs="*", metavar="SECTION", help=f"which of {', '.join(SECTIONS)}; default: all of them"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs; writes no results")
     parser.add_argument("--output", type=Path, help="folder of training.csv, .json, .md and .png")
@@ -50,7 +48,7 @@ def main() -> None:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     with tempfile.TemporaryDirectory() as scratch:
         folder: Path = asked.output or (Path(scratch) if asked.quick else RESULTS)
-        for section in asked.sections or DEFAULT:
+        for section in asked.sections or SECTIONS:
             start, load = time.perf_counter(), os.getloadavg()[0]
             rows: list[Measurement] = []
             for row in SECTIONS[section](quick=asked.quick):
