@@ -193,6 +193,30 @@ def test_a_dropped_group_that_cannot_be_trained_to_the_end_is_not_chosen(runs: R
     assert any("lost" in warning for warning in recommendation.warnings)
 
 
+def test_a_dropped_group_that_failed_with_one_seed_can_be_chosen_on_the_others(runs: Runs) -> None:
+    recommendation = work(runs, lost_with_one_seed, **four())
+    assert recommendation.halving is not None
+    assert "g0_0+g0_1" in recommendation.halving.networks
+    assert "g0_0+g0_1" in {network.network for network in recommendation.solution.networks}
+
+
+def lost_with_one_seed(experiment: Experiment, trial: Trial) -> TrialResult:
+    """The same world, in which that pair goes astray at once with one of the search seeds."""
+    if trial.tasks == ("g0_0", "g0_1") and trial.seed == 0:
+        raise RuntimeError("lost")
+    return second_best(experiment, trial)
+
+
+def test_the_audit_of_the_estimator_holds_no_dropped_group(runs: Runs) -> None:
+    halving = {"max_size": 3, "halving": {}}
+    recommendation = work(runs, candidates=halving, affinity={"estimator": "higher-order", "audit": 30})
+    assert recommendation.audit is not None
+    assert recommendation.halving is not None
+    larger = {network for network in recommendation.halving.networks if network.count("+") == 2}
+    assert larger
+    assert not set(recommendation.audit.networks) & larger
+
+
 def lost_at_the_end(experiment: Experiment, trial: Trial) -> TrialResult:
     """The same world, in which that pair goes astray late in training."""
     if trial.tasks == ("g0_0", "g0_1") and trial.fraction == 1:
