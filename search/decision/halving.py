@@ -74,20 +74,22 @@ def search(plan: Plan, experiment: Experiment, measurement: Measurement, split: 
     halving = plan.spec.candidates.halving
     if halving is None:
         return Searched(measurement.measure(experiment, "search", "search", plan.search_trials(split)))
-    spared = np.flatnonzero(plan.trained_C & ~plan.halved_C).tolist()
-    going: tuple[Trial, ...] = plan.trials(np.flatnonzero(plan.halved_C).tolist(), split)
+    # Who is never dropped is trained in the same stretches: packs stay full, and the single tasks are read in time.
+    going = plan.search_trials(split)
     results: dict[Trial, TrialResult] = {}
     rungs: list[Rung] = []
-    for fraction in halving.rungs:
-        early = [replace(trial, fraction=fraction) for trial in going]
-        asked = early if rungs else [*plan.trials(spared, split), *early]
+    for fraction in (*halving.rungs, 1.0):
+        asked = [replace(trial, fraction=fraction) for trial in going]
         label = f"search, to {fraction:.0%} of training"
-        results |= measurement.measure(experiment, "search", label, asked, keep_states=early)
-        rungs.append(_compare(plan, results, measurement.failures, fraction, halving.keep, dropped_by(rungs)))
-        out = {plan.key(c) for c in rungs[-1].dropped}
-        # A training that failed on the way would only fail again.
-        going = tuple(t for t, e in zip(going, early, strict=True) if e in results and (t.tasks, t.capacity) not in out)
-    results |= measurement.measure(experiment, "search", "search, to the end", going)
+        going_on = asked if fraction < 1 else ()
+        results |= measurement.measure(experiment, "search", label, asked, keep_states=going_on)
+        # Whoever fails on the way would only fail again, and is known no better than if it had failed at once.
+        lost = {replace(trial, fraction=1.0) for trial in asked if trial not in results}
+        results = {trial: result for trial, result in results.items() if replace(trial, fraction=1.0) not in lost}
+        if fraction < 1:
+            rungs.append(_compare(plan, results, measurement.failures, fraction, halving.keep, dropped_by(rungs)))
+            out = {plan.key(c) for c in rungs[-1].dropped}
+            going = tuple(t for t in going if t not in lost and (t.tasks, t.capacity) not in out)
     return Searched(results, tuple(rungs))
 
 
@@ -146,9 +148,8 @@ def _compare(
     """Compare the groups that are still in, each relative to the single tasks at the same moment."""
     curves = curves_of(plan, results)
     reference_losses(plan, curves, failures)  # says what is wrong where a task has nothing to be relative to
-    reading = max(1, int(fraction * len(curves.steps_S) + 1e-9)) - 1
     inside_C = plan.shared_C & ~np.isin(np.arange(len(plan.candidates)), list(gone))
-    relative_CT = np.where(inside_C[:, None], at_rung(curves, reading, plan.single_T).mean_CT, np.nan)
+    relative_CT = np.where(inside_C[:, None], at_rung(curves, len(curves.steps_S) - 1, plan.single_T).mean_CT, np.nan)
     compared = relative_CT, plan.candidates.members_CT, plan.capacity_C, keep
     out_C = dropped(*compared) & plan.halved_C
     read_C = inside_C & ~np.isnan(relative_CT).all(axis=1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grouping.errors import NoResultError
 from search.decision import measurement as measuring
 from search.decision.halving import Rung, Searched, dropped_by, saved, search
 from search.decision.measurement import Measurement
@@ -158,6 +159,27 @@ def test_a_training_that_fails_on_the_way_is_not_carried_on(searches: Searches) 
     assert [trial.fraction for trial in lost] == [0.25]
     assert measured.failures == {lost[0]: "lost"}
     assert {t.seed for t in searched.results if t.tasks == ("g0_0", "g0_1") and t.fraction == 1} == {1, 2}
+
+
+def test_a_task_that_fails_alone_on_the_way_could_not_be_trained_alone(searches: Searches) -> None:
+    def train(experiment: Experiment, trial: Trial) -> TrialResult:
+        if trial.tasks == ("g0_0",) and trial.fraction > 0.25:
+            raise TrialError("lost late")
+        return planted(experiment, trial)
+
+    with pytest.raises(NoResultError, match=r"task 'g0_0' could not be trained alone \(lost late\)"):
+        searches.search(job_of(candidates={"halving": {}}), OneByOne(train))
+
+
+def test_a_group_that_fails_on_the_way_leaves_nothing_behind(searches: Searches) -> None:
+    def train(experiment: Experiment, trial: Trial) -> TrialResult:
+        if trial.tasks == ("g0_0", "g0_1") and trial.fraction == 1:
+            raise TrialError("lost late")
+        return planted(experiment, trial)
+
+    searched, measured = searches.search(job_of(candidates={"halving": {}}), OneByOne(train))
+    assert set(measured.failures.values()) == {"lost late"}
+    assert not [trial for trial in searched.results if trial.tasks == ("g0_0", "g0_1")]
 
 
 def test_a_network_trained_in_stretches_is_charged_once_and_its_epochs_as_they_were(searches: Searches) -> None:
