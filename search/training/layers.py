@@ -126,9 +126,11 @@ class StackedDropout(Layer):
         self._probability = probability
         self._generators: list[torch.Generator] = []
         self._which: dict[int, int] = {}
+        self._which_K: Tensor | None = None
 
     def load(self, member: int, generator: torch.Generator) -> None:
         """Take over a network's stream."""
+        self._which_K = None
         state = generator.get_state()
         for place, known in enumerate(self._generators):
             if torch.equal(known.get_state(), state):
@@ -153,8 +155,10 @@ class StackedDropout(Layer):
         mask_DFB = mask_DBF.mT.contiguous().to(values).div_(keep)
         if len(masks_DBF) == 1:
             return values * mask_DFB
-        which_K = torch.tensor([self._which.get(place, 0) for place in range(places)], device=values.device)
-        return values * mask_DFB.index_select(0, which_K)
+        if self._which_K is None:
+            which = [self._which.get(place, 0) for place in range(places)]
+            self._which_K = torch.tensor(which, device=values.device)
+        return values * mask_DFB.index_select(0, self._which_K)
 
 
 @dataclass(frozen=True)

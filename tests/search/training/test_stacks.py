@@ -121,7 +121,7 @@ SPEC = TrainingSpec.model_validate(SETTINGS)
 
 
 @cache
-def part_of(dtype: torch.dtype) -> ResidentPart:
+def part_of(dtype: torch.dtype, device: str = "cpu") -> ResidentPart:
     """Four tasks of three types, one label of five missing."""
     generator = torch.Generator().manual_seed(0)
     inputs_NF = torch.randn(202, N_INPUTS, generator=generator, dtype=torch.float64)
@@ -130,7 +130,8 @@ def part_of(dtype: torch.dtype) -> ResidentPart:
     targets_NT[:, 1] = scores_NT[:, 1] > 0
     targets_NT[:, 2] = (scores_NT[:, 2] > -0.5).double() + (scores_NT[:, 2] > 0.5)
     labelled_NT = (torch.rand(202, 4, generator=generator) >= 0.2).double()
-    return ResidentPart(inputs_NF.to(dtype), (targets_NT * labelled_NT).to(dtype), labelled_NT.to(dtype))
+    parts = inputs_NF, targets_NT * labelled_NT, labelled_NT
+    return ResidentPart(*(array.to(device, dtype) for array in parts))
 
 
 def network_of(trunk: str, member: int) -> HardSharing:
@@ -144,14 +145,16 @@ def network_of(trunk: str, member: int) -> HardSharing:
     )
 
 
-def stacked(trunk: str, members: Sequence[int], dtype: torch.dtype, spec: TrainingSpec = SPEC) -> StackedFit:
+def stacked(
+    trunk: str, members: Sequence[int], dtype: torch.dtype, spec: TrainingSpec = SPEC, device: str = "cpu"
+) -> StackedFit:
     groups, seeds = [GROUPS[member] for member in members], [SEEDS[member] for member in members]
     networks = [network_of(trunk, member).to(dtype) for member in members]
     tasks = tasks_of(groups)
     if spec.weighting == "declared":
         tasks = [replace(task, weight=WEIGHTS[task.column]) for task in tasks]
     shape = StackShape.of(N_INPUTS, (20, 16), OUTPUTS)
-    return StackedFit(shape, networks, tasks, part_of(dtype), spec, [seed + 100 for seed in seeds], dtype)
+    return StackedFit(shape, networks, tasks, part_of(dtype, device), spec, [seed + 100 for seed in seeds], dtype)
 
 
 @dataclass
@@ -161,9 +164,11 @@ class Twin:
     outputs_NO: Tensor
 
 
-def plainly(trunk: str, member: int, dtype: torch.dtype, steps: int, spec: TrainingSpec = SPEC) -> Twin:
-    group, part = list(GROUPS[member]), part_of(dtype)
-    network = network_of(trunk, member).to(dtype)
+def plainly(
+    trunk: str, member: int, dtype: torch.dtype, steps: int, spec: TrainingSpec = SPEC, device: str = "cpu"
+) -> Twin:
+    group, part = list(GROUPS[member]), part_of(dtype, device)
+    network = network_of(trunk, member).to(device, dtype)
     own = ResidentPart(part.inputs_NF, part.targets_NT[:, group], part.labelled_NT[:, group])
     blocks = task_blocks([KINDS[task] for task in group], [OUTPUTS[task] for task in group])
     recorder = Recorder()
@@ -258,9 +263,9 @@ class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def operations(trunk: str, members: Sequence[int]) -> int:
+def operations(trunk: str, members: Sequence[int], device: str = "cpu") -> int:
     """Operations of four steps."""
-    fit = stacked(trunk, members, torch.float32)
+    fit = stacked(trunk, members, torch.float32, device=device)
     fit.advance(1)
     counted = _Counted()  # type: ignore[no-untyped-call]
     with counted:
