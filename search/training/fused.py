@@ -87,12 +87,15 @@ class _Runner:
             self._curve_TS[:, : start.curve_TS.shape[1]] = start.curve_TS
         self._kept = -1
         self._networks: list[HardSharing] = []
+        self._vessels: list[HardSharing] = []  # what the state is written into, spared building once more
         self._test: TestScores | None = None
         self._weights = b""
 
     def networks(self) -> list[HardSharing]:
         """The copies at their start."""
-        return [self.plan.network(seed) for seed in self.plan.seeds]
+        networks = [self.plan.network(seed) for seed in self.plan.seeds]
+        self._vessels = networks if self._keep_state else []
+        return networks
 
     def tasks(self, first: int) -> list[OwnTask]:
         """The tasks of all copies, which stand in the stack from ``first`` on."""
@@ -143,7 +146,7 @@ class _Runner:
     def stop(self, fit: StackedFit, member: int) -> None:
         """Take down where the only copy is at the end, if that was asked for."""
         if self._keep_state:
-            (network,) = self.networks()
+            (network,) = self._vessels
             limit = self._watches[0].limit
             self._state = TrainingState(self.plan.trial, self._curve_TS, limit, fit.state(member, network))
 
