@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from search.execution.executor import Executor
 from search.spec import EngineName
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
+from search.training.stack_memory import pack_room
 from search.trials import Course, Trial, TrialFailure, TrialResult
 
 __all__ = ["EngineChoice", "choose_engine", "with_engine"]
@@ -26,6 +26,7 @@ __all__ = ["EngineChoice", "choose_engine", "with_engine"]
 _STEPS = 40
 """Optimiser steps of a timed training, which is one epoch: what an engine gains does not depend on how long it runs."""
 _ROUNDS = 3  # of which the best counts: whatever else runs here only ever slows down
+_NETWORKS = 8  # of each capacity, for every engine the same
 _CAPACITIES = 2  # the two that take most of the run's time
 _SHORT = 20.0
 """Seconds: a run that the plain engine trains in this time on one worker is over before a choice would pay."""
@@ -58,7 +59,7 @@ def choose_engine(plan: Plan, experiment: Experiment, executor: Executor) -> Eng
 
     Raises:
         SpecError: the named engine cannot train these networks.
-        TrialError: an engine trains none of them.
+        TrialError: not even the plain engine trains any of them.
     """
     asked = experiment.training.engine
     if asked != "auto":
@@ -74,8 +75,14 @@ def choose_engine(plan: Plan, experiment: Experiment, executor: Executor) -> Eng
     names: list[EngineName] = [name for name, one in ENGINES.items() if one.exact and not one.obstacle(experiment)]
     seconds: dict[EngineName, float] = {}
     for round_ in range(_ROUNDS):
-        for name in names:
-            total = _predicted(experiment, executor, name, loads)
+        for name in tuple(names):
+            try:
+                total = _predicted(experiment, executor, name, loads)
+            except TrialError:
+                if name == "plain":
+                    raise
+                names.remove(name)  # what it cannot do here, for want of memory perhaps, plain can
+                continue
             seconds[name] = min(total, seconds.get(name, total))
             if not round_ and name == "plain" and total < _SHORT:
                 return EngineChoice("plain", "the run is short", seconds)
@@ -90,9 +97,10 @@ def choose_engine(plan: Plan, experiment: Experiment, executor: Executor) -> Eng
 def _loads(plan: Plan) -> list[tuple[tuple[Trial, ...], float]]:
     """Trials of one capacity and how many whole trainings they come to, for the capacities that take most time."""
     by_capacity: dict[float, list[Trial]] = {}
+    reachable = set(plan.capacity_C.tolist())
     for phase in plan.phases():
         for trial in phase.trials:
-            if trial.capacity in plan.capacity_C:  # others are tried in comparisons, and may have no integer widths
+            if trial.capacity in reachable:  # others are tried in comparisons, and may have no integer widths
                 by_capacity.setdefault(trial.capacity, []).append(trial)
     loads = [(tuple(trials), sum(t.copies * t.fraction for t in trials)) for trials in by_capacity.values()]
     return sorted(loads, key=lambda load: -load[1] * load[0][0].capacity)[:_CAPACITIES]
@@ -101,21 +109,31 @@ def _loads(plan: Plan) -> list[tuple[tuple[Trial, ...], float]]:
 def _predicted(
     experiment: Experiment, executor: Executor, name: EngineName, loads: Sequence[tuple[tuple[Trial, ...], float]]
 ) -> float:
-    """Process seconds of the loads with an engine, from one short pack of each on every worker."""
+    """Process seconds of the loads with an engine, from short trainings of the same networks on every worker."""
     short, share = _shortened(with_engine(experiment, name))
     engine, total = ENGINES[name], 0.0
     for trials, trainings in loads:
-        seeds = range(engine.pack_size)  # more than the trials' own, where they are too few for a pack
-        alike = dict.fromkeys((trial.tasks, trial.capacity, trial.seed + seed) for seed in seeds for trial in trials)
-        pack = tuple(Course(Trial(*network, phase="probe")) for network in islice(alike, engine.pack_size))
-        outcomes = list(executor.run(engine.train, short, [pack] * executor.workers))
+        probes = _probes(trials)
+        size = min(engine.pack_size, *(pack_room(experiment, trial) for trial in probes))
+        packs = [tuple(map(Course, probes[first : first + size])) for first in range(0, len(probes), size)]
+        outcomes = list(executor.run(engine.train, short, packs * executor.workers))
         results = [result for outcome in outcomes for result in outcome.result or ()]
+        failures = [result.reason for result in results if isinstance(result, TrialFailure)]
+        failures += [outcome.failure for outcome in outcomes if outcome.result is None]
         good = [result.seconds for result in results if isinstance(result, TrialResult)]
-        if not good:
-            failures = [result.reason for result in results if isinstance(result, TrialFailure)]
-            raise TrialError(f"the first trainings failed: {[*failures, *(o.failure for o in outcomes)][0]}")
+        if failures and (name != "plain" or not good):
+            raise TrialError(f"the first trainings failed: {failures[0]}")
         total += trainings * sum(good) / len(good) / share
     return total
+
+
+def _probes(trials: Sequence[Trial]) -> list[Trial]:
+    """Some of the trials from all over, few outputs and many: engines are compared on the same networks."""
+    seeds = range(_NETWORKS)  # more than the trials' own, where they are too few
+    alike = dict.fromkeys((trial.tasks, trial.capacity, trial.seed + seed) for seed in seeds for trial in trials)
+    known = sorted(list(alike)[: max(len(set(trials)), _NETWORKS)], key=lambda network: len(network[0]))
+    places = np.linspace(0, len(known) - 1, _NETWORKS).round().astype(int).tolist()
+    return [Trial(tasks, capacity, seed, "probe") for tasks, capacity, seed in (known[place] for place in places)]
 
 
 def _shortened(experiment: Experiment) -> tuple[Experiment, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
-from math import comb
+from math import ceil, comb
 
 import numpy as np
 
@@ -192,14 +192,10 @@ def _check_rungs(spec: Spec) -> None:
     halving, readings = spec.candidates.halving, spec.training.epochs * spec.training.readings_per_epoch
     if halving is None:
         return
-    read = [int(fraction * readings + 1e-9) for fraction in halving.rungs]
-    if read[0] < 1:
-        raise SpecError(
-            f"no loss is read within the first {halving.rungs[0]:g} of {spec.training.epochs} epochs",
-            where="candidates.halving.rungs",
-            fix=f"Start with {1 / readings:.3g} or more, or raise training.readings_per_epoch",
-        )
-    for (early, late), (before, after) in zip(pairwise(halving.rungs), pairwise(read), strict=True):
+    read = [ceil(fraction * readings - 1e-9) for fraction in halving.rungs]
+    for (early, late), (before, after) in zip(
+        pairwise((*halving.rungs, 1.0)), pairwise((*read, readings)), strict=True
+    ):
         if before == after:
             raise SpecError(
                 f"no loss is read between {early:g} and {late:g} of {spec.training.epochs} epochs",

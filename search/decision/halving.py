@@ -1,6 +1,7 @@
 """The trainings of the search, with or without halving: rung by rung, and what was dropped where.
 
-Decisions follow from the readings in the store alone, so packing, workers and interruptions change none of them.
+Decisions follow from the readings in the store alone, so packing, workers and interruptions change none of them; but
+a training that failed is tried again when a run is resumed, and what it then gives counts at its rungs.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def search(plan: Plan, experiment: Experiment, measurement: Measurement, split: 
     going = plan.search_trials(split)
     results: dict[Trial, TrialResult] = {}
     rungs: list[Rung] = []
-    for fraction in (*halving.rungs, 1.0):
+    for fraction in (*plan.rungs, 1.0):
         asked = [replace(trial, fraction=fraction) for trial in going]
         label = f"search, to {fraction:.0%} of training"
         going_on = asked if fraction < 1 else ()
@@ -127,11 +128,10 @@ def saved(plan: Plan, searched: Collection[Trial]) -> float:
 
 def early_warning(plan: Plan) -> tuple[str, ...]:
     """A sentence where groups are compared so early that ranks say next to nothing."""
-    halving = plan.spec.candidates.halving
-    if halving is None or halving.rungs[0] >= EARLY:
+    if not plan.rungs or plan.rungs[0] >= EARLY:
         return ()
     warning = (
-        f"halving compares groups after {halving.rungs[0]:.0%} of training: before {EARLY:.0%} ranks are near chance, "
+        f"halving compares groups after {plan.rungs[0]:.0%} of training: before {EARLY:.0%} ranks are near chance, "
         "so good groups may have been dropped"
     )
     return (warning,)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
 
 import numpy as np
 
@@ -177,13 +179,24 @@ class Plan:
         """Task names and capacity of a candidate, as its trials have them."""
         return self.group(candidate), float(self.capacity_C[candidate])
 
+    @property
+    def rungs(self) -> tuple[float, ...]:
+        """Shares of training at which halving compares: those of the spec, each moved on to the next reading."""
+        halving, training = self.spec.candidates.halving, self.spec.training
+        readings = training.epochs * training.readings_per_epoch
+        return () if halving is None else tuple(ceil(share * readings - 1e-9) / readings for share in halving.rungs)
+
+    @cached_property
+    def _places(self) -> dict[tuple[bytes, float], int]:
+        """Every candidate by its members and capacity; the first of equals."""
+        rows = list(enumerate(zip(self.candidates.members_CT, self.capacity_C.tolist(), strict=True)))
+        return {(members_T.tobytes(), capacity): c for c, (members_T, capacity) in reversed(rows)}
+
     def index(self, group: Iterable[str], capacity: float) -> int | None:
         """The candidate with these tasks at this capacity, or None."""
         wanted = set(group)
         members_T = np.array([task.name in wanted for task in self.tasks])
-        match_C = (self.candidates.members_CT == members_T).all(axis=1) & (self.capacity_C == capacity)
-        found = np.flatnonzero(match_C)
-        return int(found[0]) if len(found) else None
+        return self._places.get((members_T.tobytes(), capacity))
 
     def trials(self, which: Iterable[int], split: int = 0, fraction: float = 1.0) -> tuple[Trial, ...]:
         """Search trials of some candidates, one per search seed."""
@@ -228,7 +241,7 @@ class Plan:
         halving, halved_C = self.spec.candidates.halving, self.halved_C
         if halving is None:
             return None
-        stretches = np.diff([0.0, *halving.rungs, 1.0])
+        stretches = np.diff([0.0, *self.rungs, 1.0])
         least = float(self.capacity_C[self.trained_C & ~halved_C].sum())
         for capacity in np.unique(self.capacity_C[halved_C]).tolist():
             compared_C = self.shared_C & (self.capacity_C == capacity)

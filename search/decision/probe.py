@@ -15,6 +15,7 @@ from search.errors import TrialError
 from search.execution.executor import Executor
 from search.training.experiment import Experiment
 from search.training.packs import TrainPack
+from search.training.stack_memory import pack_room
 from search.trials import Course, Trial, TrialFailure
 
 __all__ = ["Speed", "measure_speed"]
@@ -76,12 +77,15 @@ def measure_speed(
     sizes = sorted({1.0, *capacities})
     shapes = list(dict.fromkeys([(tasks[:1], 1.0), (tasks, 1.0), (tasks, sizes[0]), (tasks, sizes[-1])]))
 
+    def room(group: tuple[str, ...], size: float) -> int:
+        return min(pack_size, pack_room(experiment, Trial(group, size, seed))) if pack_size > 1 else 1
+
     def timed(shapes: Sequence[tuple[tuple[str, ...], float]], epochs_each: int) -> tuple[Timed, float]:
         """Process seconds of the trainings of a pack of each shape on each worker, and the wall seconds of all."""
         packs = [
             tuple(
                 Course(Trial(group, size, seed + worker * pack_size + i, phase="probe", fraction=epochs_each / epochs))
-                for i in range(pack_size)
+                for i in range(room(group, size))
             )
             for group, size in shapes
             for worker in range(executor.workers)

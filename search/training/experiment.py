@@ -55,11 +55,12 @@ class Experiment:
     def __post_init__(self) -> None:
         rows, size = len(self.dataset.train.inputs_NF), self.training.batch_size
         if self.network.norm == "batch" and self.network.trunk == "mlp" and _last_batch(rows, size) == 1:
-            better = next(other for other in range(size + 1, size + rows + 3) if _last_batch(rows, other) != 1)
+            larger = (other for other in range(size + 1, size + rows + 3) if _last_batch(rows, other) != 1)
+            better = next(larger, None)
             raise InputError(
                 f"batches of {size} of {rows} rows end in a batch of a single row, which has no spread to normalise by",
                 where="training.batch_size",
-                fix=f"Use {better}, for example, or network.norm: none",
+                fix=f"Use {better}, for example, or network.norm: none" if better else "Use network.norm: none",
             )
 
     @property

@@ -231,6 +231,10 @@ def unknown_layer(trunk: nn.Module) -> str:
     """The first thing about a trunk that cannot be stacked layer by layer; empty if it can."""
     if type(trunk) is not nn.Sequential:
         return f"{type(trunk).__name__} is no nn.Sequential"
+    if len({id(layer) for layer in trunk}) < len(trunk) or len(list(trunk.parameters())) < sum(
+        len(list(layer.parameters())) for layer in trunk
+    ):
+        return "a layer or a parameter is used twice"
     image = False
     for layer in trunk:
         if type(layer) not in (_IMAGE_LAYERS if image else _ROW_LAYERS) or not _plain(layer):

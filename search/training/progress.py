@@ -26,6 +26,11 @@ def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
+def _held(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name, those too that a checkpoint leaves out."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
+
+
 def network_state(network: nn.Module, step: int, means: Iterable[Tensor], squares: Iterable[Tensor]) -> NetworkState:
     """Copies of everything.
 
@@ -42,7 +47,7 @@ def network_state(network: nn.Module, step: int, means: Iterable[Tensor], square
     names = trainable(network)
     return NetworkState(
         step,
-        {name: array(value) for name, value in network.state_dict().items()},
+        {name: array(value) for name, value in _held(network).items()},
         {name: array(mean) for name, mean in zip(names, means, strict=True)},
         {name: array(square) for name, square in zip(names, squares, strict=True)},
         tuple(generator.get_state().numpy().tobytes() for generator in streams(network)),
@@ -51,7 +56,9 @@ def network_state(network: nn.Module, step: int, means: Iterable[Tensor], square
 
 def restore(network: nn.Module, state: NetworkState) -> None:
     """Bring a network to the state's values, buffers and random generators."""
-    network.load_state_dict({name: torch.tensor(value) for name, value in state.values.items()})
+    with torch.no_grad():
+        for name, value in _held(network).items():
+            value.copy_(torch.tensor(state.values[name]))
     for generator, stream in zip(streams(network), state.streams, strict=True):
         generator.set_state(torch.tensor(np.frombuffer(stream, np.uint8)))
 

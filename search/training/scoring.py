@@ -24,12 +24,18 @@ from search.trials import TestScores
 __all__ = ["mean_scores", "predict", "score"]
 
 _ROWS_AT_ONCE = 16_384  # bounds the memory of a forward pass over a whole part
+_IMAGES_AT_ONCE = 512  # likewise, where every value of a row becomes one for each channel
 
 
 def predict(networks: Sequence[nn.Module], inputs_NF: Tensor) -> list[Tensor]:
     """Raw outputs [N, O] of each network in evaluation."""
     with torch.inference_mode():
-        return [torch.cat([net.eval()(rows) for rows in torch.split(inputs_NF, _ROWS_AT_ONCE)]) for net in networks]
+        return [torch.cat([net.eval()(rows) for rows in torch.split(inputs_NF, _at_once(net))]) for net in networks]
+
+
+def _at_once(network: nn.Module) -> int:
+    convolves = any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in network.modules())
+    return _IMAGES_AT_ONCE if convolves else _ROWS_AT_ONCE
 
 
 def mean_scores(

@@ -164,7 +164,8 @@ class AutogradNetworks(ABC):
 
     def _outputs(self, inputs_KBF: Tensor, rows: int | None, *, training: bool) -> Tensor:
         rows = inputs_KBF.shape[1] if rows is None else rows
-        with torch.autocast(self.values.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
+        rounded = training and self._precision == "bfloat16"
+        with torch.autocast(self.values.device.type, torch.bfloat16, enabled=rounded):
             features_KHB = self._features(inputs_KBF, rows, training=training)
             weight, bias = self._leaves[-2:]
             outputs_KOB = torch.baddbmm(bias[..., None], weight, features_KHB)

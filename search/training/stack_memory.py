@@ -46,17 +46,20 @@ def pack_room(experiment: Experiment, trial: Trial) -> int:
     if shape == TrunkShape("mlp", n_inputs, shape.widths) and training.precision == "float32":
         fit = networks_that_fit(PACK_BYTES, n_inputs, shape.widths, outputs, batch_size, steps, read_rows)
     else:
-        fixed, per_row = _differentiated_bytes(shape, outputs)
+        fixed, per_row, per_read_row = _differentiated_bytes(shape, outputs)
+        training_bytes = padded(batch_size, ROWS) * per_row
+        reading_bytes = min(read_rows, _READ_AT_ONCE) * per_read_row
         readings = 2 * _NUMBER * read_rows * sum(outputs)
-        fit = int(PACK_BYTES // (_COPIES * fixed + padded(batch_size, ROWS) * per_row + readings))
+        fit = int(PACK_BYTES // (_COPIES * fixed + max(training_bytes, reading_bytes) + readings))
     return max(1, fit)
 
 
 @lru_cache(maxsize=256)
-def _differentiated_bytes(shape: TrunkShape, outputs: tuple[int, ...]) -> tuple[int, float]:
-    """Bytes of a network's parameters, and of what automatic differentiation holds for every row of a batch.
+def _differentiated_bytes(shape: TrunkShape, outputs: tuple[int, ...]) -> tuple[int, float, float]:
+    """Bytes of a network's parameters; of a row in training with automatic differentiation; of a row that is read.
 
-    That is what is saved on the way forth, and on the way back the derivatives by the largest of it, going in and out.
+    In training that is what is saved on the way forth, and on the way back the derivatives by the largest of it, going
+    in and out. In reading it is the largest, going in and out, and the row.
     """
     network = hard_sharing(shape, outputs)
     parameters = {value.untyped_storage().data_ptr() for value in network.parameters()}
@@ -75,7 +78,8 @@ def _differentiated_bytes(shape: TrunkShape, outputs: tuple[int, ...]) -> tuple[
         largest = max(sizes, default=0) / rows
     first, second = _TRIED_ROWS
     per_row = (totals[1] - totals[0]) / (second - first) + 2 * largest
-    return sum(value.nbytes for value in network.parameters()), per_row
+    per_read_row = 2 * largest + _NUMBER * shape.n_inputs
+    return sum(value.nbytes for value in network.parameters()), per_row, per_read_row
 
 
 def stack_bytes(

@@ -14,13 +14,14 @@ from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from grouping.errors import InputError
+from search.execution.executor import one_line
 from search.networks.hard_sharing import HardSharing, hard_sharing
 from search.spec import TrainingSpec
 from search.training.experiment import Experiment
 from search.training.layers import unknown_layer
-from search.training.stack import StackedNetworks, StackShape
+from search.training.stack import ROWS, StackedNetworks, StackShape, padded
 from search.training.stack_onednn import OneDnnNetworks
 from search.training.stacked_layers import LayeredNetworks
 from search.training.stacked_vmap import MappedNetworks, unmappable
@@ -111,24 +112,48 @@ def new_stack(
     Raises:
         InputError: a trunk that cannot be mapped over.
     """
-    if _written_out(template.trunk) and training.precision == "float32":
+    if _written_out(template.trunk, shape) and training.precision == "float32":
         by_onednn = training.engine == "fused-onednn" and dtype == torch.float32 and device == "cpu"
         return (OneDnnNetworks if by_onednn else StackedNetworks)(shape, size, rows, dtype, device)
     networks = MappedNetworks if unknown_layer(template.trunk) else LayeredNetworks
     return networks(template, n_inputs, shape.n_outputs, size, dtype, device, training.precision)
 
 
-def _written_out(trunk: nn.Module) -> bool:
-    return type(trunk) is nn.Sequential and all(
-        type(layer) is kind for layer, kind in zip(trunk, [nn.Linear, nn.ReLU] * len(trunk), strict=False)
-    )
+def _written_out(trunk: nn.Module, shape: StackShape) -> bool:
+    """Whether a trunk is nothing but a linear layer and a ReLU for each width."""
+    if unknown_layer(trunk) or [type(layer) for layer in trunk.children()] != [nn.Linear, nn.ReLU] * len(shape.widths):
+        return False
+    linear = [layer for layer in trunk.children() if isinstance(layer, nn.Linear)]
+    return tuple(padded(layer.out_features) for layer in linear) == shape.widths
 
 
 def can_fuse(experiment: Experiment) -> str:
     """Why the networks of an experiment cannot be trained side by side, in one line; empty if they can."""
     shape = experiment.network.shape(experiment.dataset.train.inputs_NF.shape[1])
     try:
-        trunks = [hard_sharing(shape, [1], seed, [seed]).trunk for seed in range(2)]
-    except InputError as error:
-        return str(error)
-    return unmappable(trunks, shape.n_inputs) if unknown_layer(trunks[0]) else ""
+        networks = [hard_sharing(shape, [1], seed, [seed]) for seed in range(2)]
+        if unknown_layer(networks[0].trunk):
+            return unmappable([network.trunk for network in networks], shape.n_inputs)
+        return _unlike(networks, shape.n_inputs, shape.widths, experiment.training)
+    except Exception as error:  # noqa: BLE001  (other people's modules: anything may come out of them)
+        return one_line(error)[:200]
+
+
+def _unlike(networks: Sequence[HardSharing], n_inputs: int, widths: Sequence[int], training: TrainingSpec) -> str:
+    """What two networks give otherwise side by side than alone, found by trying once; empty if nothing."""
+    rows = padded(1, ROWS)
+    inputs_BF = torch.randn(rows, n_inputs, generator=torch.Generator().manual_seed(0))
+    stack = new_stack(networks[0], n_inputs, StackShape.of(n_inputs, widths, [1]), len(networks), rows, training)
+    for member, network in enumerate(networks):
+        stack.load(member, network)
+    with stack.context():
+        inputs_KBF = functional.pad(inputs_BF, (0, stack.n_inputs - n_inputs))[None]
+        outputs_KOB = stack.predict(inputs_KBF).clone()
+        stack.forward(inputs_KBF)
+        stack.errors(rows).fill_(0)
+        stack.backward(inputs_KBF)
+    for network, outputs_OB in zip(networks, outputs_KOB, strict=True):
+        with torch.no_grad():
+            if not torch.allclose(network.eval()(inputs_BF)[:, 0], outputs_OB[0], rtol=1e-3, atol=1e-4):
+                return "side by side it gives other outputs than alone"
+    return ""

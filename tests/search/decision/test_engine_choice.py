@@ -10,6 +10,7 @@ import pytest
 
 from search.data.dataset import load_dataset
 from search.data.resolution import resolve
+from search.decision import engine_choice
 from search.decision.engine_choice import choose_engine
 from search.decision.enumeration import make_plan
 from search.decision.plan import Plan
@@ -97,10 +98,13 @@ def test_an_engine_that_may_round_is_never_chosen_unasked(clocks: dict[str, Cloc
     assert choose_engine(*job_of(engine="fused-relaxed"), InlineExecutor()).engine == "fused-relaxed"
 
 
-def test_engines_are_timed_on_full_packs_of_the_runs_own_trials(clocks: dict[str, Clock]) -> None:
+def test_engines_are_timed_on_the_same_networks_of_the_run_in_packs_of_their_own(clocks: dict[str, Clock]) -> None:
     plan, experiment = job_of()
     choose_engine(plan, experiment, InlineExecutor())
     networks = {(trial.tasks, trial.capacity) for phase in plan.phases() for trial in phase.trials}
+    tried = {name: [c.trial for pack in clocks[name].packs for c in pack] for name in ("plain", "fused")}
+    assert tried["plain"] == tried["fused"]
+    assert len({len(trial.tasks) for trial in tried["plain"]}) > 1
     for name in ("plain", "fused"):
         assert set(clocks[name].asked) == {name}
         for pack in clocks[name].packs:
@@ -119,6 +123,23 @@ def test_an_engine_that_cannot_train_these_networks_is_not_tried(
     with pytest.raises(SpecError, match="the engine 'fused' cannot train these networks: no such layer") as refused:
         choose_engine(*job_of(engine="fused"), InlineExecutor())
     assert refused.value.where == "training.engine"
+
+
+def test_an_engine_that_fails_here_is_left_out(clocks: dict[str, Clock], monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
+        raise MemoryError
+
+    monkeypatch.setitem(ENGINES, "fused", Engine(exhausted, 8))
+    clocks["fused-onednn"].seconds = 0.5
+    assert choose_engine(*job_of(), InlineExecutor()).engine == "fused-onednn"
+
+
+def test_networks_that_fill_the_memory_are_timed_alone(
+    clocks: dict[str, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "pack_room", lambda experiment, trial: 1)
+    choose_engine(*job_of(), InlineExecutor())
+    assert {len(pack) for pack in clocks["fused"].packs} == {1}
 
 
 def test_trainings_that_all_fail_say_why_before_the_run_begins(monkeypatch: pytest.MonkeyPatch) -> None:

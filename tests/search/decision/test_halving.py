@@ -11,7 +11,7 @@ import pytest
 
 from grouping.errors import NoResultError
 from search.decision import measurement as measuring
-from search.decision.halving import Rung, Searched, dropped_by, saved, search
+from search.decision.halving import Rung, Searched, dropped_by, early_warning, saved, search
 from search.decision.measurement import Measurement
 from search.documents import dump_spec, parse_spec
 from search.errors import SpecError, TrialError
@@ -283,7 +283,7 @@ def test_bad_rungs_get_one_clear_message(sections: str, where: str, word: str) -
 
 
 @pytest.mark.parametrize(
-    ("rungs", "word"), [([0.1, 0.5], "no loss is read within the first 0.1"), ([0.3, 0.4], "between 0.3 and 0.4")]
+    ("rungs", "word"), [([0.25, 0.9], "between 0.9 and 1 of 4"), ([0.3, 0.4], "between 0.3 and 0.4")]
 )
 def test_rungs_that_no_reading_tells_apart_are_refused_before_anything_is_trained(
     rungs: list[float], word: str
@@ -291,3 +291,11 @@ def test_rungs_that_no_reading_tells_apart_are_refused_before_anything_is_traine
     with pytest.raises(SpecError, match=word) as caught:
         plan_of(3, candidates={"halving": {"rungs": rungs}}, training={"epochs": 4})
     assert caught.value.where == "candidates.halving.rungs"
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(4, 0.25), (5, 0.4), (6, 2 / 6), (10, 0.3), (15, 4 / 15)])
+def test_a_rung_between_two_readings_waits_for_the_next(epochs: int, first: float) -> None:
+    plan = plan_of(3, candidates={"halving": {}}, training={"epochs": epochs})
+    assert plan.rungs[0] == pytest.approx(first)
+    assert int(plan.rungs[0] * epochs + 1e-9) / epochs >= 0.25
+    assert early_warning(plan) == ()

@@ -88,3 +88,11 @@ def test_what_a_convolution_takes_is_what_the_next_layers_need() -> None:
     row = 144 + 64 * (144 + 36 + 2 * 36) + 64 * (36 + 9 + 2 * 9) + 64 * 9 + 32
     most = PACK_BYTES / (64 * 4 * row)
     assert 0.4 * most < room(64, network=CNN) < most
+
+
+def test_pictures_that_are_read_at_once_count_as_well() -> None:
+    """Batches of 32 are small beside the 512 rows of a reading: 8 networks would hold over 1.2 GB."""
+    cnn = {"trunk": "cnn", "image": [1, 48, 48], "widths": [16, 32, 64]}
+    dataset = planted(rows=1100, inputs=48 * 48)
+    spec = NetworkSpec.model_validate(cnn)
+    assert pack_room(replace(planted_experiment(dataset, batch_size=32), network=spec), Trial(("t0",), 1.0, 1)) < 8
