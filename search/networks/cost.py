@@ -143,7 +143,7 @@ def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
 
 def _layers(shape: TrunkShape) -> Iterator[tuple[int, int, int]]:
     """Of each layer: weights, other parameters, and how many positions of an image the weights are used at."""
-    extra = 3 if shape.norm == "batch" else 1  # a bias; scale and shift of the normalisation
+    extra = 2 if shape.norm == "batch" else 1  # scale and shift of the normalisation; else a bias
     if shape.trunk == "mlp":
         for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths)):
             yield fan_in * fan_out, extra * fan_out, 1

@@ -25,19 +25,22 @@ MakeTrunk = Callable[[TrunkShape, torch.Generator, Iterator[int]], nn.Module]
 """(shape, initial values, seeds for dropout layers in turn) -> module [N, F] -> [N, widths[-1]]."""
 
 
-def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Linear:
+def linear(n_inputs: int, n_outputs: int, generator: torch.Generator, *, bias: bool = True) -> nn.Linear:
     """``nn.Linear`` with its usual initial distribution, drawn from ``generator`` and never from the global one."""
-    layer = skip_init(nn.Linear, n_inputs, n_outputs)  # type: ignore[no-untyped-call]
+    layer = skip_init(nn.Linear, n_inputs, n_outputs, bias=bias)  # type: ignore[no-untyped-call]
     assert isinstance(layer, nn.Linear)
     _draw(layer, n_inputs, generator)
     return layer
 
 
 def mlp(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
-    """Fully connected layers, each followed by ReLU."""
+    """Fully connected layers, each followed by ReLU.
+
+    A layer that is normalised has no bias: the normalisation would take it out again, and Adam make noise of it.
+    """
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths)):
-        layers.append(linear(fan_in, fan_out, generator))
+        layers.append(linear(fan_in, fan_out, generator, bias=shape.norm == "none"))
         if shape.norm == "batch":
             layers.append(nn.BatchNorm1d(fan_out))
         layers.append(nn.ReLU())
@@ -52,7 +55,7 @@ def cnn(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> 
     *channels, width = shape.widths
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image)]
     for fan_in, fan_out in pairwise((shape.image[0], *channels)):
-        layers.append(_convolution(fan_in, fan_out, generator))
+        layers.append(_convolution(fan_in, fan_out, generator, bias=shape.norm == "none"))
         if shape.norm == "batch":
             layers.append(nn.BatchNorm2d(fan_out))
         layers += [nn.ReLU(), nn.MaxPool2d(2)]
@@ -97,9 +100,9 @@ def make_trunk(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[in
     return trunk.train()
 
 
-def _convolution(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Conv2d:
+def _convolution(fan_in: int, fan_out: int, generator: torch.Generator, *, bias: bool) -> nn.Conv2d:
     """``nn.Conv2d`` that keeps the image's size, with its usual initial distribution drawn from ``generator``."""
-    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=KERNEL, padding=1)  # type: ignore[no-untyped-call]
+    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=KERNEL, padding=1, bias=bias)  # type: ignore[no-untyped-call]
     assert isinstance(layer, nn.Conv2d)
     _draw(layer, fan_in * KERNEL**2, generator)
     return layer
@@ -107,7 +110,6 @@ def _convolution(fan_in: int, fan_out: int, generator: torch.Generator) -> nn.Co
 
 def _draw(layer: nn.Linear | nn.Conv2d, fan_in: int, generator: torch.Generator) -> None:
     bound = 1 / math.sqrt(fan_in)
-    assert layer.bias is not None
     with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
+        for parameter in layer.parameters():  # weight, then bias
+            parameter.uniform_(-bound, bound, generator=generator)

@@ -58,28 +58,28 @@ class Layer(ABC):
 
 
 class _Linear(Layer):
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
-        self.shapes = ((n_outputs, n_inputs), (n_outputs,))
+    def __init__(self, n_inputs: int, n_outputs: int, layer: nn.Linear) -> None:
+        self.shapes = ((n_outputs, n_inputs), *_bias(n_outputs, layer))
 
     def __call__(
         self, values: Tensor, parameters: Sequence[Tensor], buffers: Sequence[Tensor], rows: int, *, training: bool
     ) -> Tensor:
-        weight, bias = parameters
-        return torch.baddbmm(bias[..., None], weight, values)
+        weight, *bias = parameters
+        return torch.baddbmm(bias[0][..., None], weight, values) if bias else torch.bmm(weight, values)
 
 
 class _Convolution(Layer):
     def __init__(self, n_inputs: int, n_outputs: int, layer: nn.Conv2d) -> None:
-        self.shapes = ((n_outputs, n_inputs, *layer.kernel_size), (n_outputs,))
+        self.shapes = ((n_outputs, n_inputs, *layer.kernel_size), *_bias(n_outputs, layer))
         self._layer = layer
 
     def __call__(
         self, values: Tensor, parameters: Sequence[Tensor], buffers: Sequence[Tensor], rows: int, *, training: bool
     ) -> Tensor:
-        weight, bias = parameters
-        own = self._layer
+        weight, *bias = parameters
+        own, shift = self._layer, bias[0].flatten() if bias else None
         return functional.conv2d(
-            values, weight.flatten(0, 1), bias.flatten(), own.stride, own.padding, own.dilation, groups=len(weight)
+            values, weight.flatten(0, 1), shift, own.stride, own.padding, own.dilation, groups=len(weight)
         )
 
 
@@ -188,7 +188,7 @@ def stacked_layers(trunk: nn.Sequential, n_inputs: int, places: int) -> tuple[in
     for layer in copy.deepcopy(trunk).float().eval():
         after = tuple(layer(torch.zeros(2, *own)).shape[1:])
         if isinstance(layer, nn.Linear):
-            layers.append(_Linear(wide, padded(layer.out_features)))
+            layers.append(_Linear(wide, padded(layer.out_features), layer))
             wide = padded(layer.out_features)
         elif isinstance(layer, nn.Conv2d):
             layers.append(_Convolution(wide, padded(layer.out_channels), layer))
@@ -243,14 +243,16 @@ def unknown_layer(trunk: nn.Module) -> str:
     return "it gives images" if image else ""
 
 
+def _bias(n_outputs: int, layer: nn.Linear | nn.Conv2d) -> tuple[tuple[int, ...], ...]:
+    return () if layer.bias is None else ((n_outputs,),)
+
+
 def _plain(layer: nn.Module) -> bool:
     """Whether a layer has the options that are known here."""
     if not all(parameter.requires_grad for parameter in layer.parameters()):
         return False
-    if isinstance(layer, nn.Linear):
-        return layer.bias is not None
     if isinstance(layer, nn.Conv2d):
-        return layer.bias is not None and layer.groups == 1 and layer.padding_mode == "zeros"
+        return layer.groups == 1 and layer.padding_mode == "zeros"
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
         return layer.affine and layer.track_running_stats and layer.momentum is not None
     if isinstance(layer, nn.MaxPool2d):

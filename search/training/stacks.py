@@ -124,6 +124,8 @@ def _written_out(trunk: nn.Module, shape: StackShape) -> bool:
     if unknown_layer(trunk) or [type(layer) for layer in trunk.children()] != [nn.Linear, nn.ReLU] * len(shape.widths):
         return False
     linear = [layer for layer in trunk.children() if isinstance(layer, nn.Linear)]
+    if any(layer.bias is None for layer in linear):
+        return False
     return tuple(padded(layer.out_features) for layer in linear) == shape.widths
 
 
