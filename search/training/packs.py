@@ -24,8 +24,6 @@ Pack = tuple[Course, ...]
 TrainPack = Callable[[Experiment, Pack], Sequence[TrialResult | TrialFailure]]
 """What trains a pack: one result or failure for each of its trials, in their order."""
 
-_PACKS_PER_WORKER = 2  # so that no worker idles long while the last pack is trained
-
 
 @dataclass(frozen=True)
 class OneByOne:
@@ -58,23 +56,27 @@ def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int
     Args:
         courses: What is to be trained.
         room: How many networks like a trial's a pack may hold; one with more copies than that is a pack of its own.
+            Those of one kind follow the least.
         workers: How many train at the same time.
     """
     alike: dict[tuple[float, float, int, float], list[Course]] = {}
     for course in courses:
         alike.setdefault(course.kind, []).append(course)
-    networks = sum(course.trial.copies for group in alike.values() for course in group)
-    share = max(1, math.ceil(networks / (_PACKS_PER_WORKER * workers)))
     packs: list[Pack] = []
     for group in alike.values():
+        networks = sum(course.trial.copies for course in group)
+        most, first = min(room(course.trial) for course in group), len(packs)
+        # As many packs for each worker, and all of one size: nobody idles while the last is trained.
+        count = workers * math.ceil(networks / (workers * most))
         pack: list[Course] = []
-        copies, most = 0, share
+        before = copies = 0
         for course in group:
-            most = min(most, room(course.trial))
-            if pack and copies + course.trial.copies > most:
+            end = math.ceil(networks * (len(packs) - first + 1) / count)
+            if pack and (copies + course.trial.copies > most or before + course.trial.copies > end):
                 packs.append(tuple(pack))
-                pack, copies, most = [], 0, min(share, room(course.trial))
+                pack, copies = [], 0
             pack.append(course)
             copies += course.trial.copies
+            before += course.trial.copies
         packs.append(tuple(pack))
     return packs

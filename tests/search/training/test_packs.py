@@ -47,7 +47,8 @@ def eight(trial: Trial) -> int:
 def test_packs_are_as_large_as_allowed_but_leave_work_for_every_worker() -> None:
     many = [Course(Trial(("a",), 1.0, seed)) for seed in range(64)]
     assert [len(pack) for pack in packed(many, eight, 2)] == [8] * 8
-    assert [len(pack) for pack in packed(many[:8], eight, 2)] == [2] * 4
+    assert [len(pack) for pack in packed(many[:37], eight, 2)] == [7, 6, 6, 6, 6, 6]
+    assert [len(pack) for pack in packed(many[:8], eight, 2)] == [4] * 2
     assert [len(pack) for pack in packed(many[:2], eight, 2)] == [1, 1]
     assert packed([], eight, 2) == []
 
