@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -29,7 +30,9 @@ from search.training.loop import LossWatch
 from search.training.relaxed import relaxed_products
 from search.training.residence import ResidentPart, resident
 from search.training.scoring import score
+from search.training.split_fit import SplitFit
 from search.training.stack import StackShape
+from search.training.stack_memory import pack_room
 from search.training.stacked_fit import StackedFit
 from search.training.stacked_losses import OwnTask
 from search.training.trainer import device
@@ -111,7 +114,7 @@ class _Runner:
 
     def read(
         self,
-        fit: StackedFit,
+        fit: SplitFit,
         members: Sequence[int],
         losses_SK: FloatArray,
         outputs_KNO: Sequence[torch.Tensor],
@@ -143,7 +146,7 @@ class _Runner:
             for member, network in zip(members, self._networks, strict=True):
                 fit.store(member, network)
 
-    def stop(self, fit: StackedFit, member: int) -> None:
+    def stop(self, fit: SplitFit, member: int) -> None:
         """Take down where the only copy is at the end, if that was asked for."""
         if self._keep_state:
             (network,) = self._vessels
@@ -167,20 +170,36 @@ class _Runner:
         )
 
 
+def _fit(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner], firsts: Sequence[int]) -> SplitFit:
+    """The networks of some trials in as few stacks as memory allows; ``firsts`` counts them."""
+    networks = [network for runner in runners for network in runner.networks()]
+    tasks = [task for runner, first in zip(runners, firsts, strict=False) for task in runner.tasks(first)]
+    orders = [runner.plan.order_seed(seed) for runner in runners for seed in runner.plan.seeds]
+    starts = [runner.start.network for runner in runners if runner.start is not None]
+    rows = resident(experiment.dataset.train, range(len(experiment.dataset.tasks)), device())
+    room = min(pack_room(experiment, runner.plan.trial) for runner in runners)
+    ranges = [range(first, min(first + room, len(networks))) for first in range(0, len(networks), room)]
+    fits = [
+        StackedFit(
+            shape,
+            networks[here.start : here.stop],
+            [replace(task, member=task.member - here.start) for task in tasks if task.member in here],
+            rows,
+            experiment.training,
+            orders[here.start : here.stop],
+            starts=starts[here.start : here.stop],
+        )
+        for here in ranges
+    ]
+    return SplitFit(fits, [len(here) for here in ranges])
+
+
 def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]) -> None:
-    """Train the networks of some trials as one stack, until the last reading or until all have failed."""
+    """Train the networks of some trials side by side, until the last reading or until all have failed."""
     dataset, here = experiment.dataset, device()
     firsts = np.cumsum([0, *(runner.plan.trial.copies for runner in runners)]).tolist()
     starts = [runner.start for runner in runners if runner.start is not None]
-    fit = StackedFit(
-        shape,
-        [network for runner in runners for network in runner.networks()],
-        [task for runner, first in zip(runners, firsts, strict=False) for task in runner.tasks(first)],
-        resident(dataset.train, range(len(dataset.tasks)), here),
-        experiment.training,
-        [runner.plan.order_seed(seed) for runner in runners for seed in runner.plan.seeds],
-        starts=[start.network for start in starts],
-    )
+    fit = _fit(experiment, shape, runners, firsts)
     validations = {runner: resident(dataset.validation, runner.plan.columns, here) for runner in runners}
     inputs_NF = validations[runners[0]].inputs_NF
     members = {runner: range(first, end) for runner, (first, end) in zip(runners, pairwise(firsts), strict=True)}
