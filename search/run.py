@@ -127,10 +127,11 @@ def run_recommendation(
     folder.write_text("spec.yaml", dump_spec(job.spec))
     engine = ENGINES[choice.engine]
     train = train or engine.train
-    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, engine.pack_size)
+    networks = engine.networks(job.spec.cluster.gpus_per_worker)
+    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, networks)
     _check_minutes(job, speed)
     announce(choice, speed)
-    measurement = Measurement(store, run, executor, train, progress, engine.pack_size)
+    measurement = Measurement(store, run, executor, train, progress, networks)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
         for split, experiment in enumerate(job.experiments)

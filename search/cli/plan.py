@@ -59,7 +59,8 @@ def _probe(made: Plan, dataset: Dataset) -> tuple[EngineChoice, Speed]:
         choice = choose_engine(made, experiment, executor)
         engine, experiment = ENGINES[choice.engine], with_engine(experiment, choice.engine)
         capacities = made.spec.network.capacities
-        return choice, measure_speed(experiment, executor, engine.train, capacities, engine.pack_size)
+        networks = engine.networks(cluster.gpus_per_worker)
+        return choice, measure_speed(experiment, executor, engine.train, capacities, networks)
 
 
 def plan_as_json(

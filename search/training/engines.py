@@ -14,6 +14,8 @@ from search.training.stacks import can_fuse
 
 __all__ = ["ENGINES", "Engine"]
 
+_GPU_PACK = 128
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -21,7 +23,7 @@ class Engine:
 
     Args:
         train: Trains one.
-        pack_size: So many networks in a pack are worth having; more leave the processor's cache.
+        pack_size: So many networks in a pack are worth having on a CPU; more leave its cache.
         exact: Whether it never rounds more than single precision does; only such an engine is chosen unasked.
         obstacle: Why it cannot train the networks of an experiment; empty if it can.
     """
@@ -30,6 +32,10 @@ class Engine:
     pack_size: int
     exact: bool = True
     obstacle: Callable[[Experiment], str] = lambda experiment: ""
+
+    def networks(self, gpus: float) -> int:
+        """Most networks in a pack, for workers with (a share of) a GPU or none: there launches count, not the cache."""
+        return _GPU_PACK if gpus and self.pack_size > 1 else self.pack_size
 
 
 def _onednn_obstacle(experiment: Experiment) -> str:

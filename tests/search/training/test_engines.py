@@ -70,3 +70,8 @@ def test_products_one_by_one_are_for_plain_perceptrons(network: dict[str, object
     other = replace(common, network=NetworkSpec.model_validate({"widths": [8, 8]} | network))
     assert "without normalisation and dropout" in ENGINES["fused-onednn"].obstacle(other)
     assert not ENGINES["fused"].obstacle(other)
+
+
+def test_packs_are_large_where_launches_count_and_of_one_for_the_plain_engine() -> None:
+    assert ENGINES["fused"].networks(gpus=0.25) > ENGINES["fused"].networks(gpus=0.0) == 8
+    assert ENGINES["plain"].networks(gpus=1.0) == 1
