@@ -107,17 +107,18 @@ class Measurement:
         kept = frozenset(keep_states)
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
         try:
-            for trial, result, worker in self._trained(experiment, courses):
-                if isinstance(result, TrialFailure):
-                    self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
-                    self._failed[keys[trial]] = result
-                else:
-                    self._keep(trial, result.state)
-                    result = replace(result, state=None)
-                    self.store.record_result(self.run, phase, trial, keys[trial], result)
-                    self._finished[keys[trial]] = result
-                self.trained += 1
-                self.progress.advance(failed=isinstance(result, TrialFailure))
+            for pack, worker in self._trained(experiment, courses):
+                good = {t: replace(r, state=None) for t, r in pack.items() if isinstance(r, TrialResult)}
+                self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
+                self._finished |= {keys[t]: result for t, result in good.items()}
+                for trial, result in pack.items():
+                    if isinstance(result, TrialFailure):
+                        self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
+                        self._failed[keys[trial]] = result
+                    else:
+                        self._keep(trial, result.state)
+                    self.trained += 1
+                    self.progress.advance(failed=isinstance(result, TrialFailure))
         finally:
             self.progress.finish()
         return self._answer(asked, keys)
@@ -143,8 +144,8 @@ class Measurement:
 
     def _trained(
         self, experiment: Experiment, courses: Sequence[Course]
-    ) -> Iterator[tuple[Trial, TrialResult | TrialFailure, str]]:
-        """Each trial with what came of it and who did it; a pack that failed as a whole is tried one by one."""
+    ) -> Iterator[tuple[dict[Trial, TrialResult | TrialFailure], str]]:
+        """What came of each pack and who trained it; one that failed as a whole is tried trial by trial."""
         waiting = packed(
             courses, lambda trial: min(self.pack_size, pack_room(experiment, trial)), self.executor.workers
         )
@@ -154,13 +155,11 @@ class Measurement:
             for outcome in self.executor.run(self.train, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]
                 if outcome.result is not None:
-                    yield from (
-                        (c.trial, result, outcome.worker) for c, result in zip(pack, outcome.result, strict=True)
-                    )
+                    yield {c.trial: result for c, result in zip(pack, outcome.result, strict=True)}, outcome.worker
                 elif len(pack) > 1:
                     again += [(course,) for course in pack]
                 else:
-                    yield pack[0].trial, TrialFailure(outcome.failure, outcome.detail), outcome.worker
+                    yield {pack[0].trial: TrialFailure(outcome.failure, outcome.detail)}, outcome.worker
             waiting = again
 
     def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:

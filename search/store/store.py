@@ -224,26 +224,32 @@ class Store:
         Raises:
             TrialError: a loss is not finite.
         """
-        try:
-            blob = encode_result(result)
-        except ValueError as error:
-            raise TrialError(str(error), where=trial.network) from error
+        self.record_results(run, phase, [(trial, key, result)])
+
+    def record_results(self, run: str, phase: str, results: Sequence[tuple[Trial, str, TrialResult]]) -> None:
+        """Keep several finished trials (trial, key, what came of it), all of them or none: as cheap as one.
+
+        Raises:
+            TrialError: a loss is not finite.
+        """
+        blobs = [_encoded(trial, result) for trial, _, result in results]
         with self._write(self._quick) as session:
-            row = self._attempt(session, run, phase, trial, key)
-            if row.state == "finished":
-                return
-            row.state, row.result, row.kept = "finished", blob, result.kept
-            row.seconds, row.worker = result.seconds, result.worker
-            row.reason = row.detail = ""
-            session.flush()
-            steps, losses = result.steps_S.tolist(), result.curve_TS.tolist()
-            readings = [
-                {"trial": row.number, "task": task, "reading": i, "step": step, "loss": loss}
-                for task, curve in zip(trial.tasks, losses, strict=True)
-                for i, (step, loss) in enumerate(zip(steps, curve, strict=True))
-            ]
-            if readings:
-                session.execute(insert(Curve), readings)
+            for (trial, key, result), blob in zip(results, blobs, strict=True):
+                row = self._attempt(session, run, phase, trial, key)
+                if row.state == "finished":
+                    continue
+                row.state, row.result, row.kept = "finished", blob, result.kept
+                row.seconds, row.worker = result.seconds, result.worker
+                row.reason = row.detail = ""
+                session.flush()
+                steps, losses = result.steps_S.tolist(), result.curve_TS.tolist()
+                readings = [
+                    {"trial": row.number, "task": task, "reading": i, "step": step, "loss": loss}
+                    for task, curve in zip(trial.tasks, losses, strict=True)
+                    for i, (step, loss) in enumerate(zip(steps, curve, strict=True))
+                ]
+                if readings:
+                    session.execute(insert(Curve), readings)
 
     def record_failure(
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
@@ -344,3 +350,10 @@ class Store:
             row.attempts += 1
             row.recorded = now
         return row
+
+
+def _encoded(trial: Trial, result: TrialResult) -> bytes:
+    try:
+        return encode_result(result)
+    except ValueError as error:
+        raise TrialError(str(error), where=trial.network) from error

@@ -173,6 +173,19 @@ def test_losses_that_are_not_finite_are_refused_whole(store: Store, run: str, ba
     assert store.trials(run) == []
 
 
+def test_several_trials_are_kept_together_or_not_at_all(store: Store, run: str) -> None:
+    trials = [dataclasses.replace(TRIAL, seed=seed) for seed in range(3)]
+    results = [(trial, trial.key("x"), _result()) for trial in trials]
+    scores = TestScores(np.array([[np.nan], [1.0]]), np.ones((2, 1)), {})
+    bad = (TRIAL, KEY, dataclasses.replace(_result(), test=scores))
+    with pytest.raises(TrialError, match="test loss is not finite"):
+        store.record_results(run, "pairs", [*results, bad])
+    assert store.trials(run) == []
+    store.record_results(run, "pairs", results)
+    assert list(store.finished_trials(run)) == [key for _, key, _ in results]
+    assert len(store.curves(run)) == 3 * _result().curve_TS.size
+
+
 def test_trials_of_different_runs_do_not_meet(store: Store, run: str) -> None:
     other = store.create_run("other", "recommend", "", {})
     store.set_state(other, "running")
