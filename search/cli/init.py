@@ -19,7 +19,9 @@ __all__ = ["init"]
 def init(
     data: Annotated[str, typer.Argument(help="CSV, Parquet or npz file, or nyc-weather, or synthetic.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="SPEC", help="Default: NAME.yaml.")] = None,
-    targets: Annotated[str, typer.Option(help="Target columns or globs, separated by commas.")] = "",
+    targets: Annotated[
+        list[str] | None, typer.Option(help="Target columns or globs, separated by commas; may be repeated.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the spec if it is there.")] = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -39,8 +41,9 @@ def init(
     _check_output(file, force=force)
     source = open_source(DataSpec(source=data or "."))
     layout = source.layout
-    if layout is None or targets:
-        layout = infer_layout(source.table, [part.strip() for part in targets.split(",") if part.strip()])
+    patterns = [part.strip() for option in targets or [] for part in option.split(",") if part.strip()]
+    if layout is None or patterns:
+        layout = infer_layout(source.table, patterns)
     text = draft_spec(name[:100], _source_in(file, data), source, layout)
     dataset = load_dataset(spec_from(parse_yaml(text).data), file.parent)  # what is written runs: this very text did
     _write(file, text)

@@ -61,6 +61,11 @@ def test_targets_are_chosen_by_name_or_glob(folder: Path) -> None:
     assert [task.name for task in read_spec(Path("plants.yaml")).tasks] == ["level", "flag"]
 
 
+def test_repeated_targets_add_up(folder: Path) -> None:
+    assert run(["init", "plants.csv", "--targets", "y_level", "--targets", "y_kind,y_flag"]) == 0
+    assert {task.name for task in read_spec(Path("plants.yaml")).tasks} == {"level", "kind", "flag"}
+
+
 def test_json_is_one_object_and_nothing_else_on_stdout(folder: Path, capsys: Captured) -> None:
     assert run(["init", "plants.csv", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
