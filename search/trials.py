@@ -32,7 +32,7 @@ __all__ = [
     "stream_seed",
 ]
 
-Phase = Literal["search", "confirm", "probe"]
+Phase = Literal["search", "confirm", "measure", "probe"]
 
 
 def stream_seed(seed: int, *purpose: str | int | float) -> int:
@@ -54,7 +54,8 @@ class Trial:
         capacity: Nominal size in standard network times.
         seed: The replicate: initial values and batch order follow from it.
         phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it;
-            ``probe`` trials are timed and thrown away.
+            ``measure`` trials read the test part whenever they read the validation part, for tables that nothing is
+            chosen from; ``probe`` trials are timed and thrown away.
         copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
         fraction: Share of the training's epochs that is run; below 1 for early-stopping estimates and time probes.
         split: Which repetition of the data split; 0 unless repeated splits were asked for.
@@ -135,7 +136,8 @@ class Course:
         keep_state: Whether the result brings a state to go on from.
 
     Raises:
-        ValueError: a state of another trial, or of a larger fraction; a state of an ensemble or a ``confirm`` trial.
+        ValueError: a state of another trial, or of a larger fraction; a state of an ensemble, or of a trial that looks
+            at the test part.
     """
 
     trial: Trial
@@ -143,7 +145,8 @@ class Course:
     keep_state: bool = False
 
     def __post_init__(self) -> None:
-        if (self.start or self.keep_state) and (self.trial.phase == "confirm" or self.trial.copies > 1):
+        looks = self.trial.phase in {"confirm", "measure"}
+        if (self.start or self.keep_state) and (looks or self.trial.copies > 1):
             raise ValueError("only search trials of one copy can be stopped and carried on")
         if self.start is not None:
             before = self.start.trial
@@ -185,6 +188,7 @@ class TrialResult:
         worker: Who did it, ``host:pid``.
         kept: Index of the kept reading (``confirm`` trials), else -1.
         test: Scores on the test part (``confirm`` trials), else None.
+        test_curve_TS: Test loss at every reading (``measure`` trials), else None.
         weights: The kept state in safetensors format (``confirm`` trials), else empty.
         state: Where the training can be carried on, if it was asked for. It is never stored.
     """
@@ -197,12 +201,14 @@ class TrialResult:
     test: TestScores | None = None
     weights: bytes = field(default=b"", repr=False)
     state: TrainingState | None = field(default=None, repr=False)
+    test_curve_TS: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        if self.curve_TS.ndim != 2 or self.curve_TS.shape[1] != len(self.steps_S):
-            raise ValueError(f"curve {self.curve_TS.shape} does not fit {len(self.steps_S)} readings")
-        if not np.isfinite(self.curve_TS).all():
-            raise ValueError("a finished trial has finite losses only")
+        for curve_TS in (self.curve_TS,) if self.test_curve_TS is None else (self.curve_TS, self.test_curve_TS):
+            if curve_TS.ndim != 2 or curve_TS.shape[1] != len(self.steps_S):
+                raise ValueError(f"curve {curve_TS.shape} does not fit {len(self.steps_S)} readings")
+            if not np.isfinite(curve_TS).all():
+                raise ValueError("a finished trial has finite losses only")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.init import init
+from search.cli.measure import measure
 from search.cli.plan import plan
 from search.cli.recommend import recommend, resume
 from search.cli.report import report
@@ -113,3 +114,4 @@ app.command()(plan)
 app.command()(recommend)
 app.command()(resume)
 app.command()(solve)
+app.command()(measure)

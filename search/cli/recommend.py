@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -53,10 +49,14 @@ def recommend(
 
 def resume(
     run: Annotated[str, typer.Argument(help="Id of the run, its beginning, or 'latest'.", show_default=False)],
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Of 'taskgroup measure' only: stop after about so long.")
+    ] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Go on with a run that was interrupted or failed; nothing that finished is trained again."""
+    from search.cli.measure import go_on
     from search.documents import parse_spec
     from search.errors import SpecError
     from search.run import prepare
@@ -71,6 +71,15 @@ def resume(
                 where="RUN",
                 fix=f"See it with: taskgroup report {record.id}",
             )
+        if record.kind == "measure":
+            go_on(store, record, minutes, as_json=as_json, quiet=quiet)
+            return
+        if minutes is not None:
+            raise SpecError(
+                "only runs of 'taskgroup measure' are cut to a time",
+                where="--minutes",
+                fix="Leave it out; Ctrl-C stops",
+            )
         latencies: dict[str, float] = {}
         for event in store.events(record.id):
             if event.kind == "latency":
@@ -82,6 +91,7 @@ def resume(
 
 def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> None:
     """Bring one run to its end, or leave it resumable."""
+    from search.cli.ownership import owned
     from search.cli.progress import progress_for
     from search.execution.ray_executor import RayExecutor
     from search.output.folder import RunFolder
@@ -90,7 +100,7 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
 
     folder = RunFolder(runs_home() / run)
     quiet = quiet or as_json
-    with _owned(store, run, folder.append_log):
+    with owned(store, run, folder.append_log):
         for warning in job.experiments[0].dataset.warnings:
             warn(warning)
         note(f"run {run}", quiet=quiet)
@@ -128,36 +138,3 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
         lines.append(f"  {network.cost:g} {recommendation.unit}  serves {', '.join(network.serves)}{trained_too}")
     lines += ["", f"report: {report}"]
     print_result(escape_controls("\n".join(lines)))
-
-
-@contextmanager
-def _owned(store: Store, run: str, log: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Own the run while working on it; whatever ends the work leaves a state that says so and can be resumed."""
-    from grouping.errors import GroupingError
-
-    def terminate(_signal: int, _frame: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    store.set_state(run, "running")
-    log({"at": time.time(), "event": "running"})
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except GroupingError as error:
-        store.set_state(run, "failed")
-        log({"at": time.time(), "event": "failed", **error.as_json()})
-        raise
-    except (KeyboardInterrupt, SystemExit):
-        store.set_state(run, "interrupted")
-        log({"at": time.time(), "event": "interrupted"})
-        note(f"interrupted; go on with: taskgroup resume {run}")
-        raise
-    except BaseException as error:
-        store.set_state(run, "failed")
-        log({"at": time.time(), "event": "failed", "what": repr(error)})
-        raise
-    else:
-        store.set_state(run, "finished")
-        log({"at": time.time(), "event": "finished"})
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -5,7 +5,7 @@ Resuming a run is nothing else than asking again: what the store holds is not tr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -76,6 +76,7 @@ class Measurement:
         trials: Iterable[Trial],
         *,
         keep_states: Collection[Trial] = (),
+        stop: Callable[[], bool] = lambda: False,
     ) -> dict[Trial, TrialResult]:
         """Results of the trials that ended well, in the order asked for; failures are in ``failures``.
 
@@ -87,6 +88,7 @@ class Measurement:
             label: The phase in words, for progress.
             trials: What is to be trained.
             keep_states: Which of them will be carried on to a larger fraction.
+            stop: Asked after every pack whether to leave the rest.
         """
         asked = list(dict.fromkeys(trials))
         context = experiment.context
@@ -106,8 +108,9 @@ class Measurement:
         missing.sort(key=lambda t: (-t.capacity * t.copies * t.fraction, -sum(outputs[task] for task in t.tasks)))
         kept = frozenset(keep_states)
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
+        trained = self._trained(experiment, courses)
         try:
-            for pack, worker in self._trained(experiment, courses):
+            for pack, worker in trained:
                 good = {t: replace(r, state=None) for t, r in pack.items() if isinstance(r, TrialResult)}
                 self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
                 self._finished |= {keys[t]: result for t, result in good.items()}
@@ -119,7 +122,10 @@ class Measurement:
                         self._keep(trial, result.state)
                     self.trained += 1
                     self.progress.advance(failed=isinstance(result, TrialFailure))
+                if stop():
+                    break
         finally:
+            trained.close()
             self.progress.finish()
         return self._answer(asked, keys)
 
@@ -144,7 +150,7 @@ class Measurement:
 
     def _trained(
         self, experiment: Experiment, courses: Sequence[Course]
-    ) -> Iterator[tuple[dict[Trial, TrialResult | TrialFailure], str]]:
+    ) -> Generator[tuple[dict[Trial, TrialResult | TrialFailure], str]]:
         """What came of each pack and who trained it; one that failed as a whole is tried trial by trial."""
         waiting = packed(
             courses, lambda trial: min(self.pack_size, pack_room(experiment, trial)), self.executor.workers

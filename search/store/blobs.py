@@ -31,6 +31,8 @@ def encode_result(result: TrialResult) -> bytes:
         "curve_TS": result.curve_TS,
         "weights": np.frombuffer(result.weights, dtype=np.uint8),
     }
+    if result.test_curve_TS is not None:
+        arrays["test_curve_TS"] = result.test_curve_TS
     if result.test is not None:
         header["metrics"] = result.test.metrics
         arrays["cluster_sum_TG"] = result.test.cluster_sum_TG
@@ -61,6 +63,7 @@ def decode_result(data: bytes) -> TrialResult:
                 kept=header["kept"],
                 test=test,
                 weights=archive["weights"].tobytes(),
+                test_curve_TS=archive.get("test_curve_TS"),
             )
     except (zipfile.BadZipFile, EOFError, KeyError, OSError) as error:
         raise ValueError(f"damaged result: {error}") from error
@@ -70,6 +73,8 @@ def _check_finite(result: TrialResult) -> None:
     # Natural metrics may be undefined (AUC of a single class); losses and their sums may not.
     if not np.isfinite(result.curve_TS).all():
         raise ValueError("a validation loss is not finite")
+    if result.test_curve_TS is not None and not np.isfinite(result.test_curve_TS).all():
+        raise ValueError("a test loss is not finite")
     if not math.isfinite(result.seconds):
         raise ValueError("the training time is not finite")
     if result.test is not None and not np.isfinite(result.test.cluster_sum_TG).all():

@@ -40,7 +40,7 @@ class RunRecord:
     Args:
         id: Ours, opaque, safe as a folder name.
         name: The user's; any text.
-        kind: ``recommend`` or ``search``.
+        kind: ``recommend``, ``measure`` or ``search``.
         state: Recorded state; ``interrupted`` where it says running and the process is gone.
         spec: The resolved spec as YAML.
         plan: What ``create_run`` was given.

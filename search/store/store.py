@@ -108,7 +108,7 @@ class Store:
 
         Args:
             name: The user's name for it; any text.
-            kind: ``recommend`` or ``search``.
+            kind: ``recommend``, ``measure`` or ``search``.
             spec: The resolved spec as YAML.
             plan: What will be done, as JSON data.
             tasks: Names of the tasks.

@@ -77,18 +77,20 @@ class Blueprint:
         """Decides the order of rows: the same for all networks of a replicate."""
         return stream_seed(seed, "order", self.trial.split)
 
-    def read(self, outputs_KNO: Sequence[torch.Tensor], validation: ResidentPart, step: int) -> FloatArray:
-        """Validation score of each task, [T], from the raw outputs of the copies.
+    def read(
+        self, outputs_KNO: Sequence[torch.Tensor], part: ResidentPart, step: int, called: str = "validation"
+    ) -> FloatArray:
+        """Score of each task on a part, [T], from the raw outputs of the copies.
 
         Raises:
             TrialError: a score that is not finite.
         """
         with torch.inference_mode():
             outputs_NO = averaged_outputs(self.blocks, outputs_KNO)
-        scores_T = mean_scores(outputs_NO, self.blocks, self.metrics, validation)
+        scores_T = mean_scores(outputs_NO, self.blocks, self.metrics, part)
         for task, score in zip(self.trial.tasks, scores_T.tolist(), strict=True):
             if not math.isfinite(score):
-                raise TrialError(f"non-finite validation loss of task '{task}' at step {step}")
+                raise TrialError(f"non-finite {called} loss of task '{task}' at step {step}")
         return scores_T
 
     def keeps(self, curve_TS: FloatArray, reading: int) -> bool:

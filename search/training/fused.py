@@ -88,11 +88,17 @@ class _Runner:
         self._curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
         if start is not None:
             self._curve_TS[:, : start.curve_TS.shape[1]] = start.curve_TS
+        self._test_curve_TS = np.full_like(self._curve_TS, np.nan) if self.measures else None
         self._kept = -1
         self._networks: list[HardSharing] = []
         self._vessels: list[HardSharing] = []  # what the state is written into, spared building once more
         self._test: TestScores | None = None
         self._weights = b""
+
+    @property
+    def measures(self) -> bool:
+        """Whether the test part is read along with the validation part."""
+        return self.plan.trial.phase == "measure"
 
     def networks(self) -> list[HardSharing]:
         """The copies at their start."""
@@ -146,6 +152,18 @@ class _Runner:
             for member, network in zip(members, self._networks, strict=True):
                 fit.store(member, network)
 
+    def read_test(
+        self, members: Sequence[int], outputs_KNO: Sequence[torch.Tensor], test: ResidentPart, reading: int
+    ) -> None:
+        """Take in the same reading of the test part; arguments as for ``read``."""
+        if self._test_curve_TS is None or self.failure is not None:
+            return
+        own = [outputs_KNO[member] for member in members]
+        try:
+            self._test_curve_TS[:, reading] = self.plan.read(own, test, int(self.plan.steps_S[reading]), "test")
+        except TrialError as error:
+            self.failure = TrialFailure(one_line(error), "".join(traceback.format_exception(error)))
+
     def stop(self, fit: SplitFit, member: int) -> None:
         """Take down where the only copy is at the end, if that was asked for."""
         if self._keep_state:
@@ -166,7 +184,15 @@ class _Runner:
             return self.failure
         worker, kept = this_worker(), self._kept
         return TrialResult(
-            self.plan.steps_S, self._curve_TS, seconds, worker, kept, self._test, self._weights, self._state
+            self.plan.steps_S,
+            self._curve_TS,
+            seconds,
+            worker,
+            kept,
+            self._test,
+            self._weights,
+            self._state,
+            self._test_curve_TS,
         )
 
 
@@ -201,6 +227,7 @@ def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]
     starts = [runner.start for runner in runners if runner.start is not None]
     fit = _fit(experiment, shape, runners, firsts)
     validations = {runner: resident(dataset.validation, runner.plan.columns, here) for runner in runners}
+    tests = {runner: resident(dataset.test, runner.plan.columns, here) for runner in runners if runner.measures}
     inputs_NF = validations[runners[0]].inputs_NF
     members = {runner: range(first, end) for runner, (first, end) in zip(runners, pairwise(firsts), strict=True)}
     first = starts[0].curve_TS.shape[1] if starts else 0
@@ -209,6 +236,11 @@ def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]
         outputs_KNO = fit.outputs(inputs_NF)
         for runner, own in members.items():
             runner.read(fit, own, losses_SK, outputs_KNO, validations[runner], reading)
+        if tests:
+            outputs_KNO = fit.outputs(next(iter(tests.values())).inputs_NF)
+            for runner, own in members.items():
+                if runner in tests:
+                    runner.read_test(own, outputs_KNO, tests[runner], reading)
         alive = [runner for runner in members if runner.failure is None]
         if not alive:
             return

@@ -37,6 +37,8 @@ def train(
 ) -> TrialResult:
     """Train one network and read its validation scores; in phase ``confirm`` also keep one state and test it.
 
+    In phase ``measure`` the test part is read whenever the validation part is.
+
     With ``copies > 1`` the networks of the ensemble advance side by side, each of the trial's capacity and from its
     own streams, and every loss is the loss of their averaged predictions: to everybody else an ensemble is one network
     with one curve and one kept reading. A task that declares a metric is trained on its loss all the same; curve, kept
@@ -55,6 +57,7 @@ def train(
     began = time.process_time()
     dataset, plan = experiment.dataset, blueprint(experiment, trial)
     curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
+    test_curve_TS = np.full_like(curve_TS, np.nan) if trial.phase == "measure" else None
     first = 0 if start is None else start.curve_TS.shape[1]
     if start is not None:
         curve_TS[:, :first] = start.curve_TS
@@ -63,6 +66,7 @@ def train(
     here = device()
     with one_thread():
         rows, validation = (resident(part, plan.columns, here) for part in (dataset.train, dataset.validation))
+        tested = None if test_curve_TS is None else resident(dataset.test, plan.columns, here)
         networks = [plan.network(seed).to(here) for seed in plan.seeds]
         for network in networks:
             channels_last(network.trunk)
@@ -85,6 +89,8 @@ def train(
             for fit in fits:
                 fit.advance(step)
             curve_TS[:, reading] = plan.read(predict(networks, validation.inputs_NF), validation, step)
+            if test_curve_TS is not None and tested is not None:
+                test_curve_TS[:, reading] = plan.read(predict(networks, tested.inputs_NF), tested, step, "test")
             if plan.keeps(curve_TS, reading):
                 kept = reading
                 states = [{name: value.clone() for name, value in net.state_dict().items()} for net in networks]
@@ -95,7 +101,7 @@ def train(
             weights = save_checkpoint(plan.header, states)
         state = TrainingState(trial, curve_TS, watches[0].limit, fits[0].state()) if keep_state else None
     seconds = time.process_time() - began
-    return TrialResult(plan.steps_S, curve_TS, seconds, this_worker(), kept, test, weights, state)
+    return TrialResult(plan.steps_S, curve_TS, seconds, this_worker(), kept, test, weights, state, test_curve_TS)
 
 
 def device() -> torch.device:
