@@ -17,6 +17,7 @@ from search.cli.init import init
 from search.cli.measure import measure
 from search.cli.plan import plan
 from search.cli.recommend import recommend, resume
+from search.cli.replay import replay
 from search.cli.report import report
 from search.cli.runs import runs
 from search.cli.solve import solve
@@ -115,3 +116,4 @@ app.command()(recommend)
 app.command()(resume)
 app.command()(solve)
 app.command()(measure)
+app.command()(replay)
