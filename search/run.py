@@ -16,6 +16,7 @@ from grouping.recommendation import Recommendation
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from search.data.dataset import load_dataset
 from search.decision import assembly
+from search.decision.adaptive_record import adaptive_record
 from search.decision.contenders import CostOf
 from search.decision.decide import Decision, decide
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
@@ -34,7 +35,7 @@ from search.networks.latency import measured_latency_ms
 from search.output.environment import describe_environment
 from search.output.files import write_run
 from search.output.folder import RunFolder
-from search.spec import Spec
+from search.spec import Spec, TrainingBudgetSpec
 from search.store.store import Store
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
@@ -130,6 +131,7 @@ def run_recommendation(
     networks = engine.networks(job.spec.cluster.gpus_per_worker)
     speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, networks)
     _check_minutes(job, speed)
+    job = _counted(job, speed, store, run)
     announce(choice, speed)
     measurement = Measurement(store, run, executor, train, progress, networks)
     decisions = [
@@ -153,6 +155,22 @@ def _settled(job: Job, choice: EngineChoice, store: Store, run: str) -> Job:
     store.set_spec(run, dump_spec(spec))
     store.add_event(run, "engine", {"engine": choice.engine, "reason": choice.reason, "seconds": dict(choice.seconds)})
     return replace(job, spec=spec, plan=replace(job.plan, spec=spec), experiments=experiments)
+
+
+def _counted(job: Job, speed: Speed, store: Store, run: str) -> Job:
+    """The job with the minutes of an adaptive search as trainings, for this run and every time it is resumed."""
+    allowed, plan = job.spec.budget.training, job.plan
+    if job.spec.affinity.estimator != "adaptive" or allowed is None or allowed.minutes is None:
+        return job
+    splits = job.spec.evidence.splits
+    first = [trial for split in range(splits) for trial in plan.search_trials(split)]
+    left = 60 * allowed.minutes - speed.wall(first)
+    trainings = len(first) + int(left / speed.wall([plan.typical_group]))
+    budget = job.spec.budget.model_copy(update={"training": TrainingBudgetSpec(trainings=trainings)})
+    spec = job.spec.model_copy(update={"budget": budget})
+    store.set_spec(run, dump_spec(spec))
+    store.add_event(run, "budget", {"minutes": allowed.minutes, "trainings": trainings})
+    return replace(job, spec=spec, plan=replace(plan, spec=spec))
 
 
 def _recommendation(
@@ -217,6 +235,7 @@ def _recommendation(
         ),
         command=command,
         halving=assembly.halving_record(first),
+        adaptive=adaptive_record(first),
     )
 
 
@@ -235,11 +254,16 @@ def _check_minutes(job: Job, speed: Speed) -> None:
     allowed = job.spec.budget.training
     if allowed is None or allowed.minutes is None:
         return
-    searching = [phase for phase in job.plan.phases() if phase.phase in {"search", "audit", "check"}]
-    minutes = sum(speed.wall(phase.trials) for phase in searching) / 60
+    least = "about"
+    searching = [phase.trials for phase in job.plan.phases() if phase.phase in {"search", "audit", "check"}]
+    if job.spec.affinity.estimator == "adaptive":  # it fills the time that is left after what every search trains
+        least = "at least"
+        searching = [job.plan.search_trials(split) for split in range(job.spec.evidence.splits)]
+    minutes = sum(map(speed.wall, searching)) / 60
     if minutes > allowed.minutes:
         raise SpecError(
-            f"the search takes about {minutes:.1f} minutes on {speed.workers} workers, {allowed.minutes:g} are allowed",
+            f"the search takes {least} {minutes:.1f} minutes on {speed.workers} workers, {allowed.minutes:g} are "
+            "allowed",
             where="budget.training.minutes",
             fix="Raise it, or lower training.epochs, training.seeds or candidates.max_size",
         )

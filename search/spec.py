@@ -38,7 +38,7 @@ __all__ = [
 Weighting = Literal["equal", "declared"]
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["plain", "fused", "fused-onednn", "fused-relaxed"]
-Estimator = Literal["measured", "higher-order", "early-stopping"]
+Estimator = Literal["measured", "higher-order", "early-stopping", "adaptive"]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -210,7 +210,9 @@ class CandidatesSpec(_Section):
 class AffinitySpec(_Section):
     """How losses of groups that were not trained to the end are estimated, and how that is audited.
 
-    ``audit`` random groups (three or more tasks) are trained to compare estimates with measurements.
+    ``adaptive`` estimates nothing that is chosen: it spends ``budget.training`` on the trainings that are expected to
+    improve the choice most, and is the default where that budget is given. ``audit`` random groups (three or more
+    tasks) are trained to compare estimates with measurements.
     """
 
     estimator: Estimator = "higher-order"
@@ -285,7 +287,12 @@ class Spec(_Section):
         _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
         _check_redraws(self.evidence.splits, self.data.split)
+        if self.budget.training is not None and "estimator" not in self.affinity.model_fields_set:
+            # The default follows from another section; written into the spec, it stays what it is from here on.
+            adaptive = AffinitySpec(**{**dict(self.affinity), "estimator": "adaptive"})
+            object.__setattr__(self, "affinity", adaptive)
         _check_halving(self.candidates.halving, self.affinity.estimator)
+        _check_adaptive(self)
         return self
 
     def task_set(self) -> tuple[Task, ...]:
@@ -345,6 +352,23 @@ def _check_redraws(splits: int, split: SplitSpec | None) -> None:
     if fixed:
         fix = "Give data.split.fractions without 'time', or evidence.splits: 1"
         raise SpecError(f"{fixed} cannot be drawn again {splits} times", where="evidence.splits", fix=fix)
+
+
+def _check_adaptive(spec: Spec) -> None:
+    if spec.affinity.estimator != "adaptive":
+        return
+    if spec.budget.training is None:
+        raise SpecError(
+            "an adaptive search needs to know how much it may train",
+            where="budget.training",
+            fix="Add it to the budget: training: {trainings: 120}, or {minutes: 10}",
+        )
+    if spec.candidates.halving is not None:
+        raise SpecError(
+            "an adaptive search decides by itself what is trained, so there is nothing to halve",
+            where="candidates.halving",
+            fix="Leave it out, or use affinity.estimator: higher-order or measured",
+        )
 
 
 def _check_halving(halving: HalvingSpec | None, estimator: Estimator) -> None:

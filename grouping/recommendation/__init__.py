@@ -3,6 +3,8 @@
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
     SCHEMA,
+    Adaptive,
+    AdaptiveRound,
     AffinityEntry,
     Audit,
     Baseline,
@@ -21,11 +23,14 @@ from grouping.recommendation.records import (
     Selection,
     SharingCost,
     Stability,
+    TrainedNext,
     Verdict,
 )
 
 __all__ = [
     "SCHEMA",
+    "Adaptive",
+    "AdaptiveRound",
     "AffinityEntry",
     "Audit",
     "Baseline",
@@ -44,6 +49,7 @@ __all__ = [
     "Selection",
     "SharingCost",
     "Stability",
+    "TrainedNext",
     "Verdict",
     "recommend",
 ]

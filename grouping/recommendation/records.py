@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "Adaptive",
+    "AdaptiveRound",
     "AffinityEntry",
     "Audit",
     "Baseline",
@@ -39,6 +41,7 @@ __all__ = [
     "Selection",
     "SharingCost",
     "Stability",
+    "TrainedNext",
     "Verdict",
 ]
 
@@ -216,6 +219,42 @@ class Halving:
 
 
 @dataclass(frozen=True)
+class TrainedNext:
+    """One training that an adaptive search decided on: of which network, its how-manieth seed, and what for.
+
+    ``gain`` is what the objective was expected to gain, in units of a single-task loss; 0 for a draw at random.
+    """
+
+    network: str
+    replicate: int
+    gain: float
+
+
+@dataclass(frozen=True)
+class AdaptiveRound:
+    """Trainings that were decided on together; ``objective`` is that of the best grouping known before them."""
+
+    trained: tuple[TrainedNext, ...]
+    objective: float | None
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """What an adaptive search trained when and why, and how good its expectations were.
+
+    Of ``cells`` first trainings (network, task) ``inside`` came out within the 90 % interval that was expected
+    beforehand; ``spearman`` is the rank correlation of expectation and measurement.
+    """
+
+    rounds: tuple[AdaptiveRound, ...]
+    groups: int
+    considered: int
+    cells: int
+    inside: int
+    spearman: float | None
+
+
+@dataclass(frozen=True)
 class FrontierPoint:
     """The best grouping for its cost, on the selection losses."""
 
@@ -293,6 +332,7 @@ class Recommendation:
     environment: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     halving: Halving | None = None
+    adaptive: Adaptive | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from grouping.recommendation import Halving, Network, Recommendation
 from grouping.report import tables
+from grouping.report.adaptive_view import expectations, trained_next
 from grouping.report.blocks import (
     Block,
     Card,
@@ -292,6 +293,8 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
 
 def _audit_text(recommendation: Recommendation) -> str:
     audit = recommendation.audit
+    if audit is None and recommendation.adaptive:
+        return expectations(recommendation.adaptive)
     if audit is None:
         return f"The choice was made on {recommendation.estimator} losses; no audit sample was trained."
     correlation = (
@@ -357,6 +360,7 @@ def _search(recommendation: Recommendation) -> tuple[Block, ...]:
     return (
         tables.search_cost(recommendation),
         *((Paragraph(_halving_text(halving)),) if halving else ()),
+        *trained_next(recommendation.adaptive),
         *((Paragraph(dropped),) if dropped else ()),
         Paragraph(f"Wall time of the whole run: {duration(recommendation.wall_seconds)}."),
     )

@@ -113,6 +113,7 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
     estimator = {
         "measured": "measured losses only",
         "higher-order": "pairs are trained, larger groups estimated from them (HOA)",
+        "adaptive": "the rest is trained where it is expected to improve the choice most",
         "early-stopping": f"groups are trained for {made.spec.affinity.fraction:.0%} of the epochs (ESA)",
     }[made.spec.affinity.estimator]
     lines = [

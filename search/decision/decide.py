@@ -19,6 +19,7 @@ from grouping.losses import LossTable, check_reference
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
 from search.decision import halving
+from search.decision.adaptive import Round, adaptive_search
 from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
@@ -55,6 +56,7 @@ class Decision:
         final: Relative losses of what was trained to the end.
         audited: Candidates of the random audit sample.
         rungs: Where groups of the search were compared and dropped; empty without halving.
+        rounds: What an adaptive search trained when and why; empty otherwise.
         reprieved: Dropped candidates of the random sample that was trained to the end all the same.
         solution: The choice; indices into ``plan.candidates``.
         runner_up: The next best solution with a different routing, or None.
@@ -77,6 +79,7 @@ class Decision:
     final: LossTable
     audited: tuple[int, ...]
     rungs: tuple[halving.Rung, ...]
+    rounds: tuple[Round, ...]
     reprieved: tuple[int, ...]
     solution: Solution
     runner_up: Solution | None
@@ -100,6 +103,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     spec, seed = plan.spec, plan.spec.training.seed
     searching = halving.search(plan, experiment, measurement, split)
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
+    results, rounds = adaptive_search(plan, experiment, measurement, results, split)
     reference_T = reference_losses(plan, curves_of(plan, results), measurement.failures)
 
     def table() -> LossTable:
@@ -113,7 +117,8 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     sample = plan.trials([*audited, *reprieved], split)
     results |= measurement.measure(experiment, "audit", "audit", sample)
     # A choice that rests on estimates is trained and made again: estimates err most where they promise most.
-    estimate, spare, affordable = True, plan.spare - len(sample), True
+    proposed = sum(len(found.proposals) for found in rounds)
+    estimate, spare, affordable = True, plan.spare - proposed - len(sample), True
     for round_ in range(ROUNDS + 1):
         estimate, present = round_ < ROUNDS, table()
         barred = never_trained(plan, present, measurement.failures)
@@ -180,6 +185,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         final,
         audited,
         searching.rungs,
+        rounds,
         reprieved,
         solution,
         runner_up,
@@ -213,7 +219,7 @@ def _audit_sample(
 
 def _untrained(plan: Plan, solution: Solution, table: LossTable) -> tuple[int, ...]:
     """Chosen candidates that were not trained to the end yet."""
-    if plan.spec.affinity.estimator == "early-stopping":
+    if plan.spec.affinity.estimator in {"early-stopping", "adaptive"}:
         return tuple(int(c) for c in solution.chosen)
     return unmeasured(solution, table)
 
@@ -228,17 +234,19 @@ def _best_of_random(
 ) -> Contender | None:
     """The proven best grouping of as many random groups as the search trained, singles and all-in-one being free.
 
-    A group that the search trained for a fraction counts as that fraction: random search gets the same effort.
+    A group that the search trained for a fraction, or with some of the seeds, counts as that fraction: random search
+    gets the same effort.
     """
     if not plan.spec.evidence.best_of_random or plan.networks < 2:
         return None
     sizes_C = plan.candidates.size_C
     everything = len(plan.tasks)
-    trained: dict[tuple[str, ...], float] = {}
+    trained: dict[tuple[tuple[str, ...], int], float] = {}
     for trial in searched:
         if 1 < len(trial.tasks) < everything:
-            trained[trial.tasks] = max(trial.fraction, trained.get(trial.tasks, 0.0))
-    count = int(sum(trained.values()) + 1e-9)
+            training = trial.tasks, trial.seed
+            trained[training] = max(trial.fraction, trained.get(training, 0.0))
+    count = int(sum(trained.values()) / plan.spec.training.seeds + 1e-9)
     plain_C = plan.choosable_C & (plan.capacity_C == plan.plain_capacity) & (sizes_C > 1) & (sizes_C < everything)
     pool = np.flatnonzero(plain_C)
     rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "best-of-random", split))

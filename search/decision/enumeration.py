@@ -25,6 +25,8 @@ from search.spec import Spec
 __all__ = ["make_plan"]
 
 _MOST_CANDIDATES = 20_000
+_MOST_ADAPTIVE = 5_000
+"""All of these are judged anew after every round, which takes seconds beyond."""
 
 
 def make_plan(
@@ -48,11 +50,16 @@ def make_plan(
     names = [task.name for task in tasks]
     trained = _trained_groups(spec, names)
     largest = _largest_group(spec, len(names))
+    if spec.candidates.max_size is not None and spec.affinity.estimator == "adaptive":
+        largest = min(largest, spec.candidates.max_size)
     everything = tuple(range(len(names)))
     universe = dict.fromkeys(trained)
     if spec.affinity.estimator == "higher-order":
         for size in range(3, largest + 1):
             universe.update(dict.fromkeys(g for g in combinations(everything, size) if _has_pairs(g, trained)))
+    if spec.affinity.estimator == "adaptive" and spec.candidates.groups is None:
+        for size in range(2, largest + 1):
+            universe.update(dict.fromkeys(combinations(everything, size)))
     costs = _Costs(spec, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
     rows = [(group, capacity, group in trained) for capacity in capacities for group in universe]
@@ -85,6 +92,8 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
     """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
     n = len(names)
     groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
+    if spec.affinity.estimator == "adaptive" and spec.candidates.groups is None:
+        return {**groups, tuple(range(n)): None}
     if spec.candidates.groups is not None:
         position = {name: t for t, name in enumerate(names)}
         groups.update(dict.fromkeys(tuple(sorted(position[name] for name in g)) for g in spec.candidates.groups))
@@ -106,10 +115,10 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
 
 def _largest_group(spec: Spec, n: int) -> int:
     """The largest size whose groups, with all smaller ones, still make a list of reasonable length."""
-    total = 0
+    total, most = 0, _MOST_ADAPTIVE if spec.affinity.estimator == "adaptive" else _MOST_CANDIDATES
     for size in range(1, n + 1):
         total += comb(n, size)
-        if total * len(spec.network.capacities) > _MOST_CANDIDATES:
+        if total * len(spec.network.capacities) > most:
             return size - 1
     return n
 
@@ -211,6 +220,6 @@ def _check_training_budget(plan: Plan) -> None:
     raise SpecError(
         f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
         where="budget.training.trainings",
-        fix=f"Raise it to {needed} or more (the rest audits and checks estimates), or lower training.seeds or "
+        fix=f"Raise it to {needed} or more (the rest is for what is decided later), or lower training.seeds or "
         "candidates.max_size",
     )

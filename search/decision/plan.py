@@ -6,7 +6,7 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 
@@ -27,6 +27,7 @@ ROUNDS = 8
 """How often a choice that rests on estimates is trained and made again; after that, measured networks are chosen."""
 
 _UNLIMITED = 10**9
+_SMALLEST_ROUND = 4
 
 Latency = Callable[[tuple[int, ...], tuple[int, ...]], float]
 """Hidden widths and outputs per task -> measured milliseconds for one input row."""
@@ -135,6 +136,23 @@ class Plan:
         return np.asarray(self.trained_C & (self.candidates.size_C >= 2))
 
     @property
+    def explored_C(self) -> BoolArray:
+        """Candidates that an adaptive search may train: groups of the plain capacity that may be served."""
+        groups_C = (self.candidates.size_C >= 2) & (self.capacity_C == self.plain_capacity) & self.choosable_C
+        return np.asarray(groups_C & ~self.trained_C & (self.spec.affinity.estimator == "adaptive"))
+
+    @property
+    def round_size(self) -> int:
+        """Trainings that an adaptive search decides on together: enough for the workers that the spec names."""
+        return max(_SMALLEST_ROUND, len(self.tasks) // 3, self.spec.cluster.workers or 0)
+
+    @property
+    def adaptive_trainings(self) -> int:
+        """Trainings of an adaptive search on one split, once the final choice has what it needs to have every seed."""
+        seeds, most = self.spec.training.seeds, int(self.explored_C.sum()) * self.spec.training.seeds
+        return max(0, min(self.spare - self.networks * (seeds - 1), most))
+
+    @property
     def halved_C(self) -> BoolArray:
         """Candidates that halving may drop.
 
@@ -221,12 +239,18 @@ class Plan:
         spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
         search = tuple(trial for split in range(splits) for trial in self.search_trials(split))
         phases = [PhaseCount("search", "groups of the search", search, self._least())]
-        typical = self._typical_group()
+        typical = self.typical_group
         audited = self.audit_groups + self.audit_dropped
         if audited:
             audit = (typical,) * (audited * seeds * splits)
             phases.append(PhaseCount("audit", "random groups that audit the estimates", audit))
-        if self._guessed_C.any():
+        if self.explored_C.any():
+            rounds = (typical,) * (self.adaptive_trainings * splits)
+            phases[0] = replace(phases[0], trials=search + rounds)
+            left = self.spare - self.adaptive_trainings
+            check = (typical,) * (max(0, min(left, self.networks * seeds)) * splits)
+            phases.append(PhaseCount("check", "further seeds of what is chosen, at most", check))
+        elif self._guessed_C.any():
             most = min(ROUNDS * self.networks * seeds, self.spare - audited * seeds)
             phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
         if spec.evidence.best_of_random and self.networks > 1 and self.random_groups():
@@ -251,7 +275,8 @@ class Plan:
             least += capacity * float(stretches @ (np.array(left) - spared_C.sum()))
         return least * self.spec.training.seeds * self.spec.evidence.splits
 
-    def _typical_group(self) -> Trial:
+    @property
+    def typical_group(self) -> Trial:
         """A network of the size that a grouping within the budget has on average."""
         size = max(1, round(len(self.tasks) / self.networks))
         return Trial(tuple(task.name for task in self.tasks[:size]), self.plain_capacity, self.spec.training.seed)
@@ -265,7 +290,7 @@ class Plan:
         small = tuple(Trial(everything[:1], wide / len(self.main), seed) for _ in self.main)
         whole = Trial(everything, STANDARD, seed)
         ensemble = Trial(everything, STANDARD, seed, copies=max(1, self.networks))
-        grouped = (self._typical_group(),) * (groupings * self.networks)
+        grouped = (self.typical_group,) * (groupings * self.networks)
         return (*grouped, *singles, *small, whole, Trial(everything, wide, seed), ensemble)
 
     @property
@@ -295,6 +320,8 @@ class Plan:
     @property
     def _guessed_C(self) -> BoolArray:
         """Candidates that are chosen on an estimate unless they are trained later."""
+        if self.spec.affinity.estimator == "adaptive":
+            return np.zeros(len(self.candidates), dtype=bool)
         if self.spec.affinity.estimator == "early-stopping":
             return self.choosable_C
         return self.choosable_C & (~self.trained_C | self.halved_C)
@@ -309,6 +336,7 @@ class Plan:
         everything: int = 2 ** min(len(self.tasks), 30) - len(self.tasks) - 2
         early = self.spec.affinity.estimator == "early-stopping"
         whole = len(groups) * (self.spec.affinity.fraction if early else 1.0)
+        whole += self.adaptive_trainings / self.spec.training.seeds
         return max(0, min(int(whole + 1e-9) + self.audit_groups, everything))
 
     @property

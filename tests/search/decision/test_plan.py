@@ -118,7 +118,10 @@ def test_more_trainings_than_allowed_are_refused_before_anything_is_trained() ->
 
 def test_what_a_training_budget_leaves_is_shared_by_audits_and_checks() -> None:
     plan = plan_of(
-        4, affinity={"audit": 6}, training={"seeds": 2}, budget={"inference": 2, "training": {"trainings": 32}}
+        4,
+        affinity={"estimator": "higher-order", "audit": 6},
+        training={"seeds": 2},
+        budget={"inference": 2, "training": {"trainings": 32}},
     )
     counts = {phase.phase: phase.trainings for phase in plan.phases()}
     assert counts["search"] == 22

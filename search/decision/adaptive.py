@@ -1,0 +1,160 @@
+"""Adaptive search: after every round of trainings the next are those that are expected to improve the choice most.
+
+A training is one candidate with one more seed, so a close call may be worth another seed of a known group more than a
+new group. Whatever is proposed follows from losses in the store and the spec alone: neither workers nor interruptions
+change it; but a training that failed is tried again when a run is resumed, and what it then gives counts.
+
+Axes: ``C`` candidates, ``T`` tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grouping.acquisition import Belief, Goals, Situation
+from grouping.acquisition.belief import Believed
+from grouping.acquisition.expected_improvement import improvement_C
+from grouping.acquisition.strategy import filled
+from grouping.candidates import BoolArray, FloatArray
+from search.decision.measurement import Measurement
+from search.decision.plan import Plan
+from search.decision.selection import curves_of, finished, reference_losses
+from search.training.experiment import Experiment
+from search.trials import Trial, TrialResult, stream_seed
+
+__all__ = ["Proposal", "Round", "adaptive_search"]
+
+_PROMISING = 1e-12
+"""Expected gains below this are rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """One training and why it was wanted.
+
+    Args:
+        trial: The training.
+        candidate: Its candidate.
+        gain: Expected gain of the objective, in relative loss; 0 where it was drawn at random.
+        mean_T: What was expected of each task, relative; NaN off the members.
+        sd_T: How far from that a training was expected to be.
+    """
+
+    trial: Trial
+    candidate: int
+    gain: float
+    mean_T: FloatArray
+    sd_T: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """Trainings that were decided on together.
+
+    Args:
+        proposals: The trainings.
+        objective: Of the best grouping of trained networks before the round; infinite where none fitted.
+    """
+
+    proposals: tuple[Proposal, ...]
+    objective: float
+
+
+def adaptive_search(
+    plan: Plan,
+    experiment: Experiment,
+    measurement: Measurement,
+    results: Mapping[Trial, TrialResult],
+    split: int = 0,
+) -> tuple[dict[Trial, TrialResult], tuple[Round, ...]]:
+    """Spend what the training budget leaves, but for what the final choice needs to have every seed.
+
+    Args:
+        plan: Candidates and the budget of trainings.
+        experiment: What all trainings have in common.
+        measurement: Trains and remembers.
+        results: What was trained beforehand: single tasks and all-in-one.
+        split: Which repetition of the data split.
+
+    Returns:
+        All results, and the rounds in their order.
+    """
+    results, rounds = dict(results), list[Round]()
+    rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "adaptive", split))
+    goals = Goals(
+        plan.candidates,
+        (plan.spec.budget.inference,),
+        plan.charged_C,
+        {
+            "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
+            "max_networks": plan.spec.budget.max_networks,
+            "auxiliary": plan.auxiliary,
+        },
+    )
+    belief = Belief(plan.candidates.members_CT[_modelled(plan)])
+    left = plan.adaptive_trainings
+    while left > 0:
+        situation = _situation(plan, goals, results, measurement.failures, split)
+        count = min(plan.round_size, left)
+        proposals = _proposals(plan, situation, belief, count, rng, split)
+        if not proposals:
+            break
+        best = goals.best(situation.measured.mean_CT, plan.spec.budget.inference, situation.trained_C)
+        rounds.append(Round(proposals, np.inf if best is None else best.objective))
+        left -= len(proposals)
+        label = f"round {len(rounds)} of about {len(rounds) + -(-left // plan.round_size)}"
+        results |= measurement.measure(experiment, "search", label, [proposal.trial for proposal in proposals])
+    return results, tuple(rounds)
+
+
+def _modelled(plan: Plan) -> BoolArray:
+    """Candidates whose losses are modelled together: those of the plain capacity."""
+    return np.asarray(plan.capacity_C == plan.plain_capacity)
+
+
+def _situation(
+    plan: Plan, goals: Goals, results: Mapping[Trial, TrialResult], failures: Mapping[Trial, str], split: int
+) -> Situation:
+    curves = curves_of(plan, results)
+    reference_T = reference_losses(plan, curves, failures)
+    measured = finished(curves, reference_T).scaled(reference_T)
+    usable_CT = np.where(plan.choosable_C[:, None], measured.losses_RCT, np.nan)
+    tried = {trial for trial in (*results, *failures) if trial.split == split}
+    open_C = plan.explored_C.copy()
+    for c in np.flatnonzero(open_C).tolist():
+        open_C[c] = any(trial not in tried for trial in plan.trials([c], split))
+    return Situation(goals, replace(measured, losses_RCT=usable_CT), open_C, plan.capacity_C)
+
+
+def _proposals(
+    plan: Plan, situation: Situation, belief: Belief, count: int, rng: np.random.Generator, split: int
+) -> tuple[Proposal, ...]:
+    believed = _believed(plan, situation, belief)
+    gain_C = improvement_C(situation, believed) / situation.seconds_C
+    order = np.lexsort((rng.random(len(gain_C)), -gain_C))
+    wanted = [int(c) for c in order[:count] if gain_C[c] > _PROMISING]
+    chosen = filled(wanted, situation, count, rng)
+    sd_CT = np.sqrt(believed.sd_CT**2 + believed.noise_T**2)
+    measured = situation.measured.replicates_CT.max(axis=1)
+    return tuple(
+        Proposal(
+            plan.trials([c], split)[int(measured[c])],
+            c,
+            float(gain_C[c] * situation.seconds_C[c]),
+            believed.mean_CT[c],
+            sd_CT[c],
+        )
+        for c in chosen
+    )
+
+
+def _believed(plan: Plan, situation: Situation, belief: Belief) -> Believed:
+    """The belief over all candidates; those of other capacities are what they were measured to be."""
+    modelled_C, measured = _modelled(plan), situation.measured
+    believed = belief.of(measured.select(modelled_C), exact=False)
+    mean_CT, sd_CT = measured.mean_CT.copy(), np.zeros(measured.mean_CT.shape)
+    mean_CT[modelled_C], sd_CT[modelled_C] = believed.mean_CT, np.nan_to_num(believed.sd_CT)
+    return replace(believed, mean_CT=mean_CT, sd_CT=sd_CT)
