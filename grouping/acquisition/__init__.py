@@ -1,6 +1,5 @@
 """Which network to train next: strategies that propose, and the exact choice among what was measured."""
 
-from grouping.acquisition.belief import Belief
 from grouping.acquisition.expected_improvement import ExpectedImprovement
 from grouping.acquisition.goals import Goals
 from grouping.acquisition.pairs import PairsFirst
@@ -9,7 +8,6 @@ from grouping.acquisition.thompson import Thompson
 
 __all__ = [
     "STRATEGIES",
-    "Belief",
     "ExpectedImprovement",
     "Goals",
     "PairsFirst",

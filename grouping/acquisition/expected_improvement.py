@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from grouping.acquisition.belief import Belief, Believed
 from grouping.acquisition.strategy import Situation, filled
 from grouping.candidates import FloatArray
+from grouping.posterior.belief import Belief, Believed
 
 __all__ = ["ExpectedImprovement", "improvement_C"]
 
@@ -79,7 +79,7 @@ def _learnt(situation: Situation, believed: Believed) -> FloatArray:
         moves_CT = np.where(situation.trained_C[:, None], 0.0, believed.sd_CT)
     else:
         variance_CT = believed.sd_CT**2
-        moves_CT = variance_CT / np.sqrt(np.maximum(variance_CT + believed.noise_T**2, 1e-300))
+        moves_CT = variance_CT / np.sqrt(np.maximum(variance_CT + believed.noise_CT**2, 1e-300))
     return np.asarray(moves_CT)
 
 

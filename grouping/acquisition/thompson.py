@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from grouping.acquisition.belief import Belief
 from grouping.acquisition.strategy import Situation, filled
+from grouping.posterior.belief import Belief
 
 __all__ = ["Thompson"]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grouping.acquisition import Belief, Goals, Situation
-from grouping.acquisition.belief import Believed
+from grouping.acquisition import Goals, Situation
 from grouping.acquisition.expected_improvement import improvement_C
 from grouping.acquisition.strategy import filled
 from grouping.candidates import BoolArray, FloatArray
+from grouping.posterior import Belief, Believed
 from search.decision.measurement import Measurement
 from search.decision.plan import Plan
 from search.decision.selection import curves_of, finished, reference_losses
@@ -137,7 +137,7 @@ def _proposals(
     order = np.lexsort((rng.random(len(gain_C)), -gain_C))
     wanted = [int(c) for c in order[:count] if gain_C[c] > _PROMISING]
     chosen = filled(wanted, situation, count, rng)
-    sd_CT = np.sqrt(believed.sd_CT**2 + believed.noise_T**2)
+    sd_CT = np.hypot(believed.sd_CT, believed.noise_CT)
     measured = situation.measured.replicates_CT.max(axis=1)
     return tuple(
         Proposal(
@@ -155,6 +155,7 @@ def _believed(plan: Plan, situation: Situation, belief: Belief) -> Believed:
     """The belief over all candidates; those of other capacities are what they were measured to be."""
     modelled_C, measured = _modelled(plan), situation.measured
     believed = belief.of(measured.select(modelled_C), exact=False)
-    mean_CT, sd_CT = measured.mean_CT.copy(), np.zeros(measured.mean_CT.shape)
+    mean_CT, sd_CT, noise_CT = (full.copy() for full in (measured.mean_CT, *np.zeros((2, *measured.mean_CT.shape))))
     mean_CT[modelled_C], sd_CT[modelled_C] = believed.mean_CT, np.nan_to_num(believed.sd_CT)
-    return replace(believed, mean_CT=mean_CT, sd_CT=sd_CT)
+    noise_CT[modelled_C] = np.nan_to_num(believed.noise_CT)
+    return replace(believed, mean_CT=mean_CT, sd_CT=sd_CT, noise_CT=noise_CT)

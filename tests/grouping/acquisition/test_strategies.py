@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grouping.acquisition import STRATEGIES, Belief, Goals, Situation
+from grouping.acquisition import STRATEGIES, Goals, Situation
 from grouping.acquisition.expected_improvement import ExpectedImprovement, improvement_C
 from grouping.candidates import BoolArray, FloatArray
 from grouping.losses import LossTable
+from grouping.posterior import Belief
 from tests.grouping.posterior.planted import every_group, planted_losses, planted_table
 
 NAMES = list(STRATEGIES)
