@@ -236,6 +236,7 @@ def _recommendation(
         command=command,
         halving=assembly.halving_record(first),
         adaptive=adaptive_record(first),
+        regret=first.regret,
     )
 
 

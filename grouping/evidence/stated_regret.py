@@ -63,6 +63,14 @@ class TableBelief:
     table: LossTable
     rivals_C: BoolArray
 
+    @property
+    def drawn_C(self) -> BoolArray:
+        """Candidates that something is believed of: the rivals of kinds with at least two measured cells."""
+        drawn_C = np.zeros(len(self.table.candidates), dtype=bool)
+        for kind_C in self._kinds():
+            drawn_C |= kind_C
+        return drawn_C
+
     def draws(self, count: int, rng: np.random.Generator) -> FloatArray:
         """Tables that may be true, [D, C, T]; NaN off the members and for candidates that are left out.
 
@@ -70,28 +78,26 @@ class TableBelief:
             InputError: too many cells to be drawn together.
         """
         drawn_DCT = np.full((count, *self.table.candidates.members_CT.shape), np.nan)
-        for kind_C, believed in self._kinds():
-            drawn_DCT[:, kind_C] = believed.draws(count, rng)
+        for kind_C in self._kinds():
+            drawn_DCT[:, kind_C] = self._believed(kind_C).draws(count, rng)
         return drawn_DCT
 
     def mean_CT(self) -> FloatArray:
         """Expected losses, [C, T]; NaN off the members and for candidates that are left out."""
         mean_CT = np.full(self.table.candidates.members_CT.shape, np.nan)
-        for kind_C, believed in self._kinds():
-            mean_CT[kind_C] = believed.mean_CT
+        for kind_C in self._kinds():
+            mean_CT[kind_C] = self._believed(kind_C).mean_CT
         return mean_CT
 
-    def _kinds(self) -> list[tuple[BoolArray, Believed]]:
-        candidates = self.table.candidates
+    def _kinds(self) -> list[BoolArray]:
+        candidates, count_CT = self.table.candidates, self.table.replicates_CT
         kinds = list(zip(candidates.cost_C.tolist(), candidates.label_C, strict=True))
-        found = []
-        for kind in dict.fromkeys(kinds):
-            kind_C = self.rivals_C & np.array([other == kind for other in kinds])
-            part = self.table.select(kind_C)
-            if (part.replicates_CT > 0).sum() < 2:
-                continue
-            found.append((kind_C, Belief(part.candidates.members_CT).of(part, exact=False)))
-        return found
+        masks = [self.rivals_C & np.array([other == kind for other in kinds]) for kind in dict.fromkeys(kinds)]
+        return [kind_C for kind_C in masks if (count_CT[kind_C] > 0).sum() > 1]
+
+    def _believed(self, kind_C: BoolArray) -> Believed:
+        part = self.table.select(kind_C)
+        return Belief(part.candidates.members_CT).of(part, exact=False)
 
 
 def least_expected_regret(
@@ -162,9 +168,9 @@ def stated_regret(
     regret_D = np.maximum(regrets.losses(served_T) - regrets.optimal_D, 0.0)
     tail = (1 - REGRET_CONFIDENCE) / 2
     low, high = np.quantile(regret_D, [tail, 1 - tail]).tolist()
-    trained_C = (belief.table.replicates_CT > 0).any(axis=1)
+    untrained_C = (belief.table.replicates_CT == 0).all(axis=1)
     best = float((regret_D <= 1e-9 * np.abs(regrets.optimal_D)).mean())
-    return StatedRegret(float(regret_D.mean()), low, high, best, draws, bool((~trained_C[index]).any()))
+    return StatedRegret(float(regret_D.mean()), low, high, best, draws, bool(untrained_C[index].any()))
 
 
 def _in_table(solution: Solution, index: np.ndarray) -> Solution:

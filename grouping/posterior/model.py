@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.optimize import minimize
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.errors import InputError
@@ -110,6 +108,9 @@ class CellModel:
             noise: Variance of one training where it is known (0: a measured cell is the truth); None to learn it.
             start: Where to begin to look.
         """
+        from scipy.linalg import cho_factor, cho_solve  # 0.2 s that the import of this module need not cost
+        from scipy.optimize import minimize
+
         which = np.unique(np.linspace(0, len(seen.cell_N) - 1, min(_MOST_FITTED, len(seen.cell_N))).round().astype(int))
         cell_N, count_N = seen.cell_N[which], seen.count_N[which]
         parts_PNN = self._likeness(cell_N, cell_N)
@@ -150,25 +151,21 @@ class CellModel:
 
     def condition(self, seen: Observations, variances: Variances) -> Posterior:
         """What the observations say of every cell, given the variances."""
+        from scipy.linalg import solve_triangular  # 0.2 s that the import of this module need not cost
+
         cover_NN = self.covariance(variances, seen.cell_N, seen.cell_N)
         jitter = _JITTER * float(variances.part_P.sum() + variances.noise)
         cover_NN[np.diag_indices_from(cover_NN)] += variances.noise / seen.count_N + jitter
         lower = np.asarray(np.linalg.cholesky(cover_NN), float)
-        centre = _centre(lower, seen.mean_N)
-        white_N = solve_triangular(lower, seen.mean_N - centre, lower=True)
+        ones_N, value_N = solve_triangular(lower, np.stack([np.ones(len(lower)), seen.mean_N], axis=1), lower=True).T
+        centre = float(ones_N @ value_N / (ones_N @ ones_N))  # the level, by generalised least squares
+        white_N = value_N - centre * ones_N
         prior_A = variances.part_P @ self_likeness(self.cells)
         half_NA = solve_triangular(
             lower, self.covariance(variances, seen.cell_N, np.arange(len(self.cells))), lower=True
         )
         variance_A = np.maximum(prior_A - (half_NA**2).sum(axis=0), 0.0)
         return Posterior(self, centre + half_NA.T @ white_N, variance_A, variances, half_NA)
-
-
-def _centre(lower: FloatArray, value_N: FloatArray) -> float:
-    """Generalised least squares estimate of the overall level."""
-    ones_N = solve_triangular(lower, np.ones(len(value_N)), lower=True)
-    white_N = solve_triangular(lower, value_N, lower=True)
-    return float(ones_N @ white_N / (ones_N @ ones_N))
 
 
 @dataclass(frozen=True, eq=False)

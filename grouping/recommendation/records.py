@@ -37,6 +37,7 @@ __all__ = [
     "PhaseCost",
     "RandomGroupings",
     "Recommendation",
+    "Regret",
     "Rung",
     "Selection",
     "SharingCost",
@@ -219,6 +220,23 @@ class Halving:
 
 
 @dataclass(frozen=True)
+class Regret:
+    """What the chosen grouping may lose on the validation part against the best one, in units of a single-task loss.
+
+    ``expected`` with a 90 % interval over ``draws`` tables that may be true; ``best`` is the chance that no other is
+    better. ``untrained`` says whether groups that nobody trained were among the ``rivals`` (networks).
+    """
+
+    expected: float
+    low: float
+    high: float
+    best: float
+    draws: int
+    rivals: int
+    untrained: bool
+
+
+@dataclass(frozen=True)
 class TrainedNext:
     """One training that an adaptive search decided on: of which network, its how-manieth seed, and what for.
 
@@ -333,6 +351,7 @@ class Recommendation:
     command: str = ""
     halving: Halving | None = None
     adaptive: Adaptive | None = None
+    regret: Regret | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

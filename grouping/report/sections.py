@@ -23,6 +23,7 @@ from grouping.report.blocks import (
 )
 from grouping.report.labels import Figure, cut
 from grouping.report.palette import GROUP_ROLES
+from grouping.report.regret_view import regret_text
 from grouping.report.wording import (
     MISSING,
     change,
@@ -264,6 +265,8 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
         ),
         Paragraph(_audit_text(recommendation)),
     ]
+    if recommendation.regret:
+        blocks.insert(1, Paragraph(regret_text(recommendation.regret)))
     if recommendation.halving:
         blocks.append(Paragraph(_halving_audit_text(recommendation.halving)))
     if audit and audit.networks:

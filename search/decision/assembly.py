@@ -78,6 +78,8 @@ def _optimal_for(decision: Decision) -> str:
     known, estimated = int(known_C.sum()), int((known_C & relative.estimated_CT.any(axis=1)).sum())
     if decision.plan.spec.affinity.estimator == "early-stopping":
         return f"early-stopping estimates of {known} networks"
+    if decision.plan.spec.affinity.estimator == "adaptive":
+        return f"expected losses of the {known} networks that were trained, given all their measured losses"
     if not estimated:
         return f"measured losses of {known} networks"
     dropped = int(known_C[list(early(decision.table))].sum())

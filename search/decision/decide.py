@@ -16,6 +16,7 @@ from grouping.curves import CurveTable
 from grouping.errors import InfeasibleError
 from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable, check_reference
+from grouping.recommendation import Regret
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
 from search.decision import halving
@@ -24,6 +25,7 @@ from search.decision.confirmation import Confirmation, confirmation_trials, read
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
 from search.decision.plan import ROUNDS, Plan
+from search.decision.regret import choice_regret
 from search.decision.selection import (
     choose,
     completed,
@@ -63,6 +65,7 @@ class Decision:
         stability: How often the choice comes out of resampled losses; None where no network has two.
         contenders: What was confirmed; the first is the choice.
         confirmation: Test losses on fresh seeds.
+        regret: What the choice may lose against the best; None where no network was trained twice.
         saved: Share of the search's network-epochs that halving saved.
         results: Every finished trial of this split.
         split: Which repetition of the data split this is.
@@ -86,6 +89,7 @@ class Decision:
     stability: SelectionFrequency | None
     contenders: tuple[Contender, ...]
     confirmation: Confirmation
+    regret: Regret | None
     saved: float
     results: Mapping[Trial, TrialResult]
     split: int
@@ -192,6 +196,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         stability,
         tuple(contenders),
         confirmation,
+        choice_regret(plan, final, solution, split),
         halving.saved(plan, searched),
         results,
         split,

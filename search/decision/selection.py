@@ -16,6 +16,7 @@ from grouping.curves import CurveTable
 from grouping.errors import NoResultError
 from grouping.estimators.halving import with_early_losses
 from grouping.estimators.higher_order import higher_order
+from grouping.evidence import TableBelief
 from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
@@ -105,11 +106,24 @@ def finished(curves: CurveTable, reference_T: FloatArray) -> LossTable:
 def completed(plan: Plan, table: LossTable, *, estimate: bool = True) -> LossTable:
     """Relative losses, with estimates in the gaps where the spec asks for them.
 
-    The reference is computed from the table itself, so that its error is carried wherever the table is resampled.
+    After an adaptive search they are the expected losses of what was trained: some networks were trained once, and a
+    lucky training is not a good network. The reference is computed from the table itself, so that its error is carried
+    wherever the table is resampled.
     """
     reference_T = np.array([table.mean_CT[plan.index([task.name], STANDARD), t] for t, task in enumerate(plan.tasks)])
     relative = table.scaled(reference_T)
+    if plan.spec.affinity.estimator == "adaptive":
+        return _expected(plan, relative)
     return higher_order(relative) if estimate and plan.spec.affinity.estimator == "higher-order" else relative
+
+
+def _expected(plan: Plan, relative: LossTable) -> LossTable:
+    """Expected losses of the trained networks that may be served, and the references as they were measured."""
+    trained_C: BoolArray = np.logical_or.reduce(relative.replicates_CT > 0, axis=1)
+    expected_CT = TableBelief(relative, trained_C & plan.choosable_C).mean_CT()
+    expected_CT = np.where(trained_C[:, None], expected_CT, np.nan)
+    known_CT = np.where(np.isnan(expected_CT), relative.mean_CT, expected_CT)
+    return LossTable(relative.candidates, known_CT[None], ("expected",))
 
 
 def choose(

@@ -1,0 +1,65 @@
+"""The regret of a choice under the posterior of its table: which networks are rivals, and the record of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grouping.candidates import BoolArray
+from grouping.evidence import TableBelief, stated_regret
+from grouping.losses import LossTable
+from grouping.recommendation import Regret
+from grouping.solver.solution import Solution
+from search.decision.plan import Plan
+from search.trials import stream_seed
+
+__all__ = ["choice_regret"]
+
+_MOST_CELLS = 1_500
+"""Cells (network, task) that are drawn together; more take minutes."""
+
+
+def choice_regret(plan: Plan, measured: LossTable, solution: Solution, split: int) -> Regret | None:
+    """What the choice may lose against the best grouping; None where too little was trained to tell.
+
+    Rivals are the trained networks and, of those that nobody trained, as many at random as can be drawn together.
+
+    Args:
+        plan: Candidates and budget.
+        measured: Relative losses of what was trained to the end.
+        solution: The choice; indices into the plan's candidates.
+        split: Which repetition of the data split.
+    """
+    if not (measured.replicates_CT > 1).any():
+        return None
+    rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "regret", split))
+    belief = TableBelief(measured, _rivals(plan, measured, rng))
+    if not belief.drawn_C[solution.chosen].all():
+        return None
+    found = stated_regret(
+        belief,
+        solution,
+        plan.charged_C,
+        plan.spec.budget.inference,
+        rng,
+        rules={
+            "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
+            "max_networks": plan.spec.budget.max_networks,
+            "auxiliary": plan.auxiliary,
+        },
+        draws=plan.spec.evidence.draws,
+    )
+    rivals = int(belief.drawn_C.sum())
+    return Regret(found.expected, found.low, found.high, found.best, found.draws, rivals, found.untrained)
+
+
+def _rivals(plan: Plan, measured: LossTable, rng: np.random.Generator) -> BoolArray:
+    trained_C = plan.choosable_C & (measured.replicates_CT > 0).any(axis=1)
+    rivals_C, sizes_C = trained_C.copy(), plan.candidates.size_C
+    room = _MOST_CELLS - int(sizes_C[trained_C].sum())
+    open_C = plan.choosable_C & ~trained_C & (plan.capacity_C == plan.plain_capacity)
+    for c in rng.permutation(np.flatnonzero(open_C)).tolist():
+        room -= int(sizes_C[c])
+        if room < 0:
+            break
+        rivals_C[c] = True
+    return rivals_C
