@@ -18,7 +18,7 @@ from tests.benchmarks.halving.timing import JOB, reference_timing
 from tests.benchmarks.halving.worlds import SETS, available, train
 from tests.benchmarks.startup import RESULTS, ROOT, machine
 
-__all__ = ["main"]
+__all__ = ["facts", "main"]
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     for part in asked.parts or ["time", *SETS]:
         if part == "time":
             timings = [reference_timing(asked.rounds, keep=keep) for keep in (0.5, 0.25)]
-            data["time"] = {"job": JOB, "rows": [timing.as_json() for timing in timings], **_facts()}
+            data["time"] = {"job": JOB, "rows": [timing.as_json() for timing in timings], **facts()}
         elif available(part):
             world = train(part, asked.search_seeds, asked.truth_seeds)
             found = qualities(world)
@@ -47,7 +47,7 @@ def main() -> None:
                 "truth_seeds": asked.truth_seeds,
                 "seconds": world.seconds,
                 "rows": [{**asdict(quality), "rungs": list(quality.rungs)} for quality in found],
-                **_facts(),
+                **facts(),
             }
         else:
             sys.stderr.write(f"{part} left out: set TASKGROUP_DATA to the folder of the data sets\n")
@@ -58,7 +58,7 @@ def main() -> None:
     sys.stdout.write(text)
 
 
-def _facts() -> dict[str, Any]:
+def facts() -> dict[str, Any]:
     commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
     return {
         "commit": commit,

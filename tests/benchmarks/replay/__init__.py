@@ -1,0 +1,1 @@
+"""How good adaptive search is: strategies replayed on published tables and on our own complete ones."""
