@@ -16,7 +16,7 @@ import pandas as pd
 from search.data.dataset import load_dataset
 from search.data.resolution import resolve
 from search.decision.engine_choice import choose_engine, with_engine
-from search.decision.lattice import Lattice, curves_frame, every_group, losses_frame
+from search.decision.lattice import Lattice, ceilings, curves_frame, every_group, losses_frame
 from search.decision.measurement import Measurement, Progress
 from search.documents import dump_spec
 from search.documents.variations import Variation
@@ -115,7 +115,7 @@ def write_lattices(
         "tasks": [task.name for task in first.tasks],
         "networks": len(first.candidates),
         "seeds": list(first.search_seeds),
-        "settings": [dict(one.factors) for one in lattices],
+        "settings": [{**one.factors, "noise_ceiling": ceilings(one, found, failures)} for one, found in pairs],
         "trainings": sum(map(len, results)),
         "failed": len(failures),
         "process_seconds": sum(result.seconds for found in results for result in found.values()),

@@ -16,6 +16,8 @@ import pandas as pd
 
 from grouping.candidates import FloatArray
 from grouping.curves import CurveTable
+from grouping.evidence.ceiling import noise_ceiling
+from grouping.losses import LossTable
 from search.decision.enumeration import make_plan
 from search.decision.plan import Plan
 from search.decision.selection import curves_of, reference_losses
@@ -23,7 +25,7 @@ from search.spec import AffinitySpec, Spec
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult
 
-__all__ = ["Lattice", "curves_frame", "every_group", "losses_frame"]
+__all__ = ["Lattice", "ceilings", "curves_frame", "every_group", "losses_frame"]
 
 _PARTS = ("val", "test")
 
@@ -83,6 +85,22 @@ def losses_frame(lattice: Lattice, results: Mapping[Trial, TrialResult], failure
         ]
         frames.append(frame)
     return _with_factors(lattice, frames)
+
+
+def ceilings(lattice: Lattice, results: Mapping[Trial, TrialResult], failures: Mapping[Trial, str]) -> dict[str, float]:
+    """Noise ceilings of one setting: how well two halves of the seeds agree, on each part; none with one seed."""
+    if len(lattice.plan.search_seeds) < 2 or len(lattice.plan.tasks) < 3:
+        return {}
+    validation, test = _curves(lattice, results)
+    reference_T = reference_losses(lattice.plan, validation, failures)
+    kept_RC = np.maximum(validation.kept_step_RC(reference_T), 0)
+    found: dict[str, float] = {}
+    for part, curves in zip(_PARTS, (validation, test), strict=True):
+        losses_RCT = np.take_along_axis(curves.curves_RCTS, kept_RC[:, :, None, None], axis=3)[..., 0]
+        table = LossTable(lattice.plan.candidates, losses_RCT, validation.seeds)
+        ceiling = noise_ceiling(table, np.random.default_rng(0))
+        found |= {f"{part}_halves": ceiling.halves, f"{part}_attainable": ceiling.attainable}
+    return found
 
 
 def curves_frame(lattice: Lattice, results: Mapping[Trial, TrialResult]) -> pd.DataFrame:

@@ -44,6 +44,8 @@ def test_the_table_is_complete(table: Path) -> None:
     assert not frame.duplicated(["network", "seed", "task", "split", "data.rows", "training.epochs"]).any()
     about = json.loads(table.with_suffix(".json").read_text())
     assert (about["trainings"], about["failed"], about["networks"]) == (56, 0, 7)
+    for setting in about["settings"]:
+        assert {"val_halves", "val_attainable", "test_halves", "test_attainable"} == set(setting["noise_ceiling"])
     assert about["command"].startswith("taskgroup measure spec.yaml --vary=data.rows=100,150")
 
 
