@@ -30,7 +30,8 @@ class Comparisons:
     standard network, ``wide`` and ``all_in_one`` are the same interval and ``widening`` is None.
 
     Args:
-        random: Chosen minus the mean of random groupings of the same cost (``compare_with_random``).
+        random: Chosen minus the mean of random groupings of the same cost and sizes (``compare_with_random``); of other
+            sizes they would differ by crowding alone.
         wide: Chosen minus one network for all tasks, as wide as the budget.
         widening: That wide network minus one standard network for all tasks.
         all_in_one: Chosen minus one standard network for all tasks.

@@ -172,7 +172,7 @@ def _alternatives(recommendation: Recommendation, figures: dict[str, Figure]) ->
     if recommendation.random:
         random = recommendation.random
         text = (
-            f"{count(len(random.values), 'random grouping')} of the same cost, trained on "
+            f"{count(len(random.values), 'random grouping')} of the same cost and sizes, trained on "
             f"{count(random.seeds, 'fresh seed')} each: mean {change(random.mean)}."
         )
         blocks.append(Paragraph(text))

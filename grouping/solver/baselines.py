@@ -50,8 +50,16 @@ def independent(n_tasks: int) -> Grouping:
 
 
 @cache
-def partition_count(n_tasks: int, networks: int) -> int:
-    """Number of partitions of the tasks into exactly so many groups (Stirling number of the second kind)."""
+def partition_count(n_tasks: int, networks: int, sizes: tuple[int, ...] | None = None) -> int:
+    """Number of partitions of the tasks into exactly so many groups (Stirling number of the second kind).
+
+    With ``sizes`` only partitions into groups of these sizes are counted.
+    """
+    if sizes is not None:
+        if sum(sizes) != n_tasks or len(sizes) != networks or min(sizes, default=0) < 1:
+            return 0
+        alike = math.prod(math.factorial(sizes.count(size)) for size in set(sizes))
+        return math.factorial(n_tasks) // math.prod(map(math.factorial, sizes)) // alike
     if networks < 1 or networks > n_tasks:
         return 0
     if networks in (1, n_tasks):
@@ -59,7 +67,9 @@ def partition_count(n_tasks: int, networks: int) -> int:
     return partition_count(n_tasks - 1, networks - 1) + networks * partition_count(n_tasks - 1, networks)
 
 
-def random_groupings(n_tasks: int, networks: int, count: int, rng: np.random.Generator) -> tuple[Grouping, ...]:
+def random_groupings(
+    n_tasks: int, networks: int, count: int, rng: np.random.Generator, *, sizes: Sequence[int] | None = None
+) -> tuple[Grouping, ...]:
     """Distinct random partitions into exactly ``networks`` groups, each partition being equally likely.
 
     Args:
@@ -67,20 +77,35 @@ def random_groupings(n_tasks: int, networks: int, count: int, rng: np.random.Gen
         networks: Number of groups, 1 to ``n_tasks``.
         count: How many partitions; all of them where fewer exist.
         rng: Source of the draws.
+        sizes: Sizes of the groups, ``networks`` of them; default: any.
 
     Raises:
-        InputError: more networks than tasks, or none.
+        InputError: more networks than tasks, none, or sizes that do not add up.
     """
-    possible = partition_count(n_tasks, networks)
+    wanted = None if sizes is None else tuple(sorted(sizes))
+    possible = partition_count(n_tasks, networks, wanted)
     if not possible:
-        raise InputError(f"{n_tasks} tasks cannot be split into {networks} groups", fix=f"Ask for 1 to {n_tasks}")
-    if possible <= _ENUMERABLE:
-        every = list(_partitions(n_tasks, networks))
+        of_sizes = "" if wanted is None else f" of the sizes {wanted}"
+        raise InputError(
+            f"{n_tasks} tasks cannot be split into {networks} groups{of_sizes}", fix=f"Ask for 1 to {n_tasks}"
+        )
+    if partition_count(n_tasks, networks) <= _ENUMERABLE:
+        every = [p for p in _partitions(n_tasks, networks) if wanted is None or _sizes(p) == wanted]
         return tuple(every[i] for i in rng.permutation(possible)[:count])
     drawn: dict[Grouping, None] = {}
     while len(drawn) < min(count, possible):
-        drawn[_random_partition(n_tasks, networks, rng)] = None
+        drawn[_random_partition(n_tasks, networks, rng) if wanted is None else _of_sizes(wanted, rng)] = None
     return tuple(drawn)
+
+
+def _sizes(grouping: Grouping) -> tuple[int, ...]:
+    return tuple(sorted(map(len, grouping)))
+
+
+def _of_sizes(sizes: tuple[int, ...], rng: np.random.Generator) -> Grouping:
+    """A random partition into groups of these sizes, each equally likely."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    return _grouping(rng.permutation(labels).tolist())
 
 
 def random_groups(n_tasks: int, count: int, sizes: Sequence[int], rng: np.random.Generator) -> tuple[Group, ...]:

@@ -36,10 +36,9 @@ from grouping.recommendation import (
     SharingCost,
 )
 from grouping.recommendation.recommend import frontier_records, selection_record
-from grouping.solver.baselines import partition_count
 from grouping.solver.solution import Solution
 from search.decision.confirmation import confirmation_trials
-from search.decision.contenders import Contender, CostOf
+from search.decision.contenders import Contender, CostOf, random_count
 from search.decision.decide import Decision
 from search.decision.halving import survivors_CT
 from search.decision.selection import early, frontier
@@ -216,8 +215,8 @@ def compare_contenders(decision: Decision) -> Comparison:
     }
     randoms = [found for name, found in losses.items() if name.startswith("random-")]
     against_random = None
-    possible = partition_count(len(plan.main), plan.networks)
-    if not randoms and possible > 1:
+    possible = random_count(plan, decision.contenders[0])
+    if not randoms and possible > 0:
         # There are other ways to split the tasks, but none was trained: nobody knows how they would do.
         against_random = Interval(float("nan"), float("inf"), 1.0, len(decision.confirmation.seeds))
     elif randoms:

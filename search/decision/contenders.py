@@ -12,12 +12,12 @@ import numpy as np
 
 from grouping.candidates import FloatArray
 from grouping.errors import InputError
-from grouping.solver.baselines import clustering, random_groupings
+from grouping.solver.baselines import clustering, partition_count, random_groupings
 from grouping.solver.solution import Solution
 from grouping.tasks import SEPARATOR
 from search.decision.plan import STANDARD, Plan
 
-__all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders"]
+__all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders", "random_count"]
 
 
 @dataclass(frozen=True)
@@ -188,18 +188,40 @@ def _at_least(groups: Sequence[Sequence[str]], plain: float, cost: float, cost_o
         return plain
 
 
-def random_contenders(
-    plan: Plan, cost_of: CostOf, chosen_cost: float, rng: np.random.Generator
-) -> tuple[Contender, ...]:
-    """Random groupings of as many networks as the budget holds, at the choice's cost where plain ones cost less.
+def random_count(plan: Plan, chosen: Contender) -> int:
+    """How many random groupings there could be beside the choice."""
+    sizes = _served_sizes(chosen)
+    if len(sizes) > 1:
+        return partition_count(len(plan.main), len(sizes), sizes) - 1
+    return partition_count(len(plan.main), plan.networks)
 
-    One that passes the budget all the same is no rival.
+
+def _served_sizes(chosen: Contender) -> tuple[int, ...]:
+    """How many tasks each network of the choice serves, ascending."""
+    served = list(chosen.routing.values())
+    return tuple(sorted(served.count(member) for member in set(served)))
+
+
+def random_contenders(
+    plan: Plan, cost_of: CostOf, chosen: Contender, rng: np.random.Generator
+) -> tuple[Contender, ...]:
+    """Random groupings that serve as many tasks by each network as the choice does, at its cost where that is higher.
+
+    So a difference from them is due to which tasks share, not to how many. The choice is none of them. Where it is one
+    network they are of as many networks as the budget holds, of any sizes. One that passes the budget all the same is
+    no rival.
     """
     main = [plan.tasks[t].name for t in plan.main]
-    if not 1 < plan.networks < len(main):
+    sizes, asked = _served_sizes(chosen), plan.spec.evidence.random_groupings
+    if len(sizes) > 1:
+        drawn = random_groupings(len(main), len(sizes), asked + 1, rng, sizes=sizes)
+    elif 1 < plan.networks < len(main):
+        drawn = random_groupings(len(main), plan.networks, asked, rng)
+    else:
         return ()
-    drawn = random_groupings(len(main), plan.networks, plan.spec.evidence.random_groupings, rng)
+    own = {frozenset(task for task, by in chosen.routing.items() if by == m) for m in set(chosen.routing.values())}
     named = [[tuple(main[t] for t in group) for group in groups] for groups in drawn]
+    named = [groups for groups in named if set(map(frozenset, groups)) != own][:asked]
     made = (
         from_groups(
             plan,
@@ -207,7 +229,7 @@ def random_contenders(
             f"random-{i}",
             f"random grouping {i}",
             cost_of,
-            _at_least(groups, plan.plain_capacity, chosen_cost, cost_of),
+            _at_least(groups, plan.plain_capacity, chosen.cost, cost_of),
         )
         for i, groups in enumerate(named, start=1)
     )

@@ -165,7 +165,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     except InfeasibleError:
         notes += ("left out: the best of as many random groups: those that could be trained do not serve every task",)
     contenders += random_contenders(
-        plan, cost_of, solution.cost, np.random.default_rng(stream_seed(seed, "random", split))
+        plan, cost_of, contenders[0], np.random.default_rng(stream_seed(seed, "random", split))
     )
     wanted = [
         trial

@@ -145,3 +145,25 @@ def test_what_does_not_fit_is_infeasible_and_what_is_too_much_is_refused() -> No
         exhaustive(np.array([[1.0, np.nan], [np.nan, 1.0]]), np.ones(2), 1.0)
     with pytest.raises(InputError, match="too many subsets"):
         exhaustive(np.ones((21, 2)), np.ones(21), 3.0)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(0, 50))
+def test_random_groupings_of_given_sizes_have_them_and_are_counted(sizes: list[int], seed: int) -> None:
+    n_tasks, networks, wanted = sum(sizes), len(sizes), tuple(sorted(sizes))
+    possible = partition_count(n_tasks, networks, wanted)
+    drawn = random_groupings(n_tasks, networks, 10_000, np.random.default_rng(seed), sizes=sizes)
+    assert len(drawn) == len(set(drawn)) == possible
+    for grouping in drawn:
+        assert tuple(sorted(map(len, grouping))) == wanted
+        assert sorted(t for group in grouping for t in group) == list(range(n_tasks))
+
+
+def test_groupings_of_many_tasks_keep_their_sizes_too() -> None:
+    drawn = random_groupings(12, 3, 5, np.random.default_rng(0), sizes=(2, 4, 6))
+    assert len(set(drawn)) == 5
+    assert all(sorted(map(len, grouping)) == [2, 4, 6] for grouping in drawn)
+
+
+def test_sizes_that_do_not_add_up_are_refused() -> None:
+    with pytest.raises(InputError, match="cannot be split into 2 groups of the sizes"):
+        random_groupings(5, 2, 1, np.random.default_rng(0), sizes=(2, 2))
