@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from grouping.acquisition.strategy import Situation, filled
+from grouping.acquisition.strategy import Situation, expected_losses, filled
 from grouping.candidates import FloatArray
 from grouping.posterior.belief import Belief, Believed
 
@@ -29,12 +29,19 @@ class ExpectedImprovement:
 
     def propose(self, situation: Situation, count: int, rng: np.random.Generator) -> list[int]:
         """As ``Strategy.propose``; where nothing promises a gain, groups at random."""
-        if self._belief is None:
-            self._belief = Belief(situation.goals.candidates.members_CT)
-        believed = self._belief.of(situation.measured, exact=situation.exact)
+        believed = self._model(situation).of(situation.measured, exact=situation.exact)
         gain_C = improvement_C(situation, believed) / situation.seconds_C
         order = np.lexsort((rng.random(len(gain_C)), -gain_C))
         return filled([int(c) for c in order[:count] if gain_C[c] > 0], situation, count, rng)
+
+    def judged(self, situation: Situation) -> FloatArray:
+        """As ``expected_losses``."""
+        return expected_losses(situation, self._model(situation))
+
+    def _model(self, situation: Situation) -> Belief:
+        if self._belief is None:
+            self._belief = Belief(situation.goals.candidates.members_CT)
+        return self._belief
 
 
 def improvement_C(situation: Situation, believed: Believed) -> FloatArray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from grouping.acquisition.strategy import Situation, filled
+from grouping.candidates import FloatArray
 from grouping.estimators.higher_order import higher_order
 
 __all__ = ["PairsFirst"]
@@ -31,3 +32,7 @@ class PairsFirst:
             if solution is not None:
                 chosen += [c for c in solution.chosen.tolist() if new_C[c] and c not in chosen]
         return filled(chosen, situation, count, rng)
+
+    def judged(self, situation: Situation) -> FloatArray:
+        """What was measured."""
+        return situation.measured.mean_CT

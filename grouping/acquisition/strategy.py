@@ -13,8 +13,9 @@ import numpy as np
 from grouping.acquisition.goals import Goals
 from grouping.candidates import BoolArray, FloatArray
 from grouping.losses import LossTable
+from grouping.posterior import Belief
 
-__all__ = ["RandomGroups", "Situation", "Strategy"]
+__all__ = ["RandomGroups", "Situation", "Strategy", "expected_losses", "filled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,9 @@ class Strategy(Protocol):
             rng: Decides among equals.
         """
 
+    def judged(self, situation: Situation) -> FloatArray:
+        """Losses of the trained candidates that the final choice is made on, [C, T]; NaN elsewhere."""
+
 
 class RandomGroups:
     """Groups drawn at random, each once: a hard baseline while trainings are few."""
@@ -65,6 +69,18 @@ class RandomGroups:
     def propose(self, situation: Situation, count: int, rng: np.random.Generator) -> list[int]:
         """As ``Strategy.propose``."""
         return _some(np.flatnonzero(situation.new_C), count, rng)
+
+    def judged(self, situation: Situation) -> FloatArray:
+        """What was measured."""
+        return situation.measured.mean_CT
+
+
+def expected_losses(situation: Situation, belief: Belief) -> FloatArray:
+    """Expected losses of what was trained: a lucky training is not a good network. Exact ones are what they are."""
+    if situation.exact:
+        return situation.measured.mean_CT
+    believed_CT = belief.of(situation.measured, exact=False).mean_CT
+    return np.where(situation.trained_C[:, None], believed_CT, np.nan)
 
 
 def _some(pool: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from grouping.acquisition.strategy import Situation, filled
+from grouping.acquisition.strategy import Situation, expected_losses, filled
+from grouping.candidates import FloatArray
 from grouping.posterior.belief import Belief
 
 __all__ = ["Thompson"]
@@ -25,9 +26,7 @@ class Thompson:
     def propose(self, situation: Situation, count: int, rng: np.random.Generator) -> list[int]:
         """As ``Strategy.propose``."""
         goals = situation.goals
-        if self._belief is None:
-            self._belief = Belief(goals.candidates.members_CT)
-        believed = self._belief.of(situation.measured, exact=situation.exact)
+        believed = self._model(situation).of(situation.measured, exact=situation.exact)
         usable_C, chosen = situation.trained_C | situation.trainable_C, list[int]()
         for _ in range(_TRIES):
             drawn_CT = believed.draws(1, rng)[0]
@@ -40,3 +39,12 @@ class Thompson:
             if len(chosen) >= count:
                 break
         return filled(chosen, situation, count, rng)
+
+    def judged(self, situation: Situation) -> FloatArray:
+        """As ``expected_losses``."""
+        return expected_losses(situation, self._model(situation))
+
+    def _model(self, situation: Situation) -> Belief:
+        if self._belief is None:
+            self._belief = Belief(situation.goals.candidates.members_CT)
+        return self._belief

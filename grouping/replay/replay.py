@@ -153,8 +153,9 @@ def _one_run(oracle: Oracle, name: str, groups_M: IntArray, rng: np.random.Gener
                 trainings_C[c] += 1
                 done += 1
         known = oracle.situation(trainings_C)
+        judged_CT = strategy.judged(known)
         for k, limit in enumerate(goals.limit_K):
-            solution = goals.best(known.measured.mean_CT, limit, known.trained_C)
+            solution = goals.best(judged_CT, limit, known.trained_C)
             if solution is not None:
                 objective_MK[m, k] = oracle.value(solution)
                 if oracle.scored_CT is not None:
