@@ -49,6 +49,8 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.solver
 	@$(BIN)/python -m tests.benchmarks.training
 	@$(BIN)/python -m tests.benchmarks.halving
+	@$(BIN)/python -m tests.benchmarks.evidence
+	@$(BIN)/python -m tests.benchmarks.replay
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
