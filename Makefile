@@ -51,6 +51,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.halving
 	@$(BIN)/python -m tests.benchmarks.evidence
 	@$(BIN)/python -m tests.benchmarks.replay
+	@$(BIN)/python -m tests.benchmarks.regret
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
