@@ -12,7 +12,8 @@ _INTRO = """\
 A complete table is the training oracle: training a group is looking up its row. Single tasks and the all-in-one are
 known for free, the budget counts trained groups of two or more tasks. *captured*: 0 is the best choice with nothing
 trained, 1 the optimum; *share*: gain over a network per task, relative to the largest; both are means over 2, 3, ...
-networks. The final choice is always the exact best among trained groups. ± is the standard error over runs.
+networks. The final choice is always the exact best among trained groups: on measured losses, or, where trainings are
+noisy and the strategy has a model, on expected ones. ± is the standard error over runs.
 
 `expected-improvement` is what `taskgroup recommend` uses, with one setting for every table. Its few constants were
 settled while looking at these published tables and at our own lattices, so the published figures are not a blind test.
