@@ -125,13 +125,13 @@ def run_recommendation(
     else:
         choice = EngineChoice("plain", "trained by the caller's own function")
     job = _settled(job, choice, store, run)
-    folder.write_text("spec.yaml", dump_spec(job.spec))
     engine = ENGINES[choice.engine]
     train = train or engine.train
     networks = engine.networks(job.spec.cluster.gpus_per_worker)
     speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, networks)
     _check_minutes(job, speed)
     job = _counted(job, speed, store, run)
+    folder.write_text("spec.yaml", dump_spec(job.spec))
     announce(choice, speed)
     measurement = Measurement(store, run, executor, train, progress, networks)
     decisions = [

@@ -211,8 +211,8 @@ class AffinitySpec(_Section):
     """How losses of groups that were not trained to the end are estimated, and how that is audited.
 
     ``adaptive`` estimates nothing that is chosen: it spends ``budget.training`` on the trainings that are expected to
-    improve the choice most, and is the default where that budget is given. ``audit`` random groups (three or more
-    tasks) are trained to compare estimates with measurements.
+    improve the choice most, and is the default where that budget is given and nothing is halved. ``audit`` random
+    groups (three or more tasks) are trained to compare estimates with measurements.
     """
 
     estimator: Estimator = "higher-order"
@@ -287,7 +287,8 @@ class Spec(_Section):
         _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
         _check_redraws(self.evidence.splits, self.data.split)
-        if self.budget.training is not None and "estimator" not in self.affinity.model_fields_set:
+        named = "estimator" in self.affinity.model_fields_set or self.candidates.halving is not None
+        if self.budget.training is not None and not named:
             # The default follows from another section; written into the spec, it stays what it is from here on.
             adaptive = AffinitySpec(**{**dict(self.affinity), "estimator": "adaptive"})
             object.__setattr__(self, "affinity", adaptive)

@@ -28,8 +28,8 @@ class Goals:
         candidates: Every network considered.
         limit_K: Budgets, in the unit of ``cost_C``.
         cost_C: What serving costs; default: the candidates' own.
-        rules: What else ``solve`` takes, but the budget: ``weights_T``, ``max_networks``, ``auxiliary`` and the like.
-            Candidates named in them are indices into ``candidates``.
+        rules: What else ``solve`` takes but the budget and whatever names candidates: ``weights_T``, ``max_networks``,
+            ``auxiliary`` and the like.
     """
 
     candidates: Candidates

@@ -13,9 +13,9 @@ import numpy as np
 from grouping.acquisition.goals import Goals
 from grouping.candidates import BoolArray, FloatArray
 from grouping.losses import LossTable
-from grouping.posterior import Belief
+from grouping.posterior import Belief, Believed
 
-__all__ = ["RandomGroups", "Situation", "Strategy", "expected_losses", "filled"]
+__all__ = ["Believer", "RandomGroups", "Situation", "Strategy", "filled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +75,23 @@ class RandomGroups:
         return situation.measured.mean_CT
 
 
-def expected_losses(situation: Situation, belief: Belief) -> FloatArray:
-    """Expected losses of what was trained: a lucky training is not a good network. Exact ones are what they are."""
-    if situation.exact:
-        return situation.measured.mean_CT
-    believed_CT = belief.of(situation.measured, exact=False).mean_CT
-    return np.where(situation.trained_C[:, None], believed_CT, np.nan)
+class Believer:
+    """What strategies with a model share: one belief that grows, and a final choice by expected losses."""
+
+    def __init__(self) -> None:
+        self._belief: Belief | None = None
+
+    def believed(self, situation: Situation) -> Believed:
+        """What is believed of every candidate now."""
+        if self._belief is None:
+            self._belief = Belief(situation.goals.candidates.members_CT)
+        return self._belief.of(situation.measured, exact=situation.exact)
+
+    def judged(self, situation: Situation) -> FloatArray:
+        """Expected losses of what was trained: a lucky training is not a good network. Exact ones are as measured."""
+        if situation.exact:
+            return situation.measured.mean_CT
+        return np.where(situation.trained_C[:, None], self.believed(situation).mean_CT, np.nan)
 
 
 def _some(pool: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:

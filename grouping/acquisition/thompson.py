@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grouping.acquisition.strategy import Situation, expected_losses, filled
-from grouping.candidates import FloatArray
-from grouping.posterior.belief import Belief
+from grouping.acquisition.strategy import Believer, Situation, filled
 
 __all__ = ["Thompson"]
 
@@ -17,16 +15,13 @@ _TRIES = 6
 """Draws that may propose nothing new before groups are taken at random."""
 
 
-class Thompson:
+class Thompson(Believer):
     """Draws one table for one of the budgets at a time, until enough new groups were chosen."""
-
-    def __init__(self) -> None:
-        self._belief: Belief | None = None
 
     def propose(self, situation: Situation, count: int, rng: np.random.Generator) -> list[int]:
         """As ``Strategy.propose``."""
         goals = situation.goals
-        believed = self._model(situation).of(situation.measured, exact=situation.exact)
+        believed = self.believed(situation)
         usable_C, chosen = situation.trained_C | situation.trainable_C, list[int]()
         for _ in range(_TRIES):
             drawn_CT = believed.draws(1, rng)[0]
@@ -39,12 +34,3 @@ class Thompson:
             if len(chosen) >= count:
                 break
         return filled(chosen, situation, count, rng)
-
-    def judged(self, situation: Situation) -> FloatArray:
-        """As ``expected_losses``."""
-        return expected_losses(situation, self._model(situation))
-
-    def _model(self, situation: Situation) -> Belief:
-        if self._belief is None:
-            self._belief = Belief(situation.goals.candidates.members_CT)
-        return self._belief

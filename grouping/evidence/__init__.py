@@ -5,7 +5,7 @@ from grouping.evidence.draws import ResidualBootstrap, bootstrap_draws
 from grouping.evidence.intervals import CONFIDENCE, Interval, TestLosses, compare, compare_with_random, relative_loss
 from grouping.evidence.regret import RegretChoice, Regrets, least_regret
 from grouping.evidence.stability import SelectionFrequency, bootstrap, frequency, selection_frequency
-from grouping.evidence.stated_regret import StatedRegret, TableBelief, least_expected_regret, stated_regret
+from grouping.evidence.stated_regret import StatedRegret, TableBelief, stated_regret
 from grouping.evidence.verdict import Comparisons, Judgement, Verdict, verdict
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "compare",
     "compare_with_random",
     "frequency",
-    "least_expected_regret",
     "least_regret",
     "relative_loss",
     "selection_frequency",

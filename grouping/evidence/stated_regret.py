@@ -10,7 +10,7 @@ Axes: ``R`` replicates, ``C`` candidates, ``T`` tasks, ``D`` draws.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,8 @@ from grouping.evidence.regret import Regrets
 from grouping.losses import LossTable
 from grouping.posterior import Belief, Believed
 from grouping.solver.solution import Solution
-from grouping.solver.solve import solve
 
-__all__ = ["REGRET_CONFIDENCE", "StatedRegret", "TableBelief", "least_expected_regret", "stated_regret"]
+__all__ = ["REGRET_CONFIDENCE", "StatedRegret", "TableBelief", "stated_regret"]
 
 REGRET_CONFIDENCE = 0.9
 """Of the interval of a stated regret."""
@@ -55,8 +54,11 @@ class StatedRegret:
 class TableBelief:
     """The belief of a table whose candidates may have several costs or kinds; each kind is modelled by itself.
 
+    The grouping of least expected regret is the best one on the expected losses (see ``least_regret``): they shrink a
+    lucky training towards what similar groups gave.
+
     Args:
-        table: Measured losses, NaN where nothing was trained; at least one candidate of each kind must be.
+        table: Measured losses, NaN where nothing was trained.
         rivals_C: Candidates that are drawn; the others are left out.
     """
 
@@ -98,35 +100,6 @@ class TableBelief:
     def _believed(self, kind_C: BoolArray) -> Believed:
         part = self.table.select(kind_C)
         return Belief(part.candidates.members_CT).of(part, exact=False)
-
-
-def least_expected_regret(
-    belief: TableBelief,
-    cost_C: FloatArray,
-    budget: float | Sequence[float],
-    trained_C: BoolArray,
-    rules: Mapping[str, Any] | None = None,
-) -> Solution:
-    """The grouping of trained networks with the least expected regret.
-
-    With the routing fixed in advance that is the best one on the expected losses (see ``least_regret``), which shrink
-    a lucky training towards what similar groups gave.
-
-    Args:
-        belief: Of the whole table.
-        cost_C: What serving costs.
-        budget: As for ``solve``.
-        trained_C: What may be chosen.
-        rules: What else ``solve`` takes; candidates named in them are indices into the table.
-
-    Raises:
-        InfeasibleError: the trained networks do not serve every task within the budget.
-    """
-    mean_CT = belief.mean_CT()
-    index = np.flatnonzero(trained_C & ~np.isnan(mean_CT).all(axis=1))
-    members_CT = belief.table.candidates.members_CT[index]
-    found = solve(mean_CT[index], cost_C[index], budget, members_CT=members_CT, **(rules or {}))
-    return _in_table(found, index)
 
 
 def stated_regret(
@@ -171,8 +144,3 @@ def stated_regret(
     untrained_C = (belief.table.replicates_CT == 0).all(axis=1)
     best = float((regret_D <= 1e-9 * np.abs(regrets.optimal_D)).mean())
     return StatedRegret(float(regret_D.mean()), low, high, best, draws, bool(untrained_C[index].any()))
-
-
-def _in_table(solution: Solution, index: np.ndarray) -> Solution:
-
-    return replace(solution, chosen=index[solution.chosen], alternatives=())

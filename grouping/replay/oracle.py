@@ -33,7 +33,6 @@ class Oracle:
         seen: Losses that trainings show, one seed after the other.
         truth_CT: Losses that choices are judged on.
         scored_CT: Losses of the same candidates on another part, or None.
-        seconds_C: What a training takes; only ratios matter.
         exact: Whether what a training shows is the truth.
     """
 
@@ -41,7 +40,6 @@ class Oracle:
     seen: LossTable
     truth_CT: FloatArray
     scored_CT: FloatArray | None
-    seconds_C: FloatArray
     exact: bool
 
     @staticmethod
@@ -50,7 +48,6 @@ class Oracle:
         table: LossTable,
         rng: np.random.Generator,
         scored: LossTable | None = None,
-        seconds_C: FloatArray | None = None,
     ) -> Oracle:
         """An oracle for one run.
 
@@ -59,7 +56,6 @@ class Oracle:
             table: Complete: every candidate has a loss for each of its tasks.
             rng: Draws the seeds that trainings see.
             scored: The same candidates and seeds on another part.
-            seconds_C: What a training takes; default: as long for every candidate.
 
         Raises:
             InputError: a loss that is missing.
@@ -72,12 +68,11 @@ class Oracle:
                 f"'{table.tasks[t]}', and {int(missing_CT.sum()) - 1} more are missing",
                 fix="Replay needs every network with every seed; 'taskgroup measure' makes such tables",
             )
-        seconds_C = np.ones(len(goals.candidates)) if seconds_C is None else seconds_C
         order_R = rng.permutation(len(table.seeds))
         half = len(order_R) // 2
         if not half:
             scored_CT = None if scored is None else scored.mean_CT
-            return Oracle(goals, table, table.mean_CT, scored_CT, seconds_C, exact=True)
+            return Oracle(goals, table, table.mean_CT, scored_CT, exact=True)
         shown = replace(
             table, losses_RCT=table.losses_RCT[order_R[:half]], seeds=tuple(table.seeds[r] for r in order_R[:half])
         )
@@ -85,10 +80,8 @@ class Oracle:
         scored_CT = None
         if scored is not None:
             rest = np.isin(scored.seeds, [table.seeds[r] for r in order_R[half:]])
-            kept = scored.losses_RCT[rest] if rest.any() else scored.losses_RCT
-            scored_CT = np.nanmean(np.where(goals.candidates.members_CT, kept, 0.0), axis=0)
-            scored_CT = np.where(goals.candidates.members_CT, scored_CT, np.nan)
-        return Oracle(goals, shown, truth_CT, scored_CT, seconds_C, exact=False)
+            scored_CT = (scored.losses_RCT[rest] if rest.any() else scored.losses_RCT).mean(axis=0)
+        return Oracle(goals, shown, truth_CT, scored_CT, exact=False)
 
     @cached_property
     def free_C(self) -> BoolArray:
@@ -97,13 +90,17 @@ class Oracle:
         return np.asarray((size_C == 1) | (size_C == self.goals.candidates.n_tasks))
 
     def situation(self, trainings_C: IntArray) -> Situation:
-        """What is known after each candidate was trained so many times; free ones show every seed."""
+        """What is known after each candidate was trained so many times; free ones show every seed.
+
+        Every training counts as one, however long it takes.
+        """
         seeds = len(self.seen.seeds)
         shown_C = np.where(self.free_C, seeds, np.minimum(trainings_C, seeds))
         shown_RC = np.arange(seeds)[:, None] < shown_C
         losses_RCT = np.where(shown_RC[:, :, None], self.seen.losses_RCT, np.nan)
         trainable_C = ~self.free_C & (trainings_C < seeds)
-        return Situation(self.goals, replace(self.seen, losses_RCT=losses_RCT), trainable_C, self.seconds_C, self.exact)
+        measured = replace(self.seen, losses_RCT=losses_RCT)
+        return Situation(self.goals, measured, trainable_C, np.ones(len(trainable_C)), self.exact)
 
     def value(self, solution: Solution) -> float:
         """True objective of a grouping, routed as it was chosen."""

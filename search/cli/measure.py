@@ -75,6 +75,8 @@ def _check_output(output: Path) -> None:
 
     if output.suffix != ".parquet":
         raise InputError("is no Parquet file", where=str(output), fix="Choose a name that ends in .parquet")
+    if output.exists():
+        raise InputError("is there already", where=str(output), fix="Choose another name with -o, or move it away")
     if not output.resolve().parent.is_dir():
         raise InputError(f"there is no folder {output.parent}", where=str(output), fix="Create it first")
 

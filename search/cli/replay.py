@@ -125,7 +125,7 @@ def _goals(question: TableQuestion, budgets: list[str]) -> Goals:
         if not len(costs):
             raise InputError("the table has no network of two or more tasks", where="TABLE", fix="Add them")
         limits = [float(k * costs[counts.argmax()]) for k in range(2, candidates.n_tasks + 1)]
-    rules = {name: value for name, value in question.options.items() if name not in {"members_CT", "deployed"}}
+    rules = {name: value for name, value in question.options.items() if name != "members_CT"}
     return Goals(candidates, tuple(limit for limit in limits if limit is not None), rules=rules)
 
 

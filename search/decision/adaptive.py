@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grouping.acquisition import Goals, Situation
-from grouping.acquisition.expected_improvement import improvement_C
-from grouping.acquisition.strategy import filled
+from grouping.acquisition.expected_improvement import improvement_C, most_promising
 from grouping.candidates import BoolArray, FloatArray
 from grouping.posterior import Belief, Believed
 from search.decision.measurement import Measurement
@@ -26,9 +25,6 @@ from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 
 __all__ = ["Proposal", "Round", "adaptive_search"]
-
-_PROMISING = 1e-12
-"""Expected gains below this are rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +118,10 @@ def _situation(
     reference_T = reference_losses(plan, curves, failures)
     measured = finished(curves, reference_T).scaled(reference_T)
     usable_CT = np.where(plan.choosable_C[:, None], measured.losses_RCT, np.nan)
-    tried = {trial for trial in (*results, *failures) if trial.split == split}
-    open_C = plan.explored_C.copy()
-    for c in np.flatnonzero(open_C).tolist():
-        open_C[c] = any(trial not in tried for trial in plan.trials([c], split))
+    failed = {(trial.tasks, trial.capacity) for trial in failures if trial.split == split}
+    open_C = plan.explored_C & (measured.replicates_CT.max(axis=1) < len(plan.search_seeds))
+    for c in np.flatnonzero(open_C).tolist() if failed else ():
+        open_C[c] = plan.key(c) not in failed
     return Situation(goals, replace(measured, losses_RCT=usable_CT), open_C, plan.capacity_C)
 
 
@@ -133,21 +129,18 @@ def _proposals(
     plan: Plan, situation: Situation, belief: Belief, count: int, rng: np.random.Generator, split: int
 ) -> tuple[Proposal, ...]:
     believed = _believed(plan, situation, belief)
-    gain_C = improvement_C(situation, believed) / situation.seconds_C
-    order = np.lexsort((rng.random(len(gain_C)), -gain_C))
-    wanted = [int(c) for c in order[:count] if gain_C[c] > _PROMISING]
-    chosen = filled(wanted, situation, count, rng)
+    gain_C = improvement_C(situation, believed)
     sd_CT = np.hypot(believed.sd_CT, believed.noise_CT)
     measured = situation.measured.replicates_CT.max(axis=1)
     return tuple(
         Proposal(
             plan.trials([c], split)[int(measured[c])],
             c,
-            float(gain_C[c] * situation.seconds_C[c]),
+            float(gain_C[c]),
             believed.mean_CT[c],
             sd_CT[c],
         )
-        for c in chosen
+        for c in most_promising(situation, gain_C, count, rng)
     )
 
 

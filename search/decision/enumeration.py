@@ -57,8 +57,9 @@ def make_plan(
     if spec.affinity.estimator == "higher-order":
         for size in range(3, largest + 1):
             universe.update(dict.fromkeys(g for g in combinations(everything, size) if _has_pairs(g, trained)))
-    if spec.affinity.estimator == "adaptive" and spec.candidates.groups is None:
-        for size in range(2, largest + 1):
+    if spec.affinity.estimator == "adaptive":
+        universe.update(_listed_groups(spec, names))
+        for size in range(2, largest + 1) if spec.candidates.groups is None else ():
             universe.update(dict.fromkeys(combinations(everything, size)))
     costs = _Costs(spec, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
@@ -92,11 +93,10 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
     """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
     n = len(names)
     groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
-    if spec.affinity.estimator == "adaptive" and spec.candidates.groups is None:
+    if spec.affinity.estimator == "adaptive":
         return {**groups, tuple(range(n)): None}
     if spec.candidates.groups is not None:
-        position = {name: t for t, name in enumerate(names)}
-        groups.update(dict.fromkeys(tuple(sorted(position[name] for name in g)) for g in spec.candidates.groups))
+        groups.update(_listed_groups(spec, names))
     else:
         default = 2 if spec.affinity.estimator == "higher-order" else n
         size = min(spec.candidates.max_size or default, n)
@@ -111,6 +111,12 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
             groups.update(dict.fromkeys(combinations(range(n), s)))
     groups.setdefault(tuple(range(n)))
     return groups
+
+
+def _listed_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], None]:
+    """The groups that the spec lists; none where it lists none."""
+    position = {name: t for t, name in enumerate(names)}
+    return dict.fromkeys(tuple(sorted(position[name] for name in group)) for group in spec.candidates.groups or ())
 
 
 def _largest_group(spec: Spec, n: int) -> int:

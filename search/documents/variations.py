@@ -94,7 +94,7 @@ def _set(document: dict[str, Any], path: str, value: object) -> None:
     document[last] = value
 
 
-def _label(value: Any) -> float | str:  # noqa: ANN401 - any YAML value
+def _label(value: object) -> float | str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +120,10 @@ def test_a_group_that_cannot_be_trained_is_left_alone(runs: Runs) -> None:
     run = runs.create(job)
     recommendation = runs.work(job, run, diverging_pairs)
     assert {frozenset(network.serves) for network in recommendation.solution.networks} == set(GROUPS)
-    failed = [record.trial for record in runs.store.trials(run) if record.state == "failed"]
-    assert len(set(failed)) == len(failed), "no training is tried twice"
+    record = recommendation.adaptive
+    assert record is not None
+    tried = [one for found in record.rounds for one in found.trained if one.network == "g0_0+g0_1"]
+    assert len(tried) <= 1, "what failed is not proposed again"
 
 
 def test_a_training_budget_makes_the_search_adaptive_unless_an_estimator_is_named() -> None:
@@ -140,6 +141,20 @@ def test_every_group_of_the_plain_capacity_may_be_trained() -> None:
     assert plan.adaptive_trainings == plan.spare - 2 * 2
 
 
+def test_listed_groups_are_what_may_be_trained() -> None:
+    listed = [["t0", "t1"], ["t2", "t3", "t4"], ["t5"]]
+    plan = adaptive_plan(candidates={"groups": listed})
+    assert groups(plan, plan.explored_C) == {"t0+t1", "t2+t3+t4"}
+    assert {len(name.split("+")) for name in groups(plan, plan.trained_C)} == {1, 6}
+
+
+def test_a_spec_that_halves_is_not_made_adaptive() -> None:
+    plan = plan_of(
+        6, candidates={"halving": {}}, training={"epochs": 8}, budget={"inference": 2, "training": {"trainings": 200}}
+    )
+    assert plan.spec.affinity.estimator == "higher-order"
+
+
 def test_groups_may_be_limited() -> None:
     plan = adaptive_plan(candidates={"max_size": 3})
     assert {len(name.split("+")) for name in groups(plan, plan.explored_C)} == {2, 3}
@@ -150,7 +165,7 @@ def test_what_cannot_be_adaptive_is_said() -> None:
     with pytest.raises(SpecError, match="needs to know how much it may train"):
         Spec.model_validate({**document, "budget": {"inference": 2}})
     with pytest.raises(SpecError, match="nothing to halve"):
-        adaptive_plan(candidates={"halving": {}})
+        adaptive_plan(candidates={"halving": {}}, affinity={"estimator": "adaptive"})
     with pytest.raises(SpecError, match=r"trains 21 networks, 20 are allowed"):
         plan_of(6, budget={"inference": 2, "training": {"trainings": 20}})
 
@@ -166,4 +181,5 @@ def test_minutes_become_trainings_that_a_resumed_run_keeps(runs: Runs) -> None:
     assert kept.trainings == event.payload["trainings"]
     charged = {cost.phase: cost.trainings for cost in recommendation.training_cost}
     assert charged["search"] + charged.get("check", 0) <= max(kept.trainings or 0, len(job.plan.search_trials()))
-    assert replace(job).spec.budget.training is not kept
+    written = parse_spec((runs.home / run / "spec.yaml").read_text()).budget.training
+    assert written == kept, "the run's own spec asks for the same again"

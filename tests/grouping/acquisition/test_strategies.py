@@ -95,6 +95,17 @@ def test_a_noisy_member_of_a_close_call_is_worth_another_seed() -> None:
     assert improvement_C(noisy, believed)[noisy.trained_C].max() > 0
 
 
+def test_where_nothing_trained_fits_what_would_is_worth_a_finite_gain() -> None:
+    here = situation([9, 10, 22])
+    losses_RCT = here.measured.losses_RCT.copy()
+    losses_RCT[:, here.goals.candidates.size_C > 1] = np.nan  # five single tasks are left, and room for three networks
+    stuck = replace(here, measured=replace(here.measured, losses_RCT=losses_RCT))
+    stuck = replace(stuck, trainable_C=here.goals.candidates.size_C > 1)
+    gain_C = improvement_C(stuck, Belief(here.goals.candidates.members_CT).of(stuck.measured, exact=True))
+    assert np.isfinite(gain_C).all()
+    assert gain_C.max() > 0
+
+
 def captured(name: str, losses_CT: FloatArray, groups: int, seed: int) -> float:
     candidates = every_group(losses_CT.shape[1])
     goals = Goals(candidates, (2.0, 3.0))

@@ -76,6 +76,7 @@ def test_the_solver_reads_it(table: Path, capsys: pytest.CaptureFixture[str]) ->
     ("arguments", "said"),
     [
         (["-o", "t.csv"], "is no Parquet file"),
+        (["-o", "there.parquet"], "is there already"),
         (["-o", "missing/t.parquet"], "there is no folder missing"),
         (["-o", "t.parquet", "--vary", "data.row=5"], "row"),
     ],
@@ -84,6 +85,7 @@ def test_bad_input_is_refused_before_there_is_a_run(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_job(tmp_path)
+    (tmp_path / "there.parquet").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TASKGROUP_HOME", str(tmp_path / "runs"))
     assert run(["measure", "spec.yaml", *arguments]) == 2

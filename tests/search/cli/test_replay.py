@@ -26,7 +26,8 @@ def table(tmp_path: Path) -> str:
 
 def answer(arguments: list[str], capsys: Captured) -> dict[str, Any]:
     assert run(["replay", *arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
 
 
 def test_every_strategy_is_run_as_often_as_asked(table: str, capsys: Captured) -> None:
