@@ -6,6 +6,9 @@ gain is the mean, over its uncertain losses, of the better of two for every task
 grouping (Jones, Schonlau and Welch, *Efficient global optimization*, 1998, for a grouping instead of one value). What
 the second grouping promises over the first is added for its untrained members: promises want to be checked.
 
+A network that fills a budget alone is left out of both groupings: nothing could take the place of a part of it, and as
+long as it was the best, no group would seem worth a training.
+
 Axes: ``C`` candidates, ``T`` tasks.
 """
 
@@ -50,13 +53,14 @@ def most_promising(situation: Situation, gain_C: FloatArray, count: int, rng: np
 def improvement_C(situation: Situation, believed: Believed) -> FloatArray:
     """Expected gain of the objective from one more training of each candidate, summed over budgets, [C]."""
     goals, weights_T = situation.goals, situation.goals.weights_T
-    trained_C, usable_C = situation.trained_C, situation.trained_C | situation.trainable_C
+    trained_C = situation.trained_C
     mean_CT = np.where(trained_C[:, None] & situation.exact, situation.measured.mean_CT, believed.mean_CT)
     learnt_CT = _learnt(situation, believed)
     total_C = np.zeros(len(trained_C))
     for limit in goals.limit_K:
-        present = goals.best(mean_CT, limit, trained_C)
-        promised = goals.best(mean_CT, limit, usable_C)
+        company_C = goals.in_company(limit)
+        present = goals.best(mean_CT, limit, trained_C & company_C)
+        promised = goals.best(mean_CT, limit, (trained_C | situation.trainable_C) & company_C)
         if promised is None:
             continue
         if present is None:  # nothing trained fits: what does is worth all that there is to lose

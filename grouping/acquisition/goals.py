@@ -50,6 +50,12 @@ class Goals:
         weights_T[list(self.rules.get("auxiliary", ()))] = 0.0
         return weights_T
 
+    def in_company(self, limit: float) -> BoolArray:
+        """Which candidates leave room for another within a budget, [C]; all where none does."""
+        room_C = self.charge_C + self.charge_C.min() <= limit * (1 + COST_SLACK)
+        alone = self.rules.get("max_networks") == 1 or not room_C.any()
+        return np.ones(len(room_C), dtype=bool) if alone else np.asarray(room_C)
+
     def joins(self, rest: Sequence[int], limit: float) -> BoolArray:
         """Which candidates can be served beside some others within a budget, [C]."""
         most = self.rules.get("max_networks")

@@ -41,5 +41,5 @@ def trained_next(adaptive: Adaptive | None) -> tuple[Block, ...]:
         for next_one in one.trained
     )
     titles = ("Round", "Trained", "Its seed", "Expected change of the loss", "Best known before")
-    columns = tuple(Column(title, numeric=title != "Trained") for title in titles)
+    columns = tuple(Column(title, numeric=place > 1) for place, title in enumerate(titles))
     return Paragraph(text), Folded(Table("What was trained next, and what for", columns, rows))

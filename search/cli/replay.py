@@ -170,6 +170,8 @@ def _tell(name: str, run: int, runs: int, *, quiet: bool) -> None:
 
 def _text(answer: dict[str, Any], seeds: int, *, brief: bool) -> str:
     """The replay as a table: one line a strategy."""
+    from search.cli.solution_view import aligned
+
     strategies = answer["strategies"]
     first = strategies[0]
     judged = "the table is the truth"
@@ -181,14 +183,12 @@ def _text(answer: dict[str, Any], seeds: int, *, brief: bool) -> str:
         f"strategy, {budgets} budget{'s' * (budgets > 1)}; {judged}"
     )
     scored = "scored" in first
-    columns = f"  {'strategy':<22}{'captured':<22}{'share of optimum':<22}" + ("scored" if scored else "objective")
-    lines = [] if brief else [head, "", columns]
-    for one in sorted(strategies, key=lambda s: -s["captured"]["mean"]):
-        last = one["scored" if scored else "objective"]
-        lines.append(
-            f"  {one['name']:<22}{_interval(one['captured']):<22}{_interval(one['share_of_optimum']):<22}"
-            f"{_interval(last)}"
-        )
+    heads = ("strategy", "captured", "share of optimum", "scored" if scored else "objective")
+    rows = [
+        (one["name"], *(_interval(one[name]) for name in ("captured", "share_of_optimum", heads[-1])))
+        for one in sorted(strategies, key=lambda s: -s["captured"]["mean"])
+    ]
+    lines = aligned([heads, *rows])[1:] if brief else [head, "", *aligned([heads, *rows])]
     if not brief:
         lines += ["", "captured: 0 = best of singles and all-in-one, 1 = optimum; mean over budgets, 95 % intervals"]
     return "\n".join(lines)

@@ -184,4 +184,4 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Columns of text, two blanks apart."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [f"  {line}" for line in [lines[0], *lines[1:]]]
+    return [f"  {line}" for line in lines]

@@ -9,7 +9,7 @@ import pytest
 
 from grouping.acquisition import STRATEGIES, Goals, Situation
 from grouping.acquisition.expected_improvement import ExpectedImprovement, improvement_C
-from grouping.candidates import BoolArray, FloatArray
+from grouping.candidates import BoolArray, Candidates, FloatArray
 from grouping.losses import LossTable
 from grouping.posterior import Belief
 from tests.grouping.posterior.planted import every_group, planted_losses, planted_table
@@ -93,6 +93,25 @@ def test_a_noisy_member_of_a_close_call_is_worth_another_seed() -> None:
     noisy = replace(here, measured=replace(here.measured, losses_RCT=losses_RCT))
     believed = Belief(here.goals.candidates.members_CT).of(noisy.measured, exact=False)
     assert improvement_C(noisy, believed)[noisy.trained_C].max() > 0
+
+
+def test_a_network_that_fills_the_budget_does_not_end_the_search() -> None:
+    here = situation([9, 10, 22])
+    candidates, whole = here.goals.candidates, 30
+    members_CT = np.vstack([candidates.members_CT, candidates.members_CT[whole]])
+    wide = Candidates(candidates.tasks, members_CT, np.append(candidates.cost_C, 3.0))
+    perfect_RCT = 0.1 * here.measured.losses_RCT[:, [whole]]
+    measured = LossTable(wide, np.concatenate([here.measured.losses_RCT, perfect_RCT], axis=1), ("0",))
+    goals, trainable_C = Goals(wide, (3.0,)), np.append(here.trainable_C, False)
+    beside = Situation(goals, measured, trainable_C, np.ones(32), exact=True)
+    believed = Belief(members_CT).of(measured, exact=True)
+    plain = replace(here, goals=Goals(candidates, (3.0,)))
+    alone = Belief(candidates.members_CT).of(plain.measured, exact=True)
+    known_CT = np.vstack([alone.mean_CT, measured.mean_CT[-1:]])
+    sd_CT = np.vstack([alone.sd_CT, np.zeros((1, 5))])
+    gain_C = improvement_C(beside, replace(believed, mean_CT=known_CT, sd_CT=sd_CT))
+    assert gain_C[:31] == pytest.approx(improvement_C(plain, alone))
+    assert gain_C.max() > 0
 
 
 def test_where_nothing_trained_fits_what_would_is_worth_a_finite_gain() -> None:
