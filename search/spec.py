@@ -38,7 +38,17 @@ __all__ = [
 Weighting = Literal["equal", "declared"]
 Precision = Literal["float32", "bfloat16"]
 EngineName = Literal["plain", "fused", "fused-onednn", "fused-relaxed"]
-Estimator = Literal["measured", "higher-order", "early-stopping", "adaptive"]
+Estimator = Literal[
+    "measured",
+    "higher-order",
+    "early-stopping",
+    "adaptive",
+    "linear-surrogate",
+    "look-ahead",
+    "first-order",
+    "cosine",
+    "linearised",
+]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -211,12 +221,15 @@ class AffinitySpec(_Section):
     """How losses of groups that were not trained to the end are estimated, and how that is audited.
 
     ``adaptive`` estimates nothing that is chosen: it spends ``budget.training`` on the trainings that are expected to
-    improve the choice most, and is the default where that budget is given and nothing is halved. ``audit`` random
-    groups (three or more tasks) are trained to compare estimates with measurements.
+    improve the choice most, and is the default where that budget is given and nothing is halved. ``linear-surrogate``
+    trains ``samples`` random groups (default: as many as there are pairs) and learns each partner's share from them.
+    ``look-ahead``, ``first-order``, ``cosine`` and ``linearised`` look at one training of all tasks a seed. ``audit``
+    random groups (three or more tasks) are trained to compare estimates with measurements.
     """
 
     estimator: Estimator = "higher-order"
     fraction: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.25
+    samples: Count | None = None
     audit: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 6
 
 

@@ -32,7 +32,7 @@ __all__ = [
     "stream_seed",
 ]
 
-Phase = Literal["search", "confirm", "measure", "probe"]
+Phase = Literal["search", "confirm", "measure", "probe", "gradients", "linearise"]
 
 
 def stream_seed(seed: int, *purpose: str | int | float) -> int:
@@ -55,7 +55,8 @@ class Trial:
         seed: The replicate: initial values and batch order follow from it.
         phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it;
             ``measure`` trials read the test part whenever they read the validation part, for tables that nothing is
-            chosen from; ``probe`` trials are timed and thrown away.
+            chosen from; ``probe`` trials are timed and thrown away; ``gradients`` and ``linearise`` trials are looked
+            at on their way or at their end (``search.training.one_run``).
         copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
         fraction: Share of the training's epochs that is run; below 1 for early-stopping estimates and time probes.
         split: Which repetition of the data split; 0 unless repeated splits were asked for.
@@ -189,6 +190,7 @@ class TrialResult:
         kept: Index of the kept reading (``confirm`` trials), else -1.
         test: Scores on the test part (``confirm`` trials), else None.
         test_curve_TS: Test loss at every reading (``measure`` trials), else None.
+        seen: What ``gradients`` and ``linearise`` trials were looked at for, by name; else empty.
         weights: The kept state in safetensors format (``confirm`` trials), else empty.
         state: Where the training can be carried on, if it was asked for. It is never stored.
     """
@@ -202,6 +204,7 @@ class TrialResult:
     weights: bytes = field(default=b"", repr=False)
     state: TrainingState | None = field(default=None, repr=False)
     test_curve_TS: FloatArray | None = None
+    seen: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for curve_TS in (self.curve_TS,) if self.test_curve_TS is None else (self.curve_TS, self.test_curve_TS):

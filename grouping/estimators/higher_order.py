@@ -27,6 +27,9 @@ _MOST_GROUPS = 2**14
 def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep_measured: bool = True) -> LossTable:
     """Estimate groups of three or more from pairs of the same cost and candidate label, seed by seed.
 
+    Cost: every pair, n (n - 1) / 2 trainings of n tasks. Fails where large groups crowd their network: what many
+    partners cost together shows in no pair.
+
     Args:
         table: Losses; candidates without a loss are groups to estimate.
         groups: Further groups (task indices) to estimate, at every cost and label of which their pairs are there.

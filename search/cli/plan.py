@@ -114,6 +114,11 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         "measured": "measured losses only",
         "higher-order": "pairs are trained, larger groups estimated from them (HOA)",
         "adaptive": "the rest is trained where it is expected to improve the choice most",
+        "linear-surrogate": "the others are estimated from each partner's share, learnt from random groups",
+        "look-ahead": "the others are estimated from looks ahead in trainings of all tasks (TAG)",
+        "first-order": "the others are estimated from products of gradients in trainings of all tasks (ETAP)",
+        "cosine": "the others are estimated from angles between gradients in trainings of all tasks",
+        "linearised": "the others are estimated from trained networks of all tasks, linearised (Grad-TAG)",
         "early-stopping": f"groups are trained for {made.spec.affinity.fraction:.0%} of the epochs (ESA)",
     }[made.spec.affinity.estimator]
     lines = [

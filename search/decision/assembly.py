@@ -82,7 +82,8 @@ def _optimal_for(decision: Decision) -> str:
     if not estimated:
         return f"measured losses of {known} networks"
     dropped = int(known_C[list(early(decision.table))].sum())
-    guessed = [f"higher-order estimates of {estimated - dropped} networks"] if estimated > dropped else []
+    estimator = decision.plan.spec.affinity.estimator
+    guessed = [f"{estimator} estimates of {estimated - dropped} networks"] if estimated > dropped else []
     guessed += [f"early losses of {dropped} dropped networks"] if dropped else []
     return f"{', '.join(guessed)} and the measured losses of {known - estimated}"
 

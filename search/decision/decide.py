@@ -7,7 +7,7 @@ store where they were done before.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from search.decision.adaptive import Round, adaptive_search
 from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
+from search.decision.one_run import look
 from search.decision.plan import ROUNDS, Plan
 from search.decision.regret import choice_regret
 from search.decision.selection import (
@@ -107,6 +108,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     spec, seed = plan.spec, plan.spec.training.seed
     searching = halving.search(plan, experiment, measurement, split)
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
+    plan = replace(plan, seen=look(plan, experiment, measurement, split))
     results, rounds = adaptive_search(plan, experiment, measurement, results, split)
     reference_T = reference_losses(plan, curves_of(plan, results), measurement.failures)
 
@@ -212,7 +214,7 @@ def _audit_sample(
         return ()
     guessed = plan.choosable_C & (plan.candidates.size_C >= 3)
     guessed[list(dropped)] = False  # those have an audit of their own
-    if plan.spec.affinity.estimator == "higher-order":
+    if plan.spec.affinity.estimator not in {"measured", "early-stopping"}:
         assert estimated.estimated_CT is not None
         guessed &= estimated.estimated_CT.any(axis=1) & ~np.isnan(estimated.mean_CT).any(
             axis=1, where=plan.candidates.members_CT

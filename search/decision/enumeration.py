@@ -16,8 +16,10 @@ import numpy as np
 from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, Candidates, FloatArray
 from grouping.errors import InfeasibleError
+from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.plan import STANDARD, Latency, Plan
+from search.decision.samples import sampled_groups
 from search.errors import SpecError
 from search.networks.cost import network_cost, scaled_widths
 from search.spec import Spec
@@ -50,17 +52,20 @@ def make_plan(
     names = [task.name for task in tasks]
     trained = _trained_groups(spec, names)
     largest = _largest_group(spec, len(names))
-    if spec.candidates.max_size is not None and spec.affinity.estimator == "adaptive":
+    wide = spec.affinity.estimator in (*ONE_RUN, "adaptive", "linear-surrogate")
+    if spec.candidates.max_size is not None and wide:
         largest = min(largest, spec.candidates.max_size)
     everything = tuple(range(len(names)))
     universe = dict.fromkeys(trained)
     if spec.affinity.estimator == "higher-order":
         for size in range(3, largest + 1):
             universe.update(dict.fromkeys(g for g in combinations(everything, size) if _has_pairs(g, trained)))
-    if spec.affinity.estimator == "adaptive":
+    if wide:
         universe.update(_listed_groups(spec, names))
         for size in range(2, largest + 1) if spec.candidates.groups is None else ():
             universe.update(dict.fromkeys(combinations(everything, size)))
+    if spec.affinity.estimator == "linear-surrogate":
+        trained |= sampled_groups(spec, universe, len(names))
     costs = _Costs(spec, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
     rows = [(group, capacity, group in trained) for capacity in capacities for group in universe]
@@ -93,7 +98,7 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
     """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
     n = len(names)
     groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
-    if spec.affinity.estimator == "adaptive":
+    if spec.affinity.estimator in (*ONE_RUN, "adaptive", "linear-surrogate"):
         return {**groups, tuple(range(n)): None}
     if spec.candidates.groups is not None:
         groups.update(_listed_groups(spec, names))

@@ -77,6 +77,7 @@ class Measurement:
         *,
         keep_states: Collection[Trial] = (),
         stop: Callable[[], bool] = lambda: False,
+        train: TrainPack | None = None,
     ) -> dict[Trial, TrialResult]:
         """Results of the trials that ended well, in the order asked for; failures are in ``failures``.
 
@@ -89,6 +90,7 @@ class Measurement:
             trials: What is to be trained.
             keep_states: Which of them will be carried on to a larger fraction.
             stop: Asked after every pack whether to leave the rest.
+            train: What trains each of them by itself, in place of the run's own way.
         """
         asked = list(dict.fromkeys(trials))
         context = experiment.context
@@ -108,7 +110,7 @@ class Measurement:
         missing.sort(key=lambda t: (-t.capacity * t.copies * t.fraction, -sum(outputs[task] for task in t.tasks)))
         kept = frozenset(keep_states)
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
-        trained = self._trained(experiment, courses)
+        trained = self._trained(experiment, courses, train)
         try:
             for pack, worker in trained:
                 good = {t: replace(r, state=None) for t, r in pack.items() if isinstance(r, TrialResult)}
@@ -149,16 +151,15 @@ class Measurement:
             self._state_bytes += _n_bytes(state)
 
     def _trained(
-        self, experiment: Experiment, courses: Sequence[Course]
+        self, experiment: Experiment, courses: Sequence[Course], train: TrainPack | None
     ) -> Generator[tuple[dict[Trial, TrialResult | TrialFailure], str]]:
         """What came of each pack and who trained it; one that failed as a whole is tried trial by trial."""
-        waiting = packed(
-            courses, lambda trial: min(self.pack_size, pack_room(experiment, trial)), self.executor.workers
-        )
+        most = self.pack_size if train is None else 1
+        waiting = packed(courses, lambda trial: min(most, pack_room(experiment, trial)), self.executor.workers)
         while waiting:
             timeout = experiment.training.timeout_seconds * max(map(len, waiting))
             again: list[Pack] = []
-            for outcome in self.executor.run(self.train, experiment, waiting, timeout_seconds=timeout):
+            for outcome in self.executor.run(train or self.train, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]
                 if outcome.result is not None:
                     yield {c.trial: result for c, result in zip(pack, outcome.result, strict=True)}, outcome.worker

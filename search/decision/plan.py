@@ -5,8 +5,8 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
 from grouping.estimators.halving import fewest_survivors
+from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.spec import Spec
-from search.trials import Trial
+from search.trials import Phase, Trial
 
 __all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan"]
 
@@ -72,6 +73,7 @@ class Plan:
         trained_C: Candidates that the search trains before anything is estimated.
         choosable_C: Candidates that may be served; the others are single-task references outside budget or capacities.
         largest_group: Size of the largest group considered.
+        seen: What a one-run estimator saw, by seed; empty until it has looked.
     """
 
     spec: Spec
@@ -81,6 +83,7 @@ class Plan:
     trained_C: BoolArray
     choosable_C: BoolArray
     largest_group: int
+    seen: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def capacity_C(self) -> FloatArray:
@@ -234,10 +237,20 @@ class Plan:
         others = [c for c in trained if c not in set(singles)]
         return self.trials(others, split, self.spec.affinity.fraction) + self.trials(singles, split)
 
+    def joint_trials(self, split: int = 0) -> tuple[Trial, ...]:
+        """Trainings of all tasks that a one-run estimator looks at: one a seed; none for other estimators."""
+        if self.spec.affinity.estimator not in ONE_RUN:
+            return ()
+        phase: Phase = "linearise" if self.spec.affinity.estimator == "linearised" else "gradients"
+        everything = tuple(task.name for task in self.tasks)
+        return tuple(Trial(everything, self.plain_capacity, s, phase, split=split) for s in self.search_seeds)
+
     def phases(self) -> tuple[PhaseCount, ...]:
         """Every phase with the most trainings it can take, over all repetitions of the split."""
         spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
-        search = tuple(trial for split in range(splits) for trial in self.search_trials(split))
+        search = tuple(
+            trial for split in range(splits) for trial in (*self.search_trials(split), *self.joint_trials(split))
+        )
         phases = [PhaseCount("search", "groups of the search", search, self._least())]
         typical = self.typical_group
         audited = self.audit_groups + self.audit_dropped
@@ -299,7 +312,7 @@ class Plan:
         allowed = self.spec.budget.training
         if allowed is None or allowed.trainings is None:
             return _UNLIMITED
-        return allowed.trainings // self.spec.evidence.splits - len(self.search_trials())
+        return allowed.trainings // self.spec.evidence.splits - len(self.search_trials()) - len(self.joint_trials())
 
     @property
     def audit_groups(self) -> int:

@@ -16,6 +16,8 @@ from grouping.curves import CurveTable
 from grouping.errors import NoResultError
 from grouping.estimators.halving import with_early_losses
 from grouping.estimators.higher_order import higher_order
+from grouping.estimators.linear_surrogate import linear_surrogate
+from grouping.estimators.one_run import ONE_RUN, from_runs
 from grouping.evidence import TableBelief
 from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
@@ -114,6 +116,10 @@ def completed(plan: Plan, table: LossTable, *, estimate: bool = True) -> LossTab
     relative = table.scaled(reference_T)
     if plan.spec.affinity.estimator == "adaptive":
         return _expected(plan, relative)
+    if estimate and plan.spec.affinity.estimator == "linear-surrogate":
+        return linear_surrogate(relative)
+    if estimate and plan.spec.affinity.estimator in ONE_RUN:
+        return from_runs(relative, plan.spec.affinity.estimator, plan.seen)
     return higher_order(relative) if estimate and plan.spec.affinity.estimator == "higher-order" else relative
 
 

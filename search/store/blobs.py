@@ -16,6 +16,7 @@ from search.trials import TestScores, TrialResult
 __all__ = ["decode_result", "encode_result"]
 
 _HEADER = "header"
+_SEEN = "seen "
 
 
 def encode_result(result: TrialResult) -> bytes:
@@ -33,6 +34,7 @@ def encode_result(result: TrialResult) -> bytes:
     }
     if result.test_curve_TS is not None:
         arrays["test_curve_TS"] = result.test_curve_TS
+    arrays |= {_SEEN + name: values for name, values in result.seen.items()}
     if result.test is not None:
         header["metrics"] = result.test.metrics
         arrays["cluster_sum_TG"] = result.test.cluster_sum_TG
@@ -64,6 +66,7 @@ def decode_result(data: bytes) -> TrialResult:
                 test=test,
                 weights=archive["weights"].tobytes(),
                 test_curve_TS=archive.get("test_curve_TS"),
+                seen={name.removeprefix(_SEEN): archive[name] for name in archive.files if name.startswith(_SEEN)},
             )
     except (zipfile.BadZipFile, EOFError, KeyError, OSError) as error:
         raise ValueError(f"damaged result: {error}") from error
