@@ -52,6 +52,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.evidence
 	@$(BIN)/python -m tests.benchmarks.replay
 	@$(BIN)/python -m tests.benchmarks.regret
+	@$(BIN)/python -m tests.benchmarks.estimators
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
