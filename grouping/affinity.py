@@ -18,7 +18,7 @@ from grouping.losses import LossTable, single_task_losses
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["Affinity", "order_by_clustering", "pair_affinity", "task_graph"]
+__all__ = ["Affinity", "order_by_clustering", "pair_affinity", "residual_variance", "task_graph"]
 
 _CONFIDENCE = 0.95
 _FALSE_DISCOVERIES = 0.05
@@ -92,7 +92,7 @@ def pair_affinity(table: LossTable, cost: float = 1.0) -> Affinity:
     for t in range(n_tasks):
         partners = np.flatnonzero(pair_TT[t] >= 0)
         losses_RK = relative_RCT[:, np.concatenate([single_T[t : t + 1], pair_TT[t, partners]]), t]
-        variance, df = _residual_variance(losses_RK)
+        variance, df = residual_variance(losses_RK)
         alone_RK = np.where(np.isnan(losses_RK[:, 1:]), np.nan, losses_RK[:, :1])
         seeds_K = (~np.isnan(alone_RK)).sum(axis=0)
         shared_K = seeds_K > 0
@@ -164,7 +164,7 @@ def _networks(table: LossTable, cost: float) -> tuple[IntArray, IntArray]:
     return single_T, pair_TT
 
 
-def _residual_variance(losses_RK: FloatArray) -> tuple[float, int]:
+def residual_variance(losses_RK: FloatArray) -> tuple[float, int]:
     """Variance left once every network and every seed has its own mean, and its degrees of freedom; NaN and 0 if none.
 
     By least squares, because some seeds may be missing for some of the K networks; the networks' means are taken out

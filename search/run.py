@@ -22,6 +22,7 @@ from search.decision.decide import Decision, decide
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
 from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress
+from search.decision.no_harm import no_harm_record
 from search.decision.plan import Latency, Plan
 from search.decision.probe import Speed, measure_speed
 from search.decision.selection import affinity_capacity
@@ -237,6 +238,7 @@ def _recommendation(
         halving=assembly.halving_record(first),
         adaptive=adaptive_record(first),
         regret=first.regret,
+        no_harm=no_harm_record(first),
     )
 
 

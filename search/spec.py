@@ -26,6 +26,7 @@ __all__ = [
     "EvidenceSpec",
     "HalvingSpec",
     "NetworkSpec",
+    "NoHarmSpec",
     "Precision",
     "Spec",
     "SplitSpec",
@@ -258,6 +259,20 @@ class BudgetSpec(_Section):
         return Budget(**{self.unit: self.inference}, max_networks=self.max_networks)  # type: ignore[arg-type]
 
 
+class NoHarmSpec(_Section):
+    """By how much sharing may raise the loss of a served task, relative to a reference.
+
+    ``against`` is each task's single-task network, or its network in ``evidence.grouping``. ``margin`` is relative
+    (0.02 is 2 %), limits are one-sided at ``confidence``. With ``constrain`` only networks that keep the margin on the
+    validation part at that confidence may serve a task; without, the report says what was kept.
+    """
+
+    margin: Annotated[float, Field(ge=0, lt=10, strict=True)] = 0.02
+    confidence: Annotated[float, Field(gt=0.5, lt=1, strict=True)] = 0.95
+    against: Literal["single-task", "grouping"] = "single-task"
+    constrain: bool = False
+
+
 class EvidenceSpec(_Section):
     """How the choice is confirmed: fresh seeds, random groupings to compare with, the user's own grouping.
 
@@ -270,6 +285,7 @@ class EvidenceSpec(_Section):
     grouping: tuple[tuple[str, ...], ...] | None = None
     splits: Repeats = 1
     draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
+    no_harm: NoHarmSpec = NoHarmSpec()
 
 
 class ClusterSpec(_Section):
@@ -307,6 +323,7 @@ class Spec(_Section):
             object.__setattr__(self, "affinity", adaptive)
         _check_halving(self.candidates.halving, self.affinity.estimator)
         _check_adaptive(self)
+        _check_no_harm(self)
         return self
 
     def task_set(self) -> tuple[Task, ...]:
@@ -382,6 +399,28 @@ def _check_adaptive(spec: Spec) -> None:
             "an adaptive search decides by itself what is trained, so there is nothing to halve",
             where="candidates.halving",
             fix="Leave it out, or use affinity.estimator: higher-order or measured",
+        )
+
+
+def _check_no_harm(spec: Spec) -> None:
+    asked = spec.evidence.no_harm
+    if asked.against == "grouping" and spec.evidence.grouping is None:
+        raise SpecError(
+            "no grouping is given that tasks could be compared with",
+            where="evidence.no_harm.against",
+            fix="Add evidence.grouping, or use: single-task",
+        )
+    if asked.constrain and spec.training.seeds < 2:
+        raise SpecError(
+            "one seed says nothing of its error, so no network can be shown to do no harm",
+            where="evidence.no_harm.constrain",
+            fix="Set training.seeds to 2 or more",
+        )
+    if asked.constrain and spec.affinity.estimator == "early-stopping":
+        raise SpecError(
+            "with affinity.estimator: early-stopping no final loss is measured that a limit could be put on",
+            where="evidence.no_harm.constrain",
+            fix="Use another estimator, or drop the constraint",
         )
 
 

@@ -237,6 +237,34 @@ class Regret:
 
 
 @dataclass(frozen=True)
+class TaskHarm:
+    """What sharing does to the test loss of a served task: relative change (positive is worse), and its upper limit.
+
+    ``state`` is "held" (within the margin), "harmed" (beyond it) or "open"; ``limit`` is None where no error is known.
+    """
+
+    task: str
+    change: float
+    limit: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class NoHarm:
+    """Each served task against its single-task network, or its network in the user's own grouping.
+
+    ``margin`` is what a loss may rise by, relative; limits are one-sided at ``confidence``. ``constrained`` says that
+    the choice was limited to networks that held on the validation part.
+    """
+
+    against: str
+    margin: float
+    confidence: float
+    constrained: bool
+    tasks: tuple[TaskHarm, ...]
+
+
+@dataclass(frozen=True)
 class TrainedNext:
     """One training that an adaptive search decided on: of which network, its how-manieth seed, and what for.
 
@@ -352,6 +380,7 @@ class Recommendation:
     halving: Halving | None = None
     adaptive: Adaptive | None = None
     regret: Regret | None = None
+    no_harm: NoHarm | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from grouping.report.blocks import (
     forest,
 )
 from grouping.report.labels import Figure, cut
+from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.regret_view import regret_text
 from grouping.report.wording import (
@@ -153,7 +154,9 @@ def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
     )
     if not rows:
         return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)
-    return (panel, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
+    found = recommendation.no_harm
+    harm = () if found is None else (Paragraph(no_harm_text(found)), no_harm_table(found))
+    return (panel, *harm, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
 
 
 def _less_one(end: float | None) -> float | None:

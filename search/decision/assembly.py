@@ -91,7 +91,9 @@ def _optimal_for(decision: Decision) -> str:
 def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
     """The best objective for every cost, on what the choice was made on."""
     plan = decision.plan
-    return frontier_records(plan.candidates, plan.charged_C, frontier(plan, decision.relative, decision.barred))
+    return frontier_records(
+        plan.candidates, plan.charged_C, frontier(plan, decision.relative, decision.barred, decision.harmless_CT)
+    )
 
 
 def estimates(decision: Decision) -> tuple[Estimate, ...]:

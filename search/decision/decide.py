@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grouping.candidates import FloatArray
+from grouping.candidates import BoolArray, FloatArray
 from grouping.curves import CurveTable
 from grouping.errors import InfeasibleError
 from grouping.evidence import SelectionFrequency, selection_frequency
@@ -24,6 +24,7 @@ from search.decision.adaptive import Round, adaptive_search
 from search.decision.confirmation import Confirmation, confirmation_trials, read_confirmation
 from search.decision.contenders import Contender, CostOf, alternatives, from_solution, random_contenders
 from search.decision.measurement import Measurement
+from search.decision.no_harm import harmless, refused
 from search.decision.one_run import look
 from search.decision.plan import ROUNDS, Plan
 from search.decision.regret import choice_regret
@@ -55,6 +56,7 @@ class Decision:
         table: Raw validation losses that the choice was made on.
         relative: The same, relative and completed by estimates: what the solver saw in the end.
         barred: Candidates that could not be trained and were not to be chosen.
+        harmless_CT: Which candidates might serve which tasks; None where harm was no constraint.
         estimated: Relative losses as they stood before audited and chosen networks were trained.
         final: Relative losses of what was trained to the end.
         audited: Candidates of the random audit sample.
@@ -79,6 +81,7 @@ class Decision:
     table: LossTable
     relative: LossTable
     barred: tuple[int, ...]
+    harmless_CT: BoolArray | None
     estimated: LossTable
     final: LossTable
     audited: tuple[int, ...]
@@ -130,7 +133,11 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         barred = never_trained(plan, present, measurement.failures)
         if not (estimate and affordable):  # what halving dropped is chosen once it was trained to the end, or never
             barred = tuple(sorted({*barred, *early(present)}))
-        solution = choose(plan, present, top=2, estimate=estimate, barred=barred)
+        harmless_CT = harmless(plan, present, estimate=estimate)
+        try:
+            solution = choose(plan, present, top=2, estimate=estimate, barred=barred, harmless_CT=harmless_CT)
+        except InfeasibleError as error:
+            raise (error if harmless_CT is None else refused(plan, error)) from error
         unfinished = _untrained(plan, solution, present)
         untried = [trial for trial in plan.trials(unfinished, split) if trial not in results]
         trials = [trial for trial in untried if trial not in measurement.failures]
@@ -147,7 +154,10 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     if (table().replicates_CT > 1).any():
         rng = np.random.default_rng(stream_seed(seed, "stability", split))
         stability = selection_frequency(
-            table(), lambda drawn: choose(plan, drawn, estimate=estimate, barred=barred), spec.evidence.draws, rng
+            table(),
+            lambda drawn: choose(plan, drawn, estimate=estimate, barred=barred, harmless_CT=harmless_CT),
+            spec.evidence.draws,
+            rng,
         )
     curves = curves_of(plan, results)
     final = finished(curves, reference_T).scaled(reference_T)
@@ -187,6 +197,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         table(),
         completed(plan, table(), estimate=estimate),
         barred,
+        harmless_CT,
         estimated,
         final,
         audited,

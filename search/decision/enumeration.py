@@ -98,6 +98,8 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
     """Groups the search trains, smaller first: always the singles (the reference) and the all-in-one (free)."""
     n = len(names)
     groups: dict[tuple[int, ...], None] = dict.fromkeys((t,) for t in range(n))
+    if spec.evidence.no_harm.constrain and spec.evidence.no_harm.against == "grouping":
+        groups.update(_groups(spec.evidence.grouping, names))
     if spec.affinity.estimator in (*ONE_RUN, "adaptive", "linear-surrogate"):
         return {**groups, tuple(range(n)): None}
     if spec.candidates.groups is not None:
@@ -120,8 +122,12 @@ def _trained_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], N
 
 def _listed_groups(spec: Spec, names: Sequence[str]) -> dict[tuple[int, ...], None]:
     """The groups that the spec lists; none where it lists none."""
+    return _groups(spec.candidates.groups, names)
+
+
+def _groups(groups: Sequence[Sequence[str]] | None, names: Sequence[str]) -> dict[tuple[int, ...], None]:
     position = {name: t for t, name in enumerate(names)}
-    return dict.fromkeys(tuple(sorted(position[name] for name in group)) for group in spec.candidates.groups or ())
+    return dict.fromkeys(tuple(sorted(position[name] for name in group)) for group in groups or ())
 
 
 def _largest_group(spec: Spec, n: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.curves import CurveTable
-from grouping.errors import NoResultError
+from grouping.errors import InfeasibleError, NoResultError
 from grouping.estimators.halving import with_early_losses
 from grouping.estimators.higher_order import higher_order
 from grouping.estimators.linear_surrogate import linear_surrogate
@@ -133,7 +133,13 @@ def _expected(plan: Plan, relative: LossTable) -> LossTable:
 
 
 def choose(
-    plan: Plan, table: LossTable, *, top: int = 1, estimate: bool = True, barred: Collection[int] = ()
+    plan: Plan,
+    table: LossTable,
+    *,
+    top: int = 1,
+    estimate: bool = True,
+    barred: Collection[int] = (),
+    harmless_CT: BoolArray | None = None,
 ) -> Solution:
     """The proven best grouping for raw losses under the plan's budget.
 
@@ -143,12 +149,15 @@ def choose(
         top: How many solutions; the others are ``alternatives``.
         estimate: Whether estimates may fill the gaps of the table.
         barred: Candidates that must not be chosen: those whose training failed.
+        harmless_CT: Which candidates may serve which tasks; None: all that have a loss.
 
     Returns:
         A solution whose indices refer to ``plan.candidates``.
     """
-    losses_CT = completed(plan, table, estimate=estimate).mean_CT
+    losses_CT = _allowed(completed(plan, table, estimate=estimate).mean_CT, harmless_CT)
     usable = _usable(plan, losses_CT, barred)
+    if not len(usable):
+        raise InfeasibleError("no trained network may be chosen", where="budget", fix="Train more groups")
     solution = solve(
         losses_CT[usable],
         plan.charged_C[usable],
@@ -162,17 +171,25 @@ def choose(
     return _in_plan(solution, usable)
 
 
-def frontier(plan: Plan, relative: LossTable, barred: Collection[int] = ()) -> tuple[Solution, ...]:
+def _allowed(losses_CT: FloatArray, harmless_CT: BoolArray | None) -> FloatArray:
+    return losses_CT if harmless_CT is None else np.where(harmless_CT, losses_CT, np.nan)
+
+
+def frontier(
+    plan: Plan, relative: LossTable, barred: Collection[int] = (), harmless_CT: BoolArray | None = None
+) -> tuple[Solution, ...]:
     """Every non-dominated (cost, objective) of the networks that a choice could be made from, ascending in cost.
 
     Args:
         plan: Candidates and costs; all of the budget but its limit holds.
         relative: What the choice was made on, from ``completed``.
         barred: As in ``choose``.
+        harmless_CT: As in ``choose``.
     """
-    usable = _usable(plan, relative.mean_CT, barred)
+    losses_CT = _allowed(relative.mean_CT, harmless_CT)
+    usable = _usable(plan, losses_CT, barred)
     points = solve_frontier(
-        relative.mean_CT[usable],
+        losses_CT[usable],
         plan.charged_C[usable],
         weights_T=_weights(plan),
         max_networks=plan.spec.budget.max_networks,
