@@ -167,7 +167,9 @@ def _counted(job: Job, speed: Speed, store: Store, run: str) -> Job:
     first = [trial for split in range(splits) for trial in plan.search_trials(split)]
     left = 60 * allowed.minutes - speed.wall(first)
     trainings = len(first) + int(left / speed.wall([plan.typical_group]))
-    budget = job.spec.budget.model_copy(update={"training": TrainingBudgetSpec(trainings=trainings)})
+    budget = job.spec.budget.model_copy(
+        update={"training": TrainingBudgetSpec(trainings=trainings, worthwhile=allowed.worthwhile)}
+    )
     spec = job.spec.model_copy(update={"budget": budget})
     store.set_spec(run, dump_spec(spec))
     store.add_event(run, "budget", {"minutes": allowed.minutes, "trainings": trainings})

@@ -235,10 +235,15 @@ class AffinitySpec(_Section):
 
 
 class TrainingBudgetSpec(_Section):
-    """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed)."""
+    """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed).
+
+    An adaptive search stops earlier once it is unlikely that another grouping is better by more than ``worthwhile``
+    (relative to single-task losses, mean over tasks); with 0 it spends all it may.
+    """
 
     trainings: Count | None = None
     minutes: Positive | None = None
+    worthwhile: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.01
 
     @model_validator(mode="after")
     def _one_limit(self) -> Self:

@@ -38,6 +38,7 @@ class StatedRegret:
         expected: Mean regret.
         low, high: 90 % interval.
         best: Chance that it is the best of all.
+        chance: Chance that the regret is worth while: above a limit that was asked about.
         draws: Tables it was judged on.
         untrained: Whether groups that nobody trained were among its rivals.
     """
@@ -46,6 +47,7 @@ class StatedRegret:
     low: float
     high: float
     best: float
+    chance: float
     draws: int
     untrained: bool
 
@@ -111,6 +113,7 @@ def stated_regret(
     *,
     rules: Mapping[str, Any] | None = None,
     draws: int = _DRAWS,
+    worthwhile: float = 0.0,
 ) -> StatedRegret:
     """Regret of a grouping against the best of all rivals in tables that may be true.
 
@@ -126,6 +129,7 @@ def stated_regret(
         rng: Source of the draws.
         rules: What else ``solve`` takes.
         draws: How many tables.
+        worthwhile: Limit that ``chance`` is about, in the objective's unit.
 
     Raises:
         InputError: too many cells to be drawn together, or a chosen candidate that is no rival.
@@ -143,4 +147,5 @@ def stated_regret(
     low, high = np.quantile(regret_D, [tail, 1 - tail]).tolist()
     untrained_C = (belief.table.replicates_CT == 0).all(axis=1)
     best = float((regret_D <= 1e-9 * np.abs(regrets.optimal_D)).mean())
-    return StatedRegret(float(regret_D.mean()), low, high, best, draws, bool(untrained_C[index].any()))
+    chance = float((regret_D > max(worthwhile, 1e-9)).mean())
+    return StatedRegret(float(regret_D.mean()), low, high, best, chance, draws, bool(untrained_C[index].any()))

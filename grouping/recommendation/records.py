@@ -237,6 +237,22 @@ class Regret:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """What further search may gain over the best grouping of trained networks, in units of a single-task loss.
+
+    ``expected`` with a 90 % interval; ``chance`` is that of a gain above ``worthwhile``; ``left`` trainings are what
+    the search might still have spent on it.
+    """
+
+    expected: float
+    low: float
+    high: float
+    chance: float
+    worthwhile: float
+    left: int
+
+
+@dataclass(frozen=True)
 class TaskHarm:
     """What sharing does to the test loss of a served task: relative change (positive is worse), and its upper limit.
 
@@ -278,10 +294,11 @@ class TrainedNext:
 
 @dataclass(frozen=True)
 class AdaptiveRound:
-    """Trainings that were decided on together; ``objective`` is that of the best grouping known before them."""
+    """Trainings that were decided on together; ``objective`` and ``outlook`` are as known before them."""
 
     trained: tuple[TrainedNext, ...]
     objective: float | None
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True)
@@ -289,7 +306,8 @@ class Adaptive:
     """What an adaptive search trained when and why, and how good its expectations were.
 
     Of ``cells`` first trainings (network, task) ``inside`` came out within the 90 % interval that was expected
-    beforehand; ``spearman`` is the rank correlation of expectation and measurement.
+    beforehand; ``spearman`` is the rank correlation of expectation and measurement. ``stopped`` is why the search ended
+    before its budget did; None where it did not.
     """
 
     rounds: tuple[AdaptiveRound, ...]
@@ -298,6 +316,7 @@ class Adaptive:
     cells: int
     inside: int
     spearman: float | None
+    stopped: Outlook | None = None
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from grouping.recommendation import Adaptive
+from grouping.recommendation import Adaptive, Outlook
 from grouping.report.blocks import Block, Column, Folded, Paragraph, Table
-from grouping.report.wording import MISSING, count, difference, loss, metric
+from grouping.report.wording import MISSING, count, difference, loss, metric, share
 
-__all__ = ["expectations", "trained_next"]
+__all__ = ["expectations", "outlook_text", "stopped_text", "trained_next"]
 
 
 def expectations(adaptive: Adaptive) -> str:
@@ -19,6 +19,29 @@ def expectations(adaptive: Adaptive) -> str:
     )
 
 
+def stopped_text(outlook: Outlook, trainings: int) -> str:
+    """When and why a search stopped before its budget was spent."""
+    return (
+        f"It stopped after {trainings} of {count(trainings + outlook.left, 'training')}, because more will hardly pay: "
+        f"{outlook_text(outlook)} The verdict rests on fresh seeds that this never looked at, so stopping early makes "
+        "no false verdict more likely."
+    )
+
+
+def outlook_text(outlook: Outlook) -> str:
+    """What further search may gain, what it would cost, and how likely it changes the decision."""
+    return (
+        f"Expected gain of another grouping over the best known {_loss(outlook.expected)} of a single-task loss "
+        f"({_loss(outlook.low)} to {_loss(outlook.high)} within the model's 90 % interval); finding it would cost "
+        f"{count(outlook.left, 'more training')}, and the chance that it changes the decision (a gain above "
+        f"{_loss(outlook.worthwhile)}) is {share(outlook.chance)}."
+    )
+
+
+def _loss(value: float) -> str:
+    return difference(value).lstrip("+")
+
+
 def trained_next(adaptive: Adaptive | None) -> tuple[Block, ...]:
     """The rounds; nothing where the search was planned beforehand."""
     if adaptive is None:
@@ -29,6 +52,8 @@ def trained_next(adaptive: Adaptive | None) -> tuple[Block, ...]:
         f"{count(trainings, 'training')} in {count(len(adaptive.rounds), 'round')}: each time new groups, or further "
         "seeds of known ones, that were expected to improve the choice most."
     )
+    if adaptive.stopped is not None:
+        text += f" {stopped_text(adaptive.stopped, trainings)}"
     rows = tuple(
         (
             str(number),

@@ -18,13 +18,18 @@ from grouping.acquisition import Goals, Situation
 from grouping.acquisition.expected_improvement import improvement_C, most_promising
 from grouping.candidates import BoolArray, FloatArray
 from grouping.posterior import Belief, Believed
+from grouping.recommendation import Outlook
 from search.decision.measurement import Measurement
 from search.decision.plan import Plan
+from search.decision.regret import outlook
 from search.decision.selection import curves_of, finished, reference_losses
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 
 __all__ = ["Proposal", "Round", "adaptive_search"]
+
+_UNLIKELY = 0.2
+"""Chance of a worthwhile gain below which the search stops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +58,12 @@ class Round:
     Args:
         proposals: The trainings.
         objective: Of the best grouping of trained networks before the round; infinite where none fitted.
+        outlook: What the search might gain from here on; None where nothing trained serves every task.
     """
 
     proposals: tuple[Proposal, ...]
     objective: float
+    outlook: Outlook | None
 
 
 def adaptive_search(
@@ -65,8 +72,11 @@ def adaptive_search(
     measurement: Measurement,
     results: Mapping[Trial, TrialResult],
     split: int = 0,
-) -> tuple[dict[Trial, TrialResult], tuple[Round, ...]]:
+) -> tuple[dict[Trial, TrialResult], tuple[Round, ...], Outlook | None]:
     """Spend what the training budget leaves, but for what the final choice needs to have every seed.
+
+    It ends earlier once another grouping is unlikely to be better by what is worth while. That looks at search seeds
+    only; the verdict is taken once, on fresh seeds, so however often is looked, no false verdict becomes more likely.
 
     Args:
         plan: Candidates and the budget of trainings.
@@ -76,10 +86,11 @@ def adaptive_search(
         split: Which repetition of the data split.
 
     Returns:
-        All results, and the rounds in their order.
+        All results, the rounds in their order, and what was to be expected where the search stopped early.
     """
     results, rounds = dict(results), list[Round]()
     rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "adaptive", split))
+    rng_outlook = np.random.default_rng(stream_seed(plan.spec.training.seed, "outlook", split))
     goals = Goals(
         plan.candidates,
         (plan.spec.budget.inference,),
@@ -94,16 +105,19 @@ def adaptive_search(
     left = plan.adaptive_trainings
     while left > 0:
         situation = _situation(plan, goals, results, measurement.failures, split)
+        ahead = outlook(plan, situation.measured, left, rng_outlook)
+        if rounds and ahead is not None and ahead.worthwhile > 0 and ahead.chance <= _UNLIKELY:
+            return results, tuple(rounds), ahead
         count = min(plan.round_size, left)
         proposals = _proposals(plan, situation, belief, count, rng, split)
         if not proposals:
             break
         best = goals.best(situation.measured.mean_CT, plan.spec.budget.inference, situation.trained_C)
-        rounds.append(Round(proposals, np.inf if best is None else best.objective))
+        rounds.append(Round(proposals, np.inf if best is None else best.objective, ahead))
         left -= len(proposals)
         label = f"round {len(rounds)} of about {len(rounds) + -(-left // plan.round_size)}"
         results |= measurement.measure(experiment, "search", label, [proposal.trial for proposal in proposals])
-    return results, tuple(rounds)
+    return results, tuple(rounds), None
 
 
 def _modelled(plan: Plan) -> BoolArray:

@@ -37,7 +37,7 @@ def adaptive_record(decision: Decision) -> Adaptive | None:
                 measured.append(float(loss_T[t]))
                 deviation.append(float(proposal.sd_T[t]))
         objective = found.objective if math.isfinite(found.objective) else None
-        rounds.append(AdaptiveRound(tuple(trained), objective))
+        rounds.append(AdaptiveRound(tuple(trained), objective, found.outlook))
     error = np.abs(np.array(expected) - np.array(measured))
     inside = int((error <= _WITHIN_90 * np.array(deviation)).sum())
     rank = float(spearmanr(expected, measured).statistic) if len(set(expected)) >= _FEWEST_CELLS else math.nan
@@ -48,4 +48,5 @@ def adaptive_record(decision: Decision) -> Adaptive | None:
         cells=len(expected),
         inside=inside,
         spearman=None if math.isnan(rank) else rank,
+        stopped=decision.stopped,
     )

@@ -16,7 +16,7 @@ from grouping.curves import CurveTable
 from grouping.errors import InfeasibleError
 from grouping.evidence import SelectionFrequency, selection_frequency
 from grouping.losses import LossTable, check_reference
-from grouping.recommendation import Regret
+from grouping.recommendation import Outlook, Regret
 from grouping.solver.baselines import label_similarity
 from grouping.solver.solution import Solution
 from search.decision import halving
@@ -62,6 +62,7 @@ class Decision:
         audited: Candidates of the random audit sample.
         rungs: Where groups of the search were compared and dropped; empty without halving.
         rounds: What an adaptive search trained when and why; empty otherwise.
+        stopped: Why it ended before its budget did; None where it did not.
         reprieved: Dropped candidates of the random sample that was trained to the end all the same.
         solution: The choice; indices into ``plan.candidates``.
         runner_up: The next best solution with a different routing, or None.
@@ -87,6 +88,7 @@ class Decision:
     audited: tuple[int, ...]
     rungs: tuple[halving.Rung, ...]
     rounds: tuple[Round, ...]
+    stopped: Outlook | None
     reprieved: tuple[int, ...]
     solution: Solution
     runner_up: Solution | None
@@ -112,7 +114,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     searching = halving.search(plan, experiment, measurement, split)
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
     plan = replace(plan, seen=look(plan, experiment, measurement, split))
-    results, rounds = adaptive_search(plan, experiment, measurement, results, split)
+    results, rounds, stopped = adaptive_search(plan, experiment, measurement, results, split)
     reference_T = reference_losses(plan, curves_of(plan, results), measurement.failures)
 
     def table() -> LossTable:
@@ -203,6 +205,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         audited,
         searching.rungs,
         rounds,
+        stopped,
         reprieved,
         solution,
         runner_up,

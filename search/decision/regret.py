@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from grouping.candidates import BoolArray
+from grouping.acquisition import Goals
+from grouping.candidates import BoolArray, FloatArray
 from grouping.evidence import TableBelief, stated_regret
 from grouping.losses import LossTable
-from grouping.recommendation import Regret
+from grouping.recommendation import Outlook, Regret
 from grouping.solver.solution import Solution
 from search.decision.plan import Plan
 from search.trials import stream_seed
 
-__all__ = ["choice_regret"]
+__all__ = ["choice_regret", "outlook"]
 
 _MOST_CELLS = 1_500
 """Cells (network, task) that are drawn together; more take minutes."""
+_OUTLOOK_DRAWS = 100
 
 
 def choice_regret(plan: Plan, measured: LossTable, solution: Solution, split: int) -> Regret | None:
@@ -35,21 +39,47 @@ def choice_regret(plan: Plan, measured: LossTable, solution: Solution, split: in
     belief = TableBelief(measured, _rivals(plan, measured, rng))
     if not belief.drawn_C[solution.chosen].all():
         return None
-    found = stated_regret(
-        belief,
-        solution,
-        plan.charged_C,
-        plan.spec.budget.inference,
-        rng,
-        rules={
-            "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
-            "max_networks": plan.spec.budget.max_networks,
-            "auxiliary": plan.auxiliary,
-        },
-        draws=plan.spec.evidence.draws,
-    )
+    found = stated_regret(belief, solution, *_question(plan), rng, rules=_rules(plan), draws=plan.spec.evidence.draws)
     rivals = int(belief.drawn_C.sum())
     return Regret(found.expected, found.low, found.high, found.best, found.draws, rivals, found.untrained)
+
+
+def outlook(plan: Plan, measured: LossTable, left: int, rng: np.random.Generator) -> Outlook | None:
+    """What further search may gain over the best of what was trained; None where nothing trained serves every task.
+
+    Args:
+        plan: Candidates and budget.
+        measured: Relative losses of what was trained to the end.
+        left: Trainings that the search may still spend.
+        rng: Source of the draws.
+    """
+    belief = TableBelief(measured, _rivals(plan, measured, rng))
+    trained_C = belief.drawn_C & (measured.replicates_CT > 0).any(axis=1)
+    if not trained_C.any():
+        return None
+    charged_C, budget = _question(plan)
+    goals = Goals(plan.candidates, (budget,), charged_C, _rules(plan))
+    best = goals.best(np.where(trained_C[:, None], belief.mean_CT(), np.nan), budget)
+    if best is None:
+        return None
+    allowed = plan.spec.budget.training
+    worthwhile = 0.0 if allowed is None else allowed.worthwhile
+    found = stated_regret(
+        belief, best, charged_C, budget, rng, rules=_rules(plan), draws=_OUTLOOK_DRAWS, worthwhile=worthwhile
+    )
+    return Outlook(found.expected, found.low, found.high, found.chance, worthwhile, left)
+
+
+def _question(plan: Plan) -> tuple[FloatArray, float]:
+    return plan.charged_C, plan.spec.budget.inference
+
+
+def _rules(plan: Plan) -> dict[str, Any]:
+    return {
+        "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
+        "max_networks": plan.spec.budget.max_networks,
+        "auxiliary": plan.auxiliary,
+    }
 
 
 def _rivals(plan: Plan, measured: LossTable, rng: np.random.Generator) -> BoolArray:

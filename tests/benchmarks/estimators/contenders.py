@@ -188,7 +188,10 @@ def _adaptive(seen: Seen, groups: int, rng: np.random.Generator) -> Solution:
         return Situation(goals, measured, ~seen.free_C & (trainings_C < seeds), np.ones(len(trainings_C)))
 
     while left > 0 and situation().trainable_C.any():
-        for c in strategy.propose(situation(), min(_ROUND, left), rng):
+        proposals = strategy.propose(situation(), min(_ROUND, left), rng)
+        if not proposals:
+            break
+        for c in proposals:
             trainings_C[c] += 1
             left -= 1
     solution = goals.best(strategy.judged(situation()), goals.limit_K[0], situation().trained_C)
