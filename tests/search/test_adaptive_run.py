@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.search.test_run import Runs, _StopsAfter, job_of
 
 ADAPTIVE: dict[str, Any] = {
     "affinity": {},
-    "budget": {"inference": 2, "max_networks": 2, "training": {"trainings": 75}},
+    "budget": {"inference": 2, "max_networks": 2, "training": {"trainings": 75, "worthwhile": 0}},
     "evidence": {"seeds": 3, "random_groupings": 3, "draws": 5},
 }
 
@@ -183,3 +184,38 @@ def test_minutes_become_trainings_that_a_resumed_run_keeps(runs: Runs) -> None:
     assert charged["search"] + charged.get("check", 0) <= max(kept.trainings or 0, len(job.plan.search_trials()))
     written = parse_spec((runs.home / run / "spec.yaml").read_text()).budget.training
     assert written == kept, "the run's own spec asks for the same again"
+
+
+def stopping(**training: object) -> dict[str, Any]:
+    return {**ADAPTIVE, "budget": {"inference": 2, "max_networks": 2, "training": {"trainings": 75, **training}}}
+
+
+def test_it_stops_once_a_worthwhile_gain_is_unlikely_and_says_why(runs: Runs) -> None:
+    job = job_of(**stopping())
+    run = runs.create(job)
+    recommendation = runs.work(job, run)
+    assert {frozenset(network.serves) for network in recommendation.solution.networks} == set(GROUPS)
+    record = recommendation.adaptive
+    assert record is not None
+    assert record.stopped is not None
+    assert record.stopped.chance <= 0.2
+    assert record.stopped.low <= record.stopped.expected <= record.stopped.high
+    spent = sum(len(one.trained) for one in record.rounds)
+    assert spent < job.plan.adaptive_trainings == spent + record.stopped.left
+    text = (runs.home / run / "report.md").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert f"It stopped after {spent} of" in text
+    assert "the chance that it changes the decision (a gain above 1.00 %)" in text
+
+
+def test_where_nothing_matters_it_stops_early(runs: Runs) -> None:
+    job = job_of(**stopping(worthwhile=0.02))
+    recommendation = runs.work(job, runs.create(job), partial(planted_with_noise, spread=0.01, effects=False))
+    assert recommendation.adaptive is not None
+    assert recommendation.adaptive.stopped is not None
+    assert sum(len(one.trained) for one in recommendation.adaptive.rounds) <= 0.3 * job.plan.adaptive_trainings
+    assert recommendation.verdict != "grouping"
+
+
+def test_with_nothing_worthwhile_it_spends_all_it_may(finished: Finished) -> None:
+    assert finished[0].adaptive is not None
+    assert finished[0].adaptive.stopped is None
