@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search.cli.console import JsonFlag, emit_json, escape_controls, print_result, warn
+from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
     from search.data.dataset import Dataset
     from search.decision.engine_choice import EngineChoice
     from search.decision.plan import Plan
     from search.decision.probe import Speed
+    from search.pilot import Pilot
+    from search.spec import Spec
 
 __all__ = ["plan"]
 
@@ -21,7 +25,11 @@ __all__ = ["plan"]
 def plan(
     spec: Annotated[Path, typer.Argument(help="The spec, a YAML file.", show_default=False)],
     probe: Annotated[bool, typer.Option("--probe", help="Train for a few seconds and add minutes and memory.")] = False,
+    pilot: Annotated[
+        bool, typer.Option("--pilot", help="Train about 5 % of the run, and tell whether grouping is likely to pay.")
+    ] = False,
     as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Validate everything, then print candidates, trainings and their cost."""
     from search.data.dataset import load_dataset
@@ -38,12 +46,15 @@ def plan(
     else:
         made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T)
     engine, speed = _probe(made, dataset) if probe else (None, None)
+    seen = _pilot(resolved, spec.parent, quiet=quiet or as_json) if pilot else None
     for warning in dataset.warnings:
         warn(warning)
     if as_json:
-        emit_json(plan_as_json(made, dataset, speed, engine))
+        data = plan_as_json(made, dataset, speed, engine)
+        emit_json(data if seen is None else {**data, "pilot": asdict(seen)})
     else:
-        print_result(plan_as_text(made, dataset, speed, engine))
+        text = plan_as_text(made, dataset, speed, engine)
+        print_result(text if seen is None else f"{text}\n\n{_pilot_text(seen)}")
 
 
 def _probe(made: Plan, dataset: Dataset) -> tuple[EngineChoice, Speed]:
@@ -61,6 +72,31 @@ def _probe(made: Plan, dataset: Dataset) -> tuple[EngineChoice, Speed]:
         capacities = made.spec.network.capacities
         networks = engine.networks(cluster.gpus_per_worker)
         return choice, measure_speed(experiment, executor, engine.train, capacities, networks)
+
+
+def _pilot(resolved: Spec, base: Path, *, quiet: bool) -> Pilot:
+    from search.cli.progress import progress_for
+    from search.execution.ray_executor import RayExecutor
+    from search.pilot import run_pilot
+
+    cluster = resolved.cluster
+    with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
+        return run_pilot(resolved, base.resolve(), executor, progress_for(quiet=quiet))
+
+
+def _pilot_text(seen: Pilot) -> str:
+    from grouping.report.adaptive_view import outlook_text
+    from search.decision.adaptive import UNLIKELY
+
+    share = f"{seen.trainings / seen.planned:.0%} of the {seen.planned:,} that the whole run takes at most"
+    parts = [f"{seen.trainings} trainings, {share}."]
+    if seen.outlook is None:
+        parts.append("Neither one network for all nor one a task fits the budget: there is no choice but to group.")
+    else:
+        unlikely = seen.outlook.chance <= UNLIKELY
+        parts.append("Grouping will hardly pay here." if unlikely else "Grouping may pay here: the search is worth it.")
+        parts.append(outlook_text(seen.outlook, "grouping over the best without it").replace("\N{NO-BREAK SPACE}", " "))
+    return fill(" ".join(parts), 118, initial_indent="Pilot        ", subsequent_indent=" " * 13)
 
 
 def plan_as_json(

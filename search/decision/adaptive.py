@@ -26,10 +26,12 @@ from search.decision.selection import curves_of, finished, reference_losses
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 
-__all__ = ["Proposal", "Round", "adaptive_search"]
+__all__ = ["LEAST_TRAININGS", "UNLIKELY", "Proposal", "Round", "adaptive_search"]
 
-_UNLIKELY = 0.2
+UNLIKELY = 0.2
 """Chance of a worthwhile gain below which the search stops."""
+LEAST_TRAININGS = 2
+"""For each task, before the search may stop: a belief from fewer is more certain than it should be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,8 @@ def adaptive_search(
     while left > 0:
         situation = _situation(plan, goals, results, measurement.failures, split)
         ahead = outlook(plan, situation.measured, left, rng_outlook)
-        if rounds and ahead is not None and ahead.worthwhile > 0 and ahead.chance <= _UNLIKELY:
+        known = plan.adaptive_trainings - left >= LEAST_TRAININGS * len(plan.tasks)
+        if known and ahead is not None and ahead.worthwhile > 0 and ahead.chance <= UNLIKELY:
             return results, tuple(rounds), ahead
         count = min(plan.round_size, left)
         proposals = _proposals(plan, situation, belief, count, rng, split)

@@ -44,7 +44,9 @@ def choice_regret(plan: Plan, measured: LossTable, solution: Solution, split: in
     return Regret(found.expected, found.low, found.high, found.best, found.draws, rivals, found.untrained)
 
 
-def outlook(plan: Plan, measured: LossTable, left: int, rng: np.random.Generator) -> Outlook | None:
+def outlook(
+    plan: Plan, measured: LossTable, left: int, rng: np.random.Generator, over_C: BoolArray | None = None
+) -> Outlook | None:
     """What further search may gain over the best of what was trained; None where nothing trained serves every task.
 
     Args:
@@ -52,9 +54,11 @@ def outlook(plan: Plan, measured: LossTable, left: int, rng: np.random.Generator
         measured: Relative losses of what was trained to the end.
         left: Trainings that the search may still spend.
         rng: Source of the draws.
+        over_C: Which trained candidates it is compared with; default: all.
     """
     belief = TableBelief(measured, _rivals(plan, measured, rng))
     trained_C = belief.drawn_C & (measured.replicates_CT > 0).any(axis=1)
+    trained_C &= True if over_C is None else over_C
     if not trained_C.any():
         return None
     charged_C, budget = _question(plan)
