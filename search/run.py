@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
-from grouping.recommendation import Recommendation
+from grouping.recommendation import Controls, Recommendation
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from search.data.dataset import load_dataset
 from search.decision import assembly
 from search.decision.adaptive_record import adaptive_record
 from search.decision.contenders import CostOf
+from search.decision.controls import measure_controls
 from search.decision.decide import Decision, decide
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
 from search.decision.enumeration import make_plan
@@ -50,6 +51,7 @@ PHASES = {
     "check": "choices that rested on estimates",
     "compare": "as many random groups, for comparison",
     "confirm": "confirmation on fresh seeds",
+    "controls": "controls of the affinities",
 }
 """Phases of a run in the order they are charged, with their labels."""
 
@@ -139,8 +141,9 @@ def run_recommendation(
         decide(job.plan, experiment, measurement, job.cost_of, split)
         for split, experiment in enumerate(job.experiments)
     ]
+    controls = measure_controls(job.plan, job.experiments[0], measurement)
     recommendation = _recommendation(
-        job, decisions, measurement, executor, run, command, earlier + time.monotonic() - began
+        job, decisions, controls, measurement, executor, run, command, earlier + time.monotonic() - began
     )
     write_run(folder, recommendation, decisions[0], store.trials(run))
     store.set_progress(run, best=recommendation.solution.objective)
@@ -179,6 +182,7 @@ def _counted(job: Job, speed: Speed, store: Store, run: str) -> Job:
 def _recommendation(
     job: Job,
     decisions: Sequence[Decision],
+    controls: Controls | None,
     measurement: Measurement,
     executor: Executor,
     run: str,
@@ -241,6 +245,7 @@ def _recommendation(
         adaptive=adaptive_record(first),
         regret=first.regret,
         no_harm=no_harm_record(first),
+        controls=controls,
     )
 
 

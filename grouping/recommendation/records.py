@@ -281,6 +281,46 @@ class NoHarm:
 
 
 @dataclass(frozen=True)
+class TaskControl:
+    """What changes a task's loss without help: gains (mean and 95 % interval, shares of its loss alone).
+
+    ``crowding`` is that of a partner with shuffled labels, ``copy`` of a copy of itself, ``wider`` of a wider network.
+    """
+
+    task: str
+    crowding: tuple[float, float, float]
+    copy: tuple[float, float, float]
+    wider: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PairControl:
+    """What a partner does to a task: gains (mean and 95 % interval, shares of its loss alone).
+
+    ``transfer`` is against a shuffled partner; ``lengths`` are after shares of training, ``half`` with half of the
+    rows; ``unstable`` says that the sign is sure in two of these settings, and not the same.
+    """
+
+    recipient: str
+    partner: str
+    gain: tuple[float, float, float]
+    transfer: tuple[float, float, float]
+    lengths: tuple[tuple[float, float, float], ...]
+    half: tuple[float, float, float]
+    unstable: bool
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What affinities are made of; ``wider`` is the cost of the wider networks, ``lengths`` are shares of training."""
+
+    tasks: tuple[TaskControl, ...]
+    pairs: tuple[PairControl, ...]
+    wider: float
+    lengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TrainedNext:
     """One training that an adaptive search decided on: of which network, its how-manieth seed, and what for.
 
@@ -400,6 +440,7 @@ class Recommendation:
     adaptive: Adaptive | None = None
     regret: Regret | None = None
     no_harm: NoHarm | None = None
+    controls: Controls | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

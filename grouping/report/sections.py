@@ -21,6 +21,7 @@ from grouping.report.blocks import (
     Section,
     forest,
 )
+from grouping.report.controls_view import controls_blocks
 from grouping.report.labels import Figure, cut
 from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
@@ -229,7 +230,7 @@ def _budget(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple
 
 def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
     if not recommendation.affinity:
-        return ()
+        return controls_blocks(recommendation.controls)
     significant = sum(e.significant for e in recommendation.affinity)
     text = (
         f"Affinity is directed: the effect on one task of training with another. Of {len(recommendation.affinity)} "
@@ -250,6 +251,7 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
         ),
         *((Paragraph(f"Measured at {measured_at}."),) if measured_at else ()),
         Folded(tables.affinity(recommendation)),
+        *controls_blocks(recommendation.controls),
     )  # fmt: skip
 
 

@@ -271,7 +271,15 @@ class Plan:
             phases.append(PhaseCount("compare", "as many random groups, at most", compare))
         confirm = self._confirmed() * (spec.evidence.seeds * splits)
         phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
+        if spec.affinity.controls:
+            phases.append(PhaseCount("controls", "controls of the affinities", self._controls() * seeds))
         return tuple(phases)
+
+    def _controls(self) -> tuple[Trial, ...]:
+        """Trainings of one seed: alone, pairs, two noisy partners, a copy, a wider network; the first two again."""
+        n_tasks = len(self.tasks)
+        pairs = n_tasks * (n_tasks - 1) // 2
+        return (self.typical_group,) * (2 * (n_tasks + pairs) + n_tasks * (min(2, n_tasks - 1) + 2))
 
     def _least(self) -> float | None:
         """Standard trainings of the search, over all splits, where every rung drops as many groups as it can."""

@@ -129,10 +129,9 @@ def _retrained_lines(found: dict[str, Any]) -> list[str]:
         "error over tables; seeds only, the rows are the same):",
         "",
         f"- difference between two random groupings, test part: {shown['groupings']};",
-        f"- cells of the affinity matrix, validation part: {shown['affinities']} (a little wide: networks of one seed err",
-        "  alike, and the reference's error is counted as if they did not).",
+        f"- cells of the affinity matrix, validation part: {shown['affinities']} (a little wide:",
+        "  networks of one seed err alike, and the reference's error is counted as if they did not).",
         "",
-        f"Made by `python -m tests.benchmarks.evidence retrained`, commit {found['commit']}, {found['date']}, "
-        f"{found['machine']}.",
+        f"Made by `python -m tests.benchmarks.evidence retrained`, commit {found['commit']}, {found['date']}.",
         "",
     ]
