@@ -25,16 +25,16 @@ def controls_text(controls: Controls) -> str:
     helped = [pair for pair in controls.pairs if pair.gain[1] > 0]
     taught = [pair for pair in controls.pairs if pair.transfer[1] > 0]
     text = (
-        f"Of {count(len(controls.pairs), 'affinity')} {len(helped)} are gains beyond their 95 % interval; against a partner "
-        f"with shuffled labels, which crowds the network but has nothing to teach, {len(taught)} are. "
+        f"Of {count(len(controls.pairs), 'affinity')} {len(helped)} are gains beyond their 95 % interval; against a "
+        f"partner with shuffled labels, which crowds the network but has nothing to teach, {len(taught)} are. "
         "Single intervals: of twenty cells without any effect one lies outside."
     )
     unstable = [pair for pair in controls.pairs if pair.unstable]
     if unstable:
         listed = ", ".join(f"{pair.recipient} from {pair.partner}" for pair in unstable)
         text += (
-            f" Warning: the sign of {count(len(unstable), 'affinity')} depends on how long is trained or on how many rows "
-            f"({listed}): measure at the length and with the data that you will train with."
+            f" Warning: the sign of {count(len(unstable), 'affinity')} depends on how long is trained or on how many "
+            f"rows ({listed}): measure at the length and with the data that you will train with."
         )
     return text
 

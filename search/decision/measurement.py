@@ -63,7 +63,7 @@ class Measurement:
         # A trial that failed before is tried again: what stopped it may have been the machine.
         self._failed: dict[str, TrialFailure] = {}
         self._known, self._planned = len(self._finished), 0
-        self._first_asked: dict[str, tuple[str, Trial]] = {}
+        self._first_asked: dict[str, tuple[str, str, Trial]] = {}
         # By the trial at full length. A state is this process's own: a resumed run begins anew where it had one.
         self._states: dict[Trial, TrainingState] = {}
         self._state_bytes = 0
@@ -97,7 +97,7 @@ class Measurement:
         keys = {trial: trial.key(context) for trial in asked}
         missing = [t for t in asked if keys[t] not in self._finished and keys[t] not in self._failed]
         for trial in asked:
-            self._first_asked.setdefault(keys[trial], (phase, trial))
+            self._first_asked.setdefault(keys[trial], (phase, context, trial))
         if not missing:
             return self._answer(asked, keys)
         self._planned += len(missing)
@@ -183,10 +183,10 @@ class Measurement:
         """
         found = []
         for phase, label in labels.items():
-            mine = {key: trial for key, (first, trial) in self._first_asked.items() if first == phase}
+            mine = {key: (context, t) for key, (first, context, t) in self._first_asked.items() if first == phase}
             if mine:
-                networks = {replace(trial, fraction=1.0) for trial in mine.values()}
-                trainings = sum(trial.copies for trial in networks)
+                networks = {(context, replace(trial, fraction=1.0)) for context, trial in mine.values()}
+                trainings = sum(trial.copies for _, trial in networks)
                 failed = sum(key in self._failed for key in mine)
                 seconds = sum(self._finished[key].seconds for key in mine if key in self._finished)
                 found.append(PhaseCost(phase, label, trainings, failed, seconds))

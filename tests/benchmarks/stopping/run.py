@@ -144,8 +144,8 @@ def _search(table: Table, rng: np.random.Generator) -> Search:
         stop is not None,
         _regret(goals, choice, truth_CT),
         _regret(goals, best, truth_CT),
-        _wins(table, choice, rest, rng),
-        _wins(table, best, rest, rng),
+        _wins(table, choice, rest, np.random.default_rng(rows)),
+        _wins(table, best, rest, np.random.default_rng(rows)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Gains over a reference: right on planted losses, covering the truth, and a sign that depends on the setting is seen."""
+"""Gains over a reference: right on planted losses, covering the truth, and signs that depend on the setting are seen."""
 
 from __future__ import annotations
 
