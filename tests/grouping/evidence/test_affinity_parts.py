@@ -1,4 +1,4 @@
-"""Gains over a reference: right on planted losses, covering the truth, and signs that depend on the setting are seen."""
+"""Gains over a reference: right on planted losses, covering the truth; signs that depend on the setting are seen."""
 
 from __future__ import annotations
 
