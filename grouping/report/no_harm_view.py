@@ -9,6 +9,7 @@ from grouping.report.wording import difference, share
 __all__ = ["no_harm_table", "no_harm_text"]
 
 _REFERENCE = {"single-task": "its single-task network", "grouping": "its network in your grouping"}
+_REFERENCES = {"single-task": "their single-task networks", "grouping": "their networks in your grouping"}
 _STATE = {"held": "within the margin", "harmed": "worse than the margin", "open": "not decided"}
 
 
@@ -22,7 +23,7 @@ def no_harm_text(found: NoHarm) -> str:
     else:
         parts = []
         if harmed:
-            parts.append(f"{_listed(harmed)} {_be(harmed)} worse than {reference} by more than {limit}")
+            parts.append(f"{_listed(harmed)} {_worse(harmed, found.against)} by more than {limit}")
         if unsure:
             parts.append(f"for {_listed(unsure)} the data do not exclude a loss of more than {limit}")
         text = f"At {sure} confidence on the test part, {'; '.join(parts)}."
@@ -47,5 +48,7 @@ def _listed(tasks: list[str]) -> str:
     return tasks[0] if len(tasks) == 1 else f"{', '.join(tasks[:-1])} and {tasks[-1]}"
 
 
-def _be(tasks: list[str]) -> str:
-    return "is" if len(tasks) == 1 else "are"
+def _worse(tasks: list[str], against: str) -> str:
+    if len(tasks) == 1:
+        return f"is worse than {_REFERENCE[against]}"
+    return f"are worse than {_REFERENCES[against]}"

@@ -26,7 +26,7 @@ def test_harmed_and_open_tasks_are_named() -> None:
     assert "a is worse than its single-task network by more than 2.00 %" in found
     assert "for b and c the data do not exclude a loss of more than 2.00 %" in found
     assert "No served task" not in found
-    assert "a and b are worse" in text(record("harmed", "harmed"))
+    assert "a and b are worse than their single-task networks by" in text(record("harmed", "harmed"))
 
 
 def test_the_constraint_and_the_deployed_grouping_are_mentioned() -> None:
