@@ -226,7 +226,7 @@ class AffinitySpec(_Section):
     trains ``samples`` random groups (default: as many as there are pairs) and learns each partner's share from them.
     ``look-ahead``, ``first-order``, ``cosine`` and ``linearised`` look at one training of all tasks a seed. ``audit``
     random groups (three or more tasks) are trained to compare estimates with measurements. ``controls`` trains partners
-    that have nothing to teach, wider networks, and pairs with half of the rows, to tell what affinities are made of.
+    that have nothing to teach, wider networks, and pairs with fewer rows, to tell what affinities are made of.
     """
 
     estimator: Estimator = "higher-order"

@@ -297,8 +297,9 @@ class TaskControl:
 class PairControl:
     """What a partner does to a task: gains (mean and 95 % interval, shares of its loss alone).
 
-    ``transfer`` is against a shuffled partner; ``lengths`` are after shares of training, ``half`` with half of the
-    rows; ``unstable`` says that the sign is sure in two of these settings, and not the same.
+    ``transfer`` is against a shuffled partner; ``lengths`` are after shares of training, ``rows`` with shares of the
+    rows; ``pace`` is how many steps the task takes to the best loss that it reaches alone, relative to alone (None if
+    it does not always come there); ``unstable`` says that the sign is sure in two of these settings, and not the same.
     """
 
     recipient: str
@@ -306,18 +307,23 @@ class PairControl:
     gain: tuple[float, float, float]
     transfer: tuple[float, float, float]
     lengths: tuple[tuple[float, float, float], ...]
-    half: tuple[float, float, float]
+    rows: tuple[tuple[float, float, float], ...]
+    pace: float | None
     unstable: bool
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What affinities are made of; ``wider`` is the cost of the wider networks, ``lengths`` are shares of training."""
+    """What affinities are made of.
+
+    ``wider`` is the cost of the wider networks; ``lengths`` are shares of training, ``rows`` of the training rows.
+    """
 
     tasks: tuple[TaskControl, ...]
     pairs: tuple[PairControl, ...]
     wider: float
     lengths: tuple[float, ...]
+    rows: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def _tasks(controls: Controls) -> Table:
 
 def _pairs(controls: Controls) -> Table:
     lengths = [f"After {share(length)} of training" for length in controls.lengths[:-1]]
-    titles = ("Gain", "Of it transfer", *lengths, "With half of the rows")
+    fewer = [f"With {share(part)} of the rows" for part in controls.rows]
+    titles = ("Gain", "Of it transfer", *lengths, *fewer, "Steps to the loss alone")
     rows = tuple(
         (
             pair.recipient,
@@ -63,7 +64,8 @@ def _pairs(controls: Controls) -> Table:
             _shown(pair.gain),
             _shown(pair.transfer),
             *map(_shown, pair.lengths[:-1]),
-            _shown(pair.half),
+            *map(_shown, pair.rows),
+            MISSING if pair.pace is None else f"{share(pair.pace)}",
             "sign depends on the setting" if pair.unstable else "",
         )
         for pair in controls.pairs

@@ -35,7 +35,7 @@ def no_harm_text(found: NoHarm) -> str:
 def no_harm_table(found: NoHarm) -> Table:
     """Each task's change, its limit and what that says."""
     rows = [(one.task, difference(one.change), difference(one.limit), _STATE[one.state]) for one in found.tasks]
-    caption = f"Harm to single tasks against {_REFERENCE[found.against]} (margin {_amount(found.margin)})"
+    caption = f"Harm to single tasks against {_REFERENCES[found.against]} (margin {_amount(found.margin)})"
     limit = Column(f"Limit at {share(found.confidence)}", numeric=True)
     return Table(caption, (Column("Task"), Column("Change", numeric=True), limit, Column("Verdict")), tuple(rows))
 

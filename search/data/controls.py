@@ -15,7 +15,7 @@ from search.data.arrays import Float32Array
 from search.data.dataset import Dataset, Part
 from search.trials import stream_seed
 
-__all__ = ["copy_of", "half_of", "shuffled", "with_controls"]
+__all__ = ["copy_of", "part_of", "shuffled", "with_controls"]
 
 
 def shuffled(task: str) -> str:
@@ -52,11 +52,11 @@ def with_controls(dataset: Dataset, seed: int) -> Dataset:
     )
 
 
-def half_of(dataset: Dataset, seed: int) -> Dataset:
-    """The data set with half of its training rows, at random."""
+def part_of(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """The data set with a share of its training rows, at random; a smaller share is part of a larger one."""
     rows = len(dataset.train.inputs_NF)
-    random = np.random.default_rng(stream_seed(seed, "half of the rows"))
-    kept_N = np.sort(random.choice(rows, size=max(1, rows // 2), replace=False))
+    order_N = np.random.default_rng(stream_seed(seed, "share of the rows")).permutation(rows)
+    kept_N = np.sort(order_N[: max(1, int(share * rows))])
     _, clusters_N = np.unique(dataset.train.cluster_N[kept_N], return_inverse=True)
     part = Part(
         frozen(dataset.train.inputs_NF[kept_N]),
@@ -64,7 +64,7 @@ def half_of(dataset: Dataset, seed: int) -> Dataset:
         frozen(clusters_N.astype(np.int64)),
     )
     return replace(
-        dataset, train=part, fingerprint=hashlib.sha256(f"{dataset.fingerprint} half {seed}".encode()).hexdigest()
+        dataset, train=part, fingerprint=hashlib.sha256(f"{dataset.fingerprint} {share} {seed}".encode()).hexdigest()
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.evidence.affinity_parts import Gain, gains, unstable
 from grouping.recommendation import Controls, PairControl, TaskControl
-from search.data.controls import copy_of, half_of, shuffled, with_controls
+from search.data.controls import copy_of, part_of, shuffled, with_controls
 from search.decision.measurement import Measurement
 from search.decision.plan import STANDARD, Plan
 from search.training.experiment import Experiment
@@ -25,22 +25,23 @@ WIDER = 1.5
 """Capacity of the control for capacity, in standard network times."""
 _NOISY_PARTNERS = 2
 _LENGTHS = (0.25, 0.5, 1.0)
+_ROWS = (0.25, 0.5)
 
 Results = Mapping[Trial, TrialResult]
 
 
 def control_trials(plan: Plan) -> tuple[tuple[Trial, ...], tuple[Trial, ...]]:
-    """What is trained with all rows, and what with half of them."""
+    """What is trained with all rows, and what with each share of them."""
     names = [task.name for task in plan.tasks]
     alone = [((name,), STANDARD) for name in names]
     pairs = [((one, other), STANDARD) for place, one in enumerate(names) for other in names[place + 1 :]]
     noisy = [((name, shuffled(other)), STANDARD) for name in names for other in _partners(names, name)]
     copies = [((name, copy_of(name)), STANDARD) for name in names]
     wider = [((name,), WIDER * STANDARD) for name in names]
-    whole, half = [*alone, *pairs, *noisy, *copies, *wider], [*alone, *pairs]
+    whole, fewer = [*alone, *pairs, *noisy, *copies, *wider], [*alone, *pairs]
     seeds = plan.search_seeds
     return tuple(Trial(*what, seed) for what in whole for seed in seeds), tuple(
-        Trial(*what, seed) for what in half for seed in seeds
+        Trial(*what, seed) for what in fewer for seed in seeds
     )
 
 
@@ -50,23 +51,27 @@ def measure_controls(plan: Plan, experiment: Experiment, measurement: Measuremen
         return None
     seed = plan.spec.training.seed
     more = replace(experiment, dataset=with_controls(experiment.dataset, seed))
-    fewer = replace(more, dataset=half_of(more.dataset, seed))
-    whole, half = control_trials(plan)
+    whole, fewer = control_trials(plan)
     results = measurement.measure(more, "controls", "controls of the affinities", whole)
-    small = measurement.measure(fewer, "controls", "the same with half of the rows", half)
+    small = []
+    for share in _ROWS:
+        part = replace(more, dataset=part_of(more.dataset, share, seed))
+        small.append(measurement.measure(part, "controls", f"pairs with {share:.0%} of the rows", fewer))
     names = [task.name for task in plan.tasks]
     tasks, pairs = [], []
     for name in names:
         found = _Task(name, names, plan.search_seeds, results, small)
         tasks.append(found.control())
         pairs += [found.pair(other) for other in names if other != name]
-    return Controls(tuple(tasks), tuple(pairs), WIDER, _LENGTHS)
+    return Controls(tuple(tasks), tuple(pairs), WIDER, _LENGTHS, _ROWS)
 
 
 class _Task:
     """One recipient with all its treatments."""
 
-    def __init__(self, name: str, names: Sequence[str], seeds: Sequence[int], results: Results, small: Results) -> None:
+    def __init__(
+        self, name: str, names: Sequence[str], seeds: Sequence[int], results: Results, small: Sequence[Results]
+    ) -> None:
         self._name = name
         self._others = [other for other in names if other != name]
         noisy = [(name, shuffled(other)) for other in _partners(names, name)]
@@ -83,7 +88,9 @@ class _Task:
         self._transfer = gains(whole_RK, [first] * whole_RK.shape[1])[1:first]
         lengths = [gains(_losses(results, known, name, seeds, length), [0] * len(known))[1:] for length in _LENGTHS]
         self._lengths = list(zip(*lengths, strict=True))
-        self._half = gains(_losses(small, known, name, seeds, 1.0), [0] * len(known))[1:]
+        rows = [gains(_losses(part, known, name, seeds, 1.0), [0] * len(known))[1:] for part in small]
+        self._rows = list(zip(*rows, strict=True))
+        self._pace = [_pace(results, group, name, seeds) for group, _ in known[1:]]
         self._first = first
 
     def control(self) -> TaskControl:
@@ -94,15 +101,16 @@ class _Task:
     def pair(self, other: str) -> PairControl:
         """What a partner does, what of it is transfer, and whether its sign can be relied on."""
         place = self._others.index(other)
-        lengths = self._lengths[place]
+        lengths, rows = self._lengths[place], self._rows[place]
         return PairControl(
             self._name,
             other,
             _ends(self._parts[1 + place]),
             _ends(self._transfer[place]),
             tuple(_ends(gain) for gain in lengths),
-            _ends(self._half[place]),
-            unstable([*lengths, self._half[place]]),
+            tuple(_ends(gain) for gain in rows),
+            self._pace[place],
+            unstable([*lengths, *rows]),
         )
 
 
@@ -118,6 +126,21 @@ def _losses(
                 read = max(1, int(length * len(result.steps_S) + 1e-9))
                 losses_RK[r, k] = result.curve_TS[group.index(task), :read].min()
     return losses_RK
+
+
+def _pace(results: Results, group: tuple[str, ...], task: str, seeds: Sequence[int]) -> float | None:
+    """Steps to the best loss that the task reaches alone, relative to those it takes alone; None if it never does."""
+    ratios = []
+    for seed in seeds:
+        alone, pair = results.get(Trial((task,), STANDARD, seed)), results.get(Trial(group, STANDARD, seed))
+        if alone is None or pair is None:
+            continue
+        place = int(alone.curve_TS[0].argmin())
+        there = np.flatnonzero(pair.curve_TS[group.index(task)] <= alone.curve_TS[0, place])
+        if not len(there):
+            return None
+        ratios.append(float(pair.steps_S[there[0]] / alone.steps_S[place]))
+    return float(np.mean(ratios)) if ratios else None
 
 
 def _partners(names: Sequence[str], name: str) -> list[str]:

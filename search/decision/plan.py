@@ -276,10 +276,10 @@ class Plan:
         return tuple(phases)
 
     def _controls(self) -> tuple[Trial, ...]:
-        """Trainings of one seed: alone, pairs, two noisy partners, a copy, a wider network; the first two again."""
+        """Trainings of one seed: alone, pairs, two noisy partners, a copy, a wider network; the first two thrice."""
         n_tasks = len(self.tasks)
         pairs = n_tasks * (n_tasks - 1) // 2
-        return (self.typical_group,) * (2 * (n_tasks + pairs) + n_tasks * (min(2, n_tasks - 1) + 2))
+        return (self.typical_group,) * (3 * (n_tasks + pairs) + n_tasks * (min(2, n_tasks - 1) + 2))
 
     def _least(self) -> float | None:
         """Standard trainings of the search, over all splits, where every rung drops as many groups as it can."""

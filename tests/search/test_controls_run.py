@@ -79,6 +79,8 @@ def test_transfer_is_what_a_partner_does_beyond_a_shuffled_one(finished: Finishe
         assert pair.gain[0] == pytest.approx(TAUGHT - CROWDED, abs=0.01)
         assert pair.transfer[0] == pytest.approx(TAUGHT / (1 + CROWDED), abs=0.01)
         assert len(pair.lengths) == 3
+        assert len(pair.rows) == 2
+        assert pair.pace == pytest.approx(3 / 8)  # 0.94 (1 + 2 exp(-1.5 s)) is below 1 at the third of 8 readings
 
 
 def test_a_sign_that_depends_on_the_rows_is_warned_of(finished: Finished) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search.data.controls import copy_of, half_of, shuffled, with_controls
+from search.data.controls import copy_of, part_of, shuffled, with_controls
 from tests.search.training.planted import planted
 
 
@@ -33,9 +33,10 @@ def test_another_seed_shuffles_otherwise_and_is_another_data_set() -> None:
     assert (one.train.targets_NT != other.train.targets_NT).any()
 
 
-def test_half_of_the_rows_are_rows_of_the_whole() -> None:
+def test_a_share_of_the_rows_is_part_of_a_larger_one() -> None:
     dataset = planted()
-    half = half_of(dataset, 0)
+    half, quarter = part_of(dataset, 0.5, 0), part_of(dataset, 0.25, 0)
+    assert {row.tobytes() for row in quarter.train.inputs_NF} < {row.tobytes() for row in half.train.inputs_NF}
     assert len(half.train.inputs_NF) == len(dataset.train.inputs_NF) // 2
     whole = {row.tobytes() for row in dataset.train.inputs_NF}
     assert all(row.tobytes() in whole for row in half.train.inputs_NF)
