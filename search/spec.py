@@ -330,6 +330,7 @@ class Spec(_Section):
             object.__setattr__(self, "affinity", adaptive)
         _check_halving(self.candidates.halving, self.affinity.estimator)
         _check_adaptive(self)
+        _check_samples(self.affinity)
         _check_no_harm(self)
         return self
 
@@ -406,6 +407,15 @@ def _check_adaptive(spec: Spec) -> None:
             "an adaptive search decides by itself what is trained, so there is nothing to halve",
             where="candidates.halving",
             fix="Leave it out, or use affinity.estimator: higher-order or measured",
+        )
+
+
+def _check_samples(affinity: AffinitySpec) -> None:
+    if affinity.samples is not None and affinity.estimator != "linear-surrogate":
+        raise SpecError(
+            f"the estimator {affinity.estimator} samples no groups",
+            where="affinity.samples",
+            fix="Leave it out, or use affinity.estimator: linear-surrogate",
         )
 
 

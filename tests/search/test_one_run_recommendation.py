@@ -81,3 +81,8 @@ def test_too_few_samples_are_refused() -> None:
     with pytest.raises(SpecError, match="needed to learn from") as caught:
         plan_of(6, affinity={"estimator": "linear-surrogate", "samples": 2})
     assert caught.value.where == "affinity.samples"
+
+
+def test_samples_without_the_surrogate_are_refused() -> None:
+    with pytest.raises(SpecError, match="samples no groups"):
+        plan_of(6, affinity={"estimator": "cosine", "samples": 9})
