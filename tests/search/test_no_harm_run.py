@@ -65,6 +65,20 @@ def test_a_harmed_task_is_named_and_the_constraint_serves_it_alone(runs: Runs) -
     assert {one.state for one in constrained.no_harm.tasks} == {"held"}
 
 
+@pytest.mark.parametrize("estimator", ["higher-order", "linear-surrogate", "cosine", "adaptive"])
+def test_every_estimator_takes_the_constraint(runs: Runs, estimator: str) -> None:
+    budget: dict[str, Any] = {"inference": 3, "max_networks": 3}
+    if estimator == "adaptive":
+        budget["training"] = {"trainings": 60}
+    sections: dict[str, Any] = {"budget": budget, "network": {"widths": [16]}, "training": {"epochs": 2, "seeds": 3}}
+    sections["affinity"] = {"estimator": estimator, "audit": 0}
+    recommendation = work(runs, loner, **sections, evidence={**SHORT, "no_harm": {"margin": 0.03, "constrain": True}})
+    assert recommendation.no_harm is not None
+    states = {one.task: one.state for one in recommendation.no_harm.tasks}
+    assert states["g0_0"] == "held"
+    assert next(n for n in recommendation.solution.networks if "g0_0" in n.serves).tasks == ("g0_0",)
+
+
 def test_what_harms_without_the_constraint_is_said(runs: Runs) -> None:
     sections: dict[str, Any] = {"budget": {"inference": 2, "max_networks": 2}, "network": {"widths": [32, 32]}}
     recommendation = work(runs, loner, **sections, affinity={"estimator": "measured"}, evidence=SHORT)
