@@ -280,6 +280,10 @@ class NoHarm:
     tasks: tuple[TaskHarm, ...]
 
 
+Ends = tuple[float | None, float | None, float | None]
+"""Mean and 95 % interval; None where nothing was measured, or no error is known."""
+
+
 @dataclass(frozen=True)
 class TaskControl:
     """What changes a task's loss without help: gains (mean and 95 % interval, shares of its loss alone).
@@ -288,9 +292,9 @@ class TaskControl:
     """
 
     task: str
-    crowding: tuple[float, float, float]
-    copy: tuple[float, float, float]
-    wider: tuple[float, float, float]
+    crowding: Ends
+    copy: Ends
+    wider: Ends
 
 
 @dataclass(frozen=True)
@@ -304,10 +308,10 @@ class PairControl:
 
     recipient: str
     partner: str
-    gain: tuple[float, float, float]
-    transfer: tuple[float, float, float]
-    lengths: tuple[tuple[float, float, float], ...]
-    rows: tuple[tuple[float, float, float], ...]
+    gain: Ends
+    transfer: Ends
+    lengths: tuple[Ends, ...]
+    rows: tuple[Ends, ...]
     pace: float | None
     unstable: bool
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from grouping.recommendation import Controls
 from grouping.report.blocks import Block, Column, Folded, Paragraph, Table
 from grouping.report.wording import MISSING, count, difference, share
 
 __all__ = ["controls_blocks", "controls_text"]
 
-_Ends = tuple[float, float, float]
+_Ends = tuple[float | None, float | None, float | None]
 
 
 def controls_blocks(controls: Controls | None) -> tuple[Block, ...]:
@@ -22,8 +20,8 @@ def controls_blocks(controls: Controls | None) -> tuple[Block, ...]:
 
 def controls_text(controls: Controls) -> str:
     """Which affinities are transfer, and a warning where a sign depends on length or rows."""
-    helped = [pair for pair in controls.pairs if pair.gain[1] > 0]
-    taught = [pair for pair in controls.pairs if pair.transfer[1] > 0]
+    helped = [pair for pair in controls.pairs if (pair.gain[1] or 0) > 0]
+    taught = [pair for pair in controls.pairs if (pair.transfer[1] or 0) > 0]
     text = (
         f"Of {count(len(controls.pairs), 'affinity')} {len(helped)} are gains beyond their 95 % interval; against a "
         f"partner with shuffled labels, which crowds the network but has nothing to teach, {len(taught)} are. "
@@ -79,8 +77,6 @@ def _pairs(controls: Controls) -> Table:
 
 def _shown(ends: _Ends) -> str:
     mean, low, high = ends
-    if math.isnan(mean):
-        return MISSING
-    if math.isnan(low):
+    if low is None:
         return difference(mean)
     return f"{difference(mean)} [{difference(low)}, {difference(high)}]"

@@ -157,5 +157,6 @@ def _mean(losses_RK: FloatArray) -> FloatArray:
     return np.asarray(mean_R[:, None])
 
 
-def _ends(gain: Gain) -> tuple[float, float, float]:
-    return gain.mean, gain.low, gain.high
+def _ends(gain: Gain) -> tuple[float | None, float | None, float | None]:
+    mean, low, high = (end if np.isfinite(end) else None for end in (gain.mean, gain.low, gain.high))
+    return mean, low, high

@@ -77,7 +77,10 @@ def look(run: JointRun, batch: ResidentPart, step_size: float) -> PairScores:
 
     with torch.no_grad():
         after_UT = vmap(losses_at)(ahead)
-    now_T = torch.where(batch.labelled_NT.any(dim=0), losses_T.detach(), torch.nan).double()
+    seen_T = batch.labelled_NT.any(dim=0)
+    now_T = torch.where(seen_T, losses_T.detach(), torch.nan).double()
+    dots_TT = torch.where(seen_T, dots_TT, torch.nan)  # a partner without labels has not been seen to give nothing
+    after_UT = torch.where(seen_T[:, None], after_UT, torch.nan)
     norm_T = dots_TT.diagonal().sqrt()
     return PairScores(
         ((1 - after_UT.T.double() / now_T[:, None]) / step_size).cpu().numpy(),

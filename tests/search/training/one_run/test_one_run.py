@@ -18,7 +18,7 @@ from search.training.one_run.look import as_linearisation, look_at
 from search.training.one_run.pair_scores import look, pair_scores
 from search.training.residence import ResidentPart
 from search.training.trainer import train
-from search.trials import Trial
+from search.trials import Phase, Trial
 from tests.search.training.planted import planted_experiment
 
 
@@ -27,19 +27,19 @@ def experiment() -> Experiment:
     return planted_experiment()
 
 
-def trial_of(experiment: Experiment, seed: int = 3, **fields: object) -> Trial:
+def trial_of(experiment: Experiment, seed: int = 3, phase: Phase = "search") -> Trial:
     names = tuple(task.name for task in experiment.dataset.tasks)
-    return Trial(names, 1.0, seed, **fields)  # type: ignore[arg-type]
+    return Trial(names, 1.0, seed, phase)
 
 
 @pytest.mark.parametrize("phase", ["gradients", "linearise"])
-def test_a_look_changes_nothing_of_the_training(experiment: Experiment, phase: str) -> None:
+def test_a_look_changes_nothing_of_the_training(experiment: Experiment, phase: Phase) -> None:
     looked_at = look_at(experiment, trial_of(experiment, phase=phase))
     np.testing.assert_array_equal(looked_at.curve_TS, train(experiment, trial_of(experiment)).curve_TS)
 
 
 @pytest.mark.parametrize("phase", ["gradients", "linearise"])
-def test_looks_are_the_same_every_time_and_survive_the_store(experiment: Experiment, phase: str) -> None:
+def test_looks_are_the_same_every_time_and_survive_the_store(experiment: Experiment, phase: Phase) -> None:
     trial = trial_of(experiment, phase=phase)
     one, other = look_at(experiment, trial), decode_result(encode_result(look_at(experiment, trial)))
     assert set(one.seen) == set(other.seen) != set()
@@ -96,7 +96,9 @@ def test_a_task_without_labels_in_a_batch_is_not_scored(experiment: Experiment) 
     batch = run.batch()
     batch.labelled_NT[:, 1] = 0
     scores = look(run, batch, 0.1)
-    assert np.isnan(scores.look_ahead_TT[1]).all()
+    for scores_TT in (scores.look_ahead_TT, scores.first_order_TT, scores.cosine_TT):
+        assert np.isnan(scores_TT[1]).all()
+        assert np.isnan(scores_TT[:, 1]).all()
     assert np.isfinite(np.delete(scores.look_ahead_TT, 1, axis=0)[:, 0]).all()
 
 
