@@ -76,10 +76,8 @@ def run_pilot(
         )
     job = prepare(_small(spec, planned), base)
     experiment = job.experiments[0]
-    engine = ENGINES[choose_engine(asked.plan, asked.experiments[0], executor).engine if train is None else "plain"]
-    if train is None:
-        name = next(known for known, one in ENGINES.items() if one is engine)
-        experiment = with_engine(experiment, name)
+    name = choose_engine(asked.plan, asked.experiments[0], executor).engine if train is None else "plain"
+    engine, experiment = ENGINES[name], with_engine(experiment, name)
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
         run = store.create_run(spec.name, "pilot", dump_spec(job.spec), {})
         store.set_state(run, "running")

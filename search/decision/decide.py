@@ -139,7 +139,9 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         try:
             solution = choose(plan, present, top=2, estimate=estimate, barred=barred, harmless_CT=harmless_CT)
         except InfeasibleError as error:
-            raise (error if harmless_CT is None else refused(plan, error)) from error
+            if harmless_CT is None:
+                raise
+            raise refused(plan, error) from error
         unfinished = _untrained(plan, solution, present)
         untried = [trial for trial in plan.trials(unfinished, split) if trial not in results]
         trials = [trial for trial in untried if trial not in measurement.failures]
