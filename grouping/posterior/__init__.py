@@ -1,6 +1,6 @@
 """What a loss table with gaps says about every candidate: a Gaussian process over cells (group, task)."""
 
 from grouping.posterior.belief import Belief, Believed
-from grouping.posterior.model import CellModel, Observations, Posterior
+from grouping.posterior.model import CellModel, Observations, Posterior, Variances
 
-__all__ = ["Belief", "Believed", "CellModel", "Observations", "Posterior"]
+__all__ = ["Belief", "Believed", "CellModel", "Observations", "Posterior", "Variances"]

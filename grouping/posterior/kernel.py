@@ -16,7 +16,7 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 
-__all__ = ["PARTS", "PRIOR_VARIANCE_P", "Cells", "likeness", "self_likeness"]
+__all__ = ["LUCK_L", "PARTS", "PRIOR_LUCK_L", "PRIOR_VARIANCE_P", "Cells", "likeness", "self_likeness"]
 
 PARTS = (
     "task",
@@ -33,6 +33,14 @@ PARTS = (
 
 PRIOR_VARIANCE_P = np.array([0.3, 0.2, 0.1, 1.0, 1.0, 0.4, 0.3, 0.1, 0.1])
 """What each part is expected to explain, relative to the variance of the measured cells."""
+
+LUCK_L = np.array([PARTS.index(name) for name in PARTS if name.endswith("task") or name == "cell"])
+"""Parts of the luck of a training: what a seed does is much alike for groups that are alike (in ``results/lattices``
+two groups that differ by one task share a fifth to a half of it), and not alike for different tasks."""
+
+PRIOR_LUCK_L = np.array([0.1, 0.15, 0.02, 0.3, 0.08])
+"""What each part of the luck is expected to explain, relative to the variance of the measured losses: medians over the
+complete tables of retrained networks."""
 
 _REACH = 0.4
 """Share of the tasks by which two groups may differ until their likeness as sets has fallen to 1/e."""

@@ -1,10 +1,10 @@
 """The Gaussian process itself: variances by evidence, means, deviations and joint draws of every cell.
 
-Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 2.2 and 5.4.1; the variances maximise
-the marginal likelihood times a log-normal prior, so that a handful of trainings is enough.
+Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, section 2.2. An observation is the true mean
+loss of a cell plus the luck of the trainings it is the mean of; luck is shared by trainings with one seed.
 
-Axes: ``A`` cells, ``N`` observed ones among them, ``P`` parts of the kernel, ``C`` candidates, ``T`` tasks, ``D``
-draws.
+Axes: ``A`` cells, ``N`` observations, ``R`` seeds, ``P`` parts of the kernel, ``L`` parts of the luck, ``C``
+candidates, ``T`` tasks, ``D`` draws.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.errors import InputError
-from grouping.posterior.kernel import PRIOR_VARIANCE_P, Cells, likeness, self_likeness
+from grouping.posterior.kernel import LUCK_L, PRIOR_LUCK_L, PRIOR_VARIANCE_P, Cells, likeness, self_likeness
+from grouping.posterior.likelihood import Likelihood
 
 __all__ = ["CellModel", "Observations", "Posterior", "Variances"]
 
 _PRIOR_SPREAD = 3.0
 """Standard deviation of the logarithm of a variance before anything is seen; small ones make intervals too wide."""
-_NOISE = 0.1
-"""What a single training's noise is expected to explain, relative to the variance of the measured cells."""
+_LUCK_SPREAD_L = np.array([3.0, 1.0, 1.0, 1.0, 1.0])
+"""That of luck is known better: with one seed nothing else tells it from what is true. What a seed does to all
+candidates of a task alike may be anything; it cancels in every comparison."""
 _MOST_FITTED = 500
-"""Cells that variances are fitted to; of more, as many at even distances."""
+"""Observations that variances are fitted to; of more, those of cells at even distances."""
 _JITTER = 1e-8
 _REMEMBERED = 1_500
 """Cells up to which the likeness of all of them is kept (160 MB)."""
@@ -36,17 +38,42 @@ _MOST_DRAWN = 6_000
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Measured cells.
+    """Measured losses: each the mean of a cell's trainings with some seeds.
 
     Args:
         cell_N: Which cells.
-        mean_N: Mean loss over the replicates of each.
-        count_N: How many replicates; a mean of several is that much less noisy.
+        value_N: Mean losses.
+        seeds_RN: Which seeds each is the mean of; None where a measured cell is the truth.
     """
 
     cell_N: IntArray
-    mean_N: FloatArray
-    count_N: FloatArray
+    value_N: FloatArray
+    seeds_RN: BoolArray | None
+
+    @staticmethod
+    def of(losses_RA: FloatArray, *, exact: bool) -> Observations:
+        """All measured cells of a table, NaN where there is none: means where all have the same seeds, else singly."""
+        known_RA = ~np.isnan(losses_RA)
+        cell_N = np.flatnonzero(known_RA.any(axis=0))
+        if exact or (known_RA[:, cell_N] == known_RA[:, cell_N[:1]]).all():
+            return Observations(
+                cell_N, np.nanmean(losses_RA[:, cell_N], axis=0), None if exact else known_RA[:, cell_N]
+            )
+        return Observations.singly(losses_RA)
+
+    @staticmethod
+    def singly(losses_RA: FloatArray) -> Observations:
+        """Every training by itself, cell by cell."""
+        cell_N, seed_N = np.nonzero(~np.isnan(losses_RA).T)
+        return Observations(cell_N, losses_RA[seed_N, cell_N], np.arange(len(losses_RA))[:, None] == seed_N)
+
+    @property
+    def shared_NN(self) -> FloatArray:
+        """What the lucks of two observations have in common, where that of one training is 1."""
+        if self.seeds_RN is None:
+            return np.zeros((len(self.cell_N), len(self.cell_N)))
+        weight_RN = self.seeds_RN / self.seeds_RN.sum(axis=0)
+        return np.asarray(weight_RN.T @ weight_RN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +82,11 @@ class Variances:
 
     Args:
         part_P: Variance of each part of the kernel, in squared units of the losses.
-        noise: Variance of one training.
+        luck_L: Variance of each part of the luck of one training.
     """
 
     part_P: FloatArray
-    noise: float
+    luck_L: FloatArray
 
 
 class CellModel:
@@ -83,89 +110,82 @@ class CellModel:
             return np.asarray(self._all_PAA[:, one_A[:, None], other_A])
         return likeness(self.cells[one_A], self.cells[other_A])
 
-    def covariance(self, variances: Variances, one_A: IntArray, other_A: IntArray) -> FloatArray:
-        """Covariance of the losses of cells before anything is measured, [A, B]."""
+    def covariance(self, part_P: FloatArray, one_A: IntArray, other_A: IntArray) -> FloatArray:
+        """Covariance of cells, given the variance of each part of the kernel, [A, B]."""
         if len(one_A) * len(other_A) <= _AT_ONCE**2:
-            return np.tensordot(variances.part_P, self._likeness(one_A, other_A), 1)
+            return np.tensordot(part_P, self._likeness(one_A, other_A), 1)
         pieces = np.array_split(other_A, -(-len(one_A) * len(other_A) // _AT_ONCE**2))
-        return np.hstack([np.tensordot(variances.part_P, self._likeness(one_A, piece), 1) for piece in pieces])
+        return np.hstack([np.tensordot(part_P, self._likeness(one_A, piece), 1) for piece in pieces])
 
     def cell_of(self, values_CT: FloatArray) -> FloatArray:
-        """The members' values as a vector over cells, [A]."""
-        return np.asarray(values_CT[self.members_CT])
+        """The members' values as a vector over cells, [..., A]."""
+        return np.asarray(values_CT[..., self.members_CT])
 
     def table_of(self, values_A: FloatArray) -> FloatArray:
-        """The inverse, [C, T]; NaN off the members."""
-        values_CT = np.full(self.members_CT.shape, np.nan)
-        values_CT[self.members_CT] = values_A
+        """The inverse, [..., C, T]; NaN off the members."""
+        values_CT = np.full((*values_A.shape[:-1], *self.members_CT.shape), np.nan)
+        values_CT[..., self.members_CT] = values_A
         return values_CT
 
-    def fit(self, seen: Observations, noise: float | None = None, start: Variances | None = None) -> Variances:
+    def fit(self, losses_RA: FloatArray, *, exact: bool, start: Variances | None = None) -> Variances:
         """Variances of largest posterior density.
 
         Args:
-            seen: At least two cells.
-            noise: Variance of one training where it is known (0: a measured cell is the truth); None to learn it.
+            losses_RA: Losses of every seed and cell, NaN where there is none; at least two cells.
+            exact: Whether a measured cell is the truth, so that there is no luck.
             start: Where to begin to look.
         """
-        from scipy.linalg import cho_factor, cho_solve  # 0.2 s that the import of this module need not cost
-        from scipy.optimize import minimize
+        likelihood, scale = self._likelihood(losses_RA, exact=exact)
+        first_Q = None if start is None else np.append(start.part_P, [] if exact else start.luck_L) / scale
+        return _variances(likelihood.most_probable(first_Q) * scale)
 
-        which = np.unique(np.linspace(0, len(seen.cell_N) - 1, min(_MOST_FITTED, len(seen.cell_N))).round().astype(int))
-        cell_N, count_N = seen.cell_N[which], seen.count_N[which]
-        parts_PNN = self._likeness(cell_N, cell_N)
-        centred_N = seen.mean_N[which] - seen.mean_N.mean()
+    def _likelihood(self, losses_RA: FloatArray, *, exact: bool) -> tuple[Likelihood, float]:
+        """Of the variances relative to that of the measured losses, and that variance."""
+        seen_A = np.flatnonzero(~np.isnan(losses_RA).all(axis=0))
+        trainings = int((~np.isnan(losses_RA)).sum())
+        fitted = max(2, len(seen_A) * _MOST_FITTED // max(trainings, _MOST_FITTED))
+        which_A = seen_A[np.unique(np.linspace(0, len(seen_A) - 1, fitted).round().astype(int))]
+        some_RA = np.full_like(losses_RA, np.nan)
+        some_RA[:, which_A] = losses_RA[:, which_A]
+        seen = Observations.of(some_RA, exact=True) if exact else Observations.singly(some_RA)
+        centred_N = seen.value_N - seen.value_N.mean()
         scale = max(float(centred_N.var()), 1e-300)
-        value_N = centred_N / np.sqrt(scale)
-        given = None if noise is None else noise / scale
-        prior_Q = np.log(np.append(PRIOR_VARIANCE_P, [] if given is not None else [_NOISE]))
-        eye_NN = np.diag(1.0 / count_N)
-
-        def loss(log_Q: FloatArray) -> tuple[float, FloatArray]:
-            variance_Q = np.exp(log_Q)
-            extra = given if given is not None else variance_Q[-1]
-            cover_NN = np.tensordot(variance_Q[: len(PRIOR_VARIANCE_P)], parts_PNN, 1) + extra * eye_NN
-            cover_NN[np.diag_indices_from(cover_NN)] += _JITTER
-            lower = cho_factor(cover_NN, lower=True)
-            weight_N = cho_solve(lower, value_N)
-            inverse_NN = cho_solve(lower, np.eye(len(value_N)))
-            inner_NN = inverse_NN - np.outer(weight_N, weight_N)
-            slopes = list(np.einsum("pnm,nm->p", parts_PNN, inner_NN))
-            if given is None:
-                slopes.append(float((inner_NN * eye_NN).sum()))
-            value = 0.5 * value_N @ weight_N + np.log(np.diag(lower[0])).sum()
-            away_Q = (log_Q - prior_Q) / _PRIOR_SPREAD
-            return (
-                float(value + 0.5 * away_Q @ away_Q),
-                0.5 * np.array(slopes) * variance_Q + away_Q / _PRIOR_SPREAD,
-            )
-
-        first_Q = prior_Q
-        if start is not None:
-            known = start.part_P if given is not None else np.append(start.part_P, start.noise)
-            first_Q = np.clip(np.log(np.maximum(known / scale, 1e-12)), prior_Q - 8, prior_Q + 8)
-        bounds = list(zip(prior_Q - 8, prior_Q + 8, strict=True))
-        found = minimize(loss, first_Q, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 30})
-        variance_Q = np.exp(found.x) * scale
-        return Variances(variance_Q[: len(PRIOR_VARIANCE_P)], float(noise if noise is not None else variance_Q[-1]))
+        parts_QNN, prior_Q = self._likeness(seen.cell_N, seen.cell_N), PRIOR_VARIANCE_P
+        if not exact:
+            parts_QNN = np.concatenate([parts_QNN, parts_QNN[LUCK_L] * seen.shared_NN])
+            prior_Q = np.append(prior_Q, PRIOR_LUCK_L)
+        spread_Q = np.append(np.full(len(PRIOR_VARIANCE_P), _PRIOR_SPREAD), [] if exact else _LUCK_SPREAD_L)
+        return Likelihood(parts_QNN, centred_N / np.sqrt(scale), prior_Q, spread_Q), scale
 
     def condition(self, seen: Observations, variances: Variances) -> Posterior:
         """What the observations say of every cell, given the variances."""
         from scipy.linalg import solve_triangular  # 0.2 s that the import of this module need not cost
 
-        cover_NN = self.covariance(variances, seen.cell_N, seen.cell_N)
-        jitter = _JITTER * float(variances.part_P.sum() + variances.noise)
-        cover_NN[np.diag_indices_from(cover_NN)] += variances.noise / seen.count_N + jitter
+        cover_NN = self.covariance(variances.part_P, seen.cell_N, seen.cell_N)
+        if seen.seeds_RN is not None:
+            cover_NN += self.covariance(_luck_P(variances), seen.cell_N, seen.cell_N) * seen.shared_NN
+        cover_NN[np.diag_indices_from(cover_NN)] += _JITTER * float(variances.part_P.sum() + variances.luck_L.sum())
         lower = np.asarray(np.linalg.cholesky(cover_NN), float)
-        ones_N, value_N = solve_triangular(lower, np.stack([np.ones(len(lower)), seen.mean_N], axis=1), lower=True).T
+        ones_N, value_N = solve_triangular(lower, np.stack([np.ones(len(lower)), seen.value_N], axis=1), lower=True).T
         centre = float(ones_N @ value_N / (ones_N @ ones_N))  # the level, by generalised least squares
         white_N = value_N - centre * ones_N
         prior_A = variances.part_P @ self_likeness(self.cells)
         half_NA = solve_triangular(
-            lower, self.covariance(variances, seen.cell_N, np.arange(len(self.cells))), lower=True
+            lower, self.covariance(variances.part_P, seen.cell_N, np.arange(len(self.cells))), lower=True
         )
         variance_A = np.maximum(prior_A - (half_NA**2).sum(axis=0), 0.0)
         return Posterior(self, centre + half_NA.T @ white_N, variance_A, variances, half_NA)
+
+
+def _variances(part_Q: FloatArray) -> Variances:
+    n_parts = len(PRIOR_VARIANCE_P)
+    return Variances(part_Q[:n_parts], part_Q[n_parts:] if len(part_Q) > n_parts else np.zeros(len(LUCK_L)))
+
+
+def _luck_P(variances: Variances) -> FloatArray:
+    luck_P = np.zeros(len(PRIOR_VARIANCE_P))
+    luck_P[LUCK_L] = variances.luck_L
+    return luck_P
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +216,12 @@ class Posterior:
         """Standard deviations, [C, T]; NaN off the members."""
         return self.model.table_of(np.sqrt(self.variance_A))
 
-    @property
-    def noise(self) -> float:
-        """Standard deviation of one training about its cell's true mean."""
-        return float(np.sqrt(self.variances.noise))
+    @cached_property
+    def noise_CT(self) -> FloatArray:
+        """Standard deviation of one training but for what its seed does to all of a task alike; NaN off the members."""
+        luck_P = _luck_P(self.variances)
+        luck_P[0] = 0.0
+        return self.model.table_of(np.sqrt(luck_P @ self_likeness(self.model.cells)))
 
     def draws(self, count: int, rng: np.random.Generator) -> FloatArray:
         """Tables that may be true, [D, C, T]: joint draws of all cells.
@@ -207,17 +229,32 @@ class Posterior:
         Raises:
             InputError: more cells than can be drawn together.
         """
+        every_A = self._every_cell()
+        cover_AA = self.model.covariance(self.variances.part_P, every_A, every_A) - self.half_NA.T @ self.half_NA
+        return self.model.table_of(self.mean_A + _normal_draws(cover_AA, count, rng))
+
+    def luck_draws(self, count: int, rng: np.random.Generator) -> FloatArray:
+        """What one seed may do to every cell, [D, C, T].
+
+        Raises:
+            InputError: more cells than can be drawn together.
+        """
+        every_A = self._every_cell()
+        cover_AA = self.model.covariance(_luck_P(self.variances), every_A, every_A)
+        return self.model.table_of(_normal_draws(cover_AA, count, rng))
+
+    def _every_cell(self) -> IntArray:
         n_cells = len(self.mean_A)
         if n_cells > _MOST_DRAWN:
             raise InputError(
                 f"{n_cells:,} cells (group, task) cannot be drawn together",
                 fix=f"Draw for fewer candidates, of at most {_MOST_DRAWN:,} members in all",
             )
-        every_A = np.arange(n_cells)
-        cover_AA = self.model.covariance(self.variances, every_A, every_A) - self.half_NA.T @ self.half_NA
-        value_A, vector_AA = np.linalg.eigh(cover_AA)
-        root_AA = vector_AA * np.sqrt(np.maximum(value_A, 0.0))
-        drawn_DA = self.mean_A + rng.standard_normal((count, n_cells)) @ root_AA.T
-        drawn_DCT = np.full((count, *self.model.members_CT.shape), np.nan)
-        drawn_DCT[:, self.model.members_CT] = drawn_DA
-        return drawn_DCT
+        return np.arange(n_cells)
+
+
+def _normal_draws(cover_AA: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Draws of mean 0 with a covariance that rounding may have made slightly indefinite, [D, A]."""
+    value_A, vector_AA = np.linalg.eigh(cover_AA)
+    root_AA = vector_AA * np.sqrt(np.maximum(value_A, 0.0))
+    return np.asarray(rng.standard_normal((count, len(cover_AA))) @ root_AA.T)

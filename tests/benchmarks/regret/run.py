@@ -88,8 +88,7 @@ def _trial(case: Case, seeds: int, share: float, rng: np.random.Generator) -> Tr
     goals = Goals(candidates, (limit,))
     believed = Belief(candidates.members_CT).of(measured, exact=False)
     choice, argmin = goals.best(believed.mean_CT, limit, trained_C), goals.best(measured.mean_CT, limit, trained_C)
-    drawn_DCT = believed.draws(_DRAWS, rng)
-    drawn_DCT += believed.noise_CT * rng.standard_normal(drawn_DCT.shape) / np.sqrt(len(rest_R))
+    drawn_DCT = believed.draws(_DRAWS, rng, seeds=len(rest_R))
     stated_D = np.array([_regret(goals, choice, drawn_CT) for drawn_CT in drawn_DCT])
     tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(stated_D, [tail, 1 - tail]).tolist()
@@ -161,9 +160,9 @@ def markdown(data: dict[str, Any]) -> str:
         f"{data['tables']} complete tables of retrained networks (`results/lattices`), {data['repeats']} searches of",
         "each and regime on six of their tasks at random. Stated: from the seeds seen. Realised: on the mean of",
         "the other seeds, which is noisy too; the stated interval has that noise added. The model's form (logarithms,",
-        "what seeds do to all networks alike taken out) was settled while looking at these tables; its variances are",
-        "fitted anew in every search. Percent of a single-task loss, mean over tasks; argmin: the best on measured",
-        "means; random: a random partition into as many networks.",
+        "luck that a seed brings to networks that are alike) and its prior were settled while looking at these",
+        "tables; its variances are fitted anew in every search. Percent of a single-task loss, mean over tasks;",
+        "argmin: the best on measured means; random: a random partition into as many networks.",
         "",
         "| seeds | groups | 90 % covers (± SE, tables) | stated | realised | argmin | random | test | test argmin |",
         "| --- |" + " --- |" * 8,

@@ -59,8 +59,18 @@ def test_gains_may_be_negative() -> None:
     table = table_of(seeds=1, noise=0.0)
     gains = replace(table, losses_RCT=table.losses_RCT - 1.0)
     found = believed(gains, exact=True)
-    assert not found.logarithmic
+    assert not found.scale.logarithmic
     assert found.mean_CT == pytest.approx(gains.mean_CT, abs=1e-3, nan_ok=True)
+
+
+def test_tables_of_further_seeds_spread_more_than_the_truth() -> None:
+    found = believed(table_of(seeds=4, noise=0.05))
+    truth, one, many = (
+        float(np.nanmean(found.draws(400, np.random.default_rng(0), seeds=seeds).std(axis=0)))
+        for seeds in (None, 1, 100)
+    )
+    assert one > 1.5 * truth
+    assert many == pytest.approx(truth, rel=0.1)
 
 
 def test_draws_of_losses_are_positive() -> None:
