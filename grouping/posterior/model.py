@@ -26,7 +26,7 @@ _PRIOR_SPREAD = 3.0
 _LUCK_SPREAD_L = np.array([3.0, 1.0, 1.0, 1.0, 1.0])
 """That of luck is known better: with one seed nothing else tells it from what is true. What a seed does to all
 candidates of a task alike may be anything; it cancels in every comparison."""
-_MOST_FITTED = 500
+_MOST_FITTED = 300
 """Observations that variances are fitted to; of more, those of cells at even distances."""
 _JITTER = 1e-8
 _REMEMBERED = 1_500
