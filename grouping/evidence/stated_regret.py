@@ -118,8 +118,8 @@ def stated_regret(
     """Regret of a grouping against the best of all rivals in tables that may be true.
 
     On complete tables of retrained networks (``tests/benchmarks/regret``) the realised regret lies within the 90 %
-    interval in 88 to 93 % of cases where every rival was trained with two or three seeds, in 82 % where 40 % of them
-    were, and in 74 % with one seed, where the noise of a training is a guess: there the interval is too short.
+    interval in 92 to 93 % of cases where every rival was trained with two or three seeds, and in 83 to 87 % where 40 %
+    of them were, with one seed or more: what was never trained is then believed to promise a little too much.
 
     Args:
         belief: Of the whole table; the rivals include every chosen candidate.

@@ -97,11 +97,7 @@ def adaptive_search(
         plan.candidates,
         (plan.spec.budget.inference,),
         plan.charged_C,
-        {
-            "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
-            "max_networks": plan.spec.budget.max_networks,
-            "auxiliary": plan.auxiliary,
-        },
+        plan.rules,
     )
     belief = Belief(plan.candidates.members_CT[_modelled(plan)])
     left = plan.adaptive_trainings

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -105,6 +106,18 @@ class Plan:
         """Weights of the objective, [T]: they sum to 1 over the served tasks, auxiliary tasks weigh nothing."""
         weights_T = np.array([task.weight if task.role == "main" else 0.0 for task in self.tasks])
         return np.asarray(weights_T / weights_T.sum())
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """What ``solve`` is told beside losses, costs and the budget.
+
+        Weights sum to 1 over the served tasks; what auxiliary tasks would weigh does not matter.
+        """
+        return {
+            "weights_T": [float(weight) or 1.0 for weight in self.weights_T],
+            "max_networks": self.spec.budget.max_networks,
+            "auxiliary": self.auxiliary,
+        }
 
     @property
     def search_seeds(self) -> tuple[int, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from grouping.acquisition import Goals
@@ -39,7 +37,7 @@ def choice_regret(plan: Plan, measured: LossTable, solution: Solution, split: in
     belief = TableBelief(measured, _rivals(plan, measured, rng))
     if not belief.drawn_C[solution.chosen].all():
         return None
-    found = stated_regret(belief, solution, *_question(plan), rng, rules=_rules(plan), draws=plan.spec.evidence.draws)
+    found = stated_regret(belief, solution, *_question(plan), rng, rules=plan.rules, draws=plan.spec.evidence.draws)
     rivals = int(belief.drawn_C.sum())
     return Regret(found.expected, found.low, found.high, found.best, found.draws, rivals, found.untrained)
 
@@ -62,28 +60,20 @@ def outlook(
     if not trained_C.any():
         return None
     charged_C, budget = _question(plan)
-    goals = Goals(plan.candidates, (budget,), charged_C, _rules(plan))
+    goals = Goals(plan.candidates, (budget,), charged_C, plan.rules)
     best = goals.best(np.where(trained_C[:, None], belief.mean_CT(), np.nan), budget)
     if best is None:
         return None
     allowed = plan.spec.budget.training
     worthwhile = 0.0 if allowed is None else allowed.worthwhile
     found = stated_regret(
-        belief, best, charged_C, budget, rng, rules=_rules(plan), draws=_OUTLOOK_DRAWS, worthwhile=worthwhile
+        belief, best, charged_C, budget, rng, rules=plan.rules, draws=_OUTLOOK_DRAWS, worthwhile=worthwhile
     )
     return Outlook(found.expected, found.low, found.high, found.chance, worthwhile, left)
 
 
 def _question(plan: Plan) -> tuple[FloatArray, float]:
     return plan.charged_C, plan.spec.budget.inference
-
-
-def _rules(plan: Plan) -> dict[str, Any]:
-    return {
-        "weights_T": [float(weight) or 1.0 for weight in plan.weights_T],
-        "max_networks": plan.spec.budget.max_networks,
-        "auxiliary": plan.auxiliary,
-    }
 
 
 def _rivals(plan: Plan, measured: LossTable, rng: np.random.Generator) -> BoolArray:

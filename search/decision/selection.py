@@ -162,11 +162,9 @@ def choose(
         losses_CT[usable],
         plan.charged_C[usable],
         budget=plan.spec.budget.inference,
-        weights_T=_weights(plan),
-        max_networks=plan.spec.budget.max_networks,
-        auxiliary=plan.auxiliary,
         top=top,
         members_CT=plan.candidates.members_CT[usable],
+        **plan.rules,
     )
     return _in_plan(solution, usable)
 
@@ -191,10 +189,8 @@ def frontier(
     points = solve_frontier(
         losses_CT[usable],
         plan.charged_C[usable],
-        weights_T=_weights(plan),
-        max_networks=plan.spec.budget.max_networks,
-        auxiliary=plan.auxiliary,
         members_CT=plan.candidates.members_CT[usable],
+        **plan.rules,
     )
     return tuple(_in_plan(point, usable) for point in points)
 
@@ -203,11 +199,6 @@ def _usable(plan: Plan, losses_CT: FloatArray, barred: Collection[int]) -> IntAr
     """Candidates that may be served and have a number."""
     allowed_C = plan.choosable_C & ~np.isin(np.arange(len(plan.candidates)), list(barred))
     return np.flatnonzero(allowed_C & ~np.isnan(losses_CT).all(axis=1))
-
-
-def _weights(plan: Plan) -> list[float]:
-    """Weights that sum to 1 over the served tasks; what auxiliary tasks would weigh does not matter."""
-    return [float(weight) or 1.0 for weight in plan.weights_T]
 
 
 def _in_plan(solution: Solution, usable: IntArray) -> Solution:
