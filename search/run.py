@@ -296,7 +296,7 @@ def _cost_of(plan: Plan, classes_T: Sequence[int], n_inputs: int, latency: Laten
     outputs: Mapping[str, int] = {task.name: classes for task, classes in zip(plan.tasks, classes_T, strict=True)}
     unit, standard = plan.spec.budget.unit, plan.spec.network.shape(n_inputs)
 
-    def cost_of(tasks: Sequence[str], capacity: float) -> float:
+    def cost_of(tasks: Sequence[str], capacity: float, sharing: str) -> float:
         widths = scaled_widths(standard, capacity)
         heads = tuple(sorted(outputs[task] for task in tasks))
         if unit == "snt":

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from grouping.candidates import FloatArray, IntArray
 from grouping.tasks import SEPARATOR
 
 __all__ = [
+    "HARD",
     "Course",
+    "Identity",
     "NetworkState",
     "Phase",
     "TestScores",
@@ -31,6 +33,12 @@ __all__ = [
     "TrialResult",
     "stream_seed",
 ]
+
+HARD = "hard"
+"""Hard parameter sharing: one trunk for all tasks of a network."""
+
+Identity: TypeAlias = tuple[tuple[str, ...], float, str]
+"""What tells a network from others: its tasks, its capacity, and what they share."""
 
 Phase = Literal["search", "confirm", "measure", "probe", "gradients", "linearise"]
 
@@ -62,6 +70,7 @@ class Trial:
         split: Which repetition of the data split; 0 unless repeated splits were asked for.
         reference: Validation loss of each task's single-task network, in ``tasks`` order; decides the kept epoch of a
             ``confirm`` trial. Empty for ``search`` trials, whose kept epoch is read off the curves.
+        sharing: What its tasks share: ``hard`` is one trunk, the others are in ``search.networks.sharing``.
     """
 
     tasks: tuple[str, ...]
@@ -72,11 +81,18 @@ class Trial:
     fraction: float = 1.0
     split: int = 0
     reference: tuple[float, ...] = ()
+    sharing: str = HARD
+
+    @property
+    def identity(self) -> Identity:
+        """Which network this is a training of."""
+        return self.tasks, self.capacity, self.sharing
 
     @property
     def network(self) -> str:
-        """Task names joined by ``+``."""
-        return SEPARATOR.join(self.tasks)
+        """Task names joined by ``+``; what they share, if that is not one trunk."""
+        joined = SEPARATOR.join(self.tasks)
+        return joined if self.sharing == HARD else f"{joined} ({self.sharing})"
 
     def key(self, context: str) -> str:
         """Identity of the trial: 32 hexadecimal digits, equal exactly if data, settings and trial are equal.
@@ -84,7 +100,10 @@ class Trial:
         Args:
             context: Fingerprint of everything else the result depends on (data, network and training settings).
         """
-        text = json.dumps([context, asdict(self)], sort_keys=True, separators=(",", ":"))
+        values = asdict(self)
+        if self.sharing == HARD:
+            del values["sharing"]  # as it was before there were others: what is stored keeps its key
+        text = json.dumps([context, values], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -155,10 +174,10 @@ class Course:
                 raise ValueError(f"the state of {before} is no start for {self.trial}")
 
     @property
-    def kind(self) -> tuple[float, float, int, float]:
-        """What trials of one pack have in common: capacity, fraction, split, and the fraction that they start from."""
-        trial = self.trial
-        return trial.capacity, trial.fraction, trial.split, self.start.trial.fraction if self.start else 0.0
+    def kind(self) -> tuple[str, float, float, int, float]:
+        """What trials of one pack have in common: sharing, capacity, fraction, split, and where they start from."""
+        trial, begun = self.trial, self.start.trial.fraction if self.start else 0.0
+        return trial.sharing, trial.capacity, trial.fraction, trial.split, begun
 
 
 @dataclass(frozen=True, eq=False)

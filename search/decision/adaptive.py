@@ -16,7 +16,7 @@ import numpy as np
 
 from grouping.acquisition import Goals, Situation
 from grouping.acquisition.expected_improvement import improvement_C, most_promising
-from grouping.candidates import BoolArray, FloatArray
+from grouping.candidates import FloatArray
 from grouping.posterior import Belief, Believed
 from grouping.recommendation import Outlook
 from search.decision.measurement import Measurement
@@ -99,7 +99,7 @@ def adaptive_search(
         plan.charged_C,
         plan.rules,
     )
-    belief = Belief(plan.candidates.members_CT[_modelled(plan)])
+    belief = Belief(plan.candidates.members_CT[plan.plain_C])
     left = plan.adaptive_trainings
     while left > 0:
         situation = _situation(plan, goals, results, measurement.failures, split)
@@ -119,11 +119,6 @@ def adaptive_search(
     return results, tuple(rounds), None
 
 
-def _modelled(plan: Plan) -> BoolArray:
-    """Candidates whose losses are modelled together: those of the plain capacity."""
-    return np.asarray(plan.capacity_C == plan.plain_capacity)
-
-
 def _situation(
     plan: Plan, goals: Goals, results: Mapping[Trial, TrialResult], failures: Mapping[Trial, str], split: int
 ) -> Situation:
@@ -131,7 +126,7 @@ def _situation(
     reference_T = reference_losses(plan, curves, failures)
     measured = finished(curves, reference_T).scaled(reference_T)
     usable_CT = np.where(plan.choosable_C[:, None], measured.losses_RCT, np.nan)
-    failed = {(trial.tasks, trial.capacity) for trial in failures if trial.split == split}
+    failed = {trial.identity for trial in failures if trial.split == split}
     open_C = plan.explored_C & (measured.replicates_CT.max(axis=1) < len(plan.search_seeds))
     for c in np.flatnonzero(open_C).tolist() if failed else ():
         open_C[c] = plan.key(c) not in failed
@@ -159,7 +154,7 @@ def _proposals(
 
 def _believed(plan: Plan, situation: Situation, belief: Belief) -> Believed:
     """The belief over all candidates; those of other capacities are what they were measured to be."""
-    modelled_C, measured = _modelled(plan), situation.measured
+    modelled_C, measured = plan.plain_C, situation.measured
     believed = belief.of(measured.select(modelled_C), exact=False)
     mean_CT, sd_CT, noise_CT = (full.copy() for full in (measured.mean_CT, *np.zeros((2, *measured.mean_CT.shape))))
     mean_CT[modelled_C], sd_CT[modelled_C] = believed.mean_CT, np.nan_to_num(believed.sd_CT)

@@ -42,7 +42,7 @@ from search.decision.contenders import Contender, CostOf, random_count
 from search.decision.decide import Decision
 from search.decision.halving import survivors_CT
 from search.decision.selection import early, frontier
-from search.trials import stream_seed
+from search.trials import HARD, stream_seed
 
 __all__ = [
     "Comparison",
@@ -141,7 +141,7 @@ def halving_record(decision: Decision) -> Halving | None:
     stays_CT = survivors_CT(plan, decision.rungs) & ~np.isnan(final_CT)
     below = np.zeros((len(reprieved), 2), dtype=bool)  # a survivor, every survivor
     for row, c in enumerate(reprieved):
-        rivals_C = plan.capacity_C == plan.capacity_C[c]
+        rivals_C = plan.hard_C & (plan.capacity_C == plan.capacity_C[c])
         for t in np.flatnonzero(plan.candidates.members_CT[c] & ~np.isnan(final_CT[c])):
             losses_N = final_CT[rivals_C & stays_CT[:, t], t]
             if len(losses_N):
@@ -294,8 +294,8 @@ def _members(contender: Contender, cost_of: CostOf) -> tuple[Network, ...]:
     return tuple(
         Network(
             network=member.name,
-            cost=member.copies * cost_of(member.tasks, member.capacity),
-            candidate="",
+            cost=member.copies * cost_of(member.tasks, member.capacity, member.sharing),
+            candidate="" if member.sharing == HARD else member.sharing,
             tasks=member.tasks,
             serves=tuple(task for task, served_by in contender.routing.items() if served_by == m),
         )

@@ -49,6 +49,7 @@ def confirmation_trials(
             copies=member.copies,
             split=split,
             reference=tuple(reference[task] for task in member.tasks),
+            sharing=member.sharing,
         )
         for member in contender.members
     )

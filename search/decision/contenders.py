@@ -16,22 +16,25 @@ from grouping.solver.baselines import clustering, partition_count, random_groupi
 from grouping.solver.solution import Solution
 from grouping.tasks import SEPARATOR
 from search.decision.plan import STANDARD, Plan
+from search.trials import HARD
 
 __all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders", "random_count"]
 
 
 @dataclass(frozen=True)
 class Member:
-    """One network of a contender: who is trained in it, how large, how many copies are averaged."""
+    """One network of a contender: who is trained in it, how large, how many copies are averaged, what tasks share."""
 
     tasks: tuple[str, ...]
     capacity: float
     copies: int = 1
+    sharing: str = HARD
 
     @property
     def name(self) -> str:
-        """Task names joined by ``+``; copies are marked."""
+        """Task names joined by ``+``; copies and sharing of another kind than one trunk are marked."""
         joined = SEPARATOR.join(self.tasks)
+        joined = joined if self.sharing == HARD else f"{joined} ({self.sharing})"
         return joined if self.copies == 1 else f"{self.copies} x {joined}"
 
 
@@ -68,13 +71,15 @@ class Contender:
 
 _STEPS = 100
 
-CostOf = Callable[[Sequence[str], float], float]
-"""Tasks of a network and its capacity -> cost in the budget's unit."""
+CostOf = Callable[[Sequence[str], float, str], float]
+"""Tasks of a network, its capacity and what they share -> cost in the budget's unit."""
 
 
 def from_solution(plan: Plan, solution: Solution, name: str, label: str) -> Contender:
     """The networks a solver chose, with the routing of the selection losses."""
-    members = tuple(Member(plan.group(int(c)), float(plan.capacity_C[c])) for c in solution.chosen)
+    members = tuple(
+        Member(plan.group(c), float(plan.capacity_C[c]), sharing=plan.sharing_C[c]) for c in solution.chosen.tolist()
+    )
     routing = {plan.tasks[t].name: int(solution.serves_T[t]) for t in plan.main}
     return Contender(name, label, members, routing, solution.cost)
 
@@ -88,7 +93,7 @@ def from_groups(
     routing = {task: next(m for m, member in enumerate(members) if task in member.tasks) for task in main}
     used = sorted(set(routing.values()))
     kept = tuple(members[m] for m in used)
-    cost = sum(cost_of(member.tasks, capacity) for member in kept)
+    cost = sum(cost_of(member.tasks, capacity, HARD) for member in kept)
     allowed = plan.spec.budget.max_networks
     fits_cost = cost <= plan.spec.budget.inference * (1 + 1e-9)
     fits_count = allowed is None or len(kept) <= allowed
@@ -122,7 +127,7 @@ def alternatives(
         from_groups(plan, [everything], "all-in-one", "one standard network for all tasks", cost_of, STANDARD),
     ]
     missing: list[str] = []
-    whole = cost_of(everything, STANDARD)
+    whole = cost_of(everything, STANDARD, HARD)
     optional: list[tuple[str, str, list[tuple[str, ...]]]] = []
     if abs(limit / whole - 1) > 1e-9 and len(main) > 1:
         optional.append(("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything]))
@@ -143,7 +148,7 @@ def alternatives(
                 f"the average of {copies} all-in-one networks with other seeds",
                 (Member(everything, capacity, copies),),
                 dict.fromkeys(main, 0),
-                copies * cost_of(everything, capacity),
+                copies * cost_of(everything, capacity, HARD),
             )
         )
     if 1 < plan.networks < len(main):
@@ -167,11 +172,11 @@ def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> 
     Raises:
         InputError: nothing above half of that share can be built.
     """
-    share = limit / sum(cost_of(group, STANDARD) for group in groups)
+    share = limit / sum(cost_of(group, STANDARD, HARD) for group in groups)
     for step in range(_STEPS):
         capacity = share * (1 - step / (2 * _STEPS))
         try:
-            if sum(cost_of(group, capacity) for group in groups) <= limit * (1 + 1e-9):
+            if sum(cost_of(group, capacity, HARD) for group in groups) <= limit * (1 + 1e-9):
                 return capacity
         except InputError:
             continue  # no whole width comes near this capacity
@@ -180,7 +185,7 @@ def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> 
 
 def _at_least(groups: Sequence[Sequence[str]], plain: float, cost: float, cost_of: CostOf) -> float:
     """The plain capacity, or a larger one at which networks of these groups cost as much as the choice does."""
-    if sum(cost_of(group, plain) for group in groups) >= cost * (1 - 1e-9):
+    if sum(cost_of(group, plain, HARD) for group in groups) >= cost * (1 - 1e-9):
         return plain
     try:
         return max(plain, _filling(groups, cost, cost_of))

@@ -270,7 +270,7 @@ def _best_of_random(
             training = trial.tasks, trial.seed
             trained[training] = max(trial.fraction, trained.get(training, 0.0))
     count = int(sum(trained.values()) / plan.spec.training.seeds + 1e-9)
-    plain_C = plan.choosable_C & (plan.capacity_C == plan.plain_capacity) & (sizes_C > 1) & (sizes_C < everything)
+    plain_C = plan.choosable_C & plan.plain_C & (sizes_C > 1) & (sizes_C < everything)
     pool = np.flatnonzero(plain_C)
     rng = np.random.default_rng(stream_seed(plan.spec.training.seed, "best-of-random", split))
     drawn = [int(c) for c in rng.choice(pool, size=min(count, len(pool)), replace=False)]

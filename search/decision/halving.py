@@ -17,7 +17,7 @@ from search.decision.measurement import Measurement
 from search.decision.plan import Plan
 from search.decision.selection import curves_of, reference_losses
 from search.training.experiment import Experiment
-from search.trials import Trial, TrialResult
+from search.trials import Identity, Trial, TrialResult
 
 __all__ = [
     "EARLY",
@@ -90,7 +90,7 @@ def search(plan: Plan, experiment: Experiment, measurement: Measurement, split: 
         if fraction < 1:
             rungs.append(_compare(plan, results, measurement.failures, fraction, halving.keep, dropped_by(rungs)))
             out = {plan.key(c) for c in rungs[-1].dropped}
-            going = tuple(t for t in going if t not in lost and (t.tasks, t.capacity) not in out)
+            going = tuple(t for t in going if t not in lost and t.identity not in out)
     return Searched(results, tuple(rungs))
 
 
@@ -117,11 +117,11 @@ def saved(plan: Plan, searched: Collection[Trial]) -> float:
     """Share of the search's network-epochs that was not trained, audits and checks of dropped candidates included."""
     if plan.spec.candidates.halving is None:
         return 0.0
-    reached: dict[tuple[tuple[str, ...], float, int], float] = {}
+    reached: dict[tuple[Identity, int], float] = {}
     trained = {plan.key(c) for c in np.flatnonzero(plan.trained_C).tolist()}
     for trial in searched:
-        if (trial.tasks, trial.capacity) in trained:
-            key = trial.tasks, trial.capacity, trial.seed
+        if trial.identity in trained:
+            key = trial.identity, trial.seed
             reached[key] = max(trial.fraction, reached.get(key, 0.0))
     return 1 - sum(reached.values()) / len(reached)
 

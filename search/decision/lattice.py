@@ -71,7 +71,7 @@ def losses_frame(lattice: Lattice, results: Mapping[Trial, TrialResult], failure
     reference_T = reference_losses(lattice.plan, validation, failures)
     kept_RC = validation.kept_step_RC(reference_T)
     per_epoch = validation.steps_S[-1] / lattice.plan.spec.training.epochs
-    seconds = {(trial.tasks, trial.capacity, trial.seed): result.seconds for trial, result in results.items()}
+    seconds = {(trial.identity, trial.seed): result.seconds for trial, result in results.items()}
     frames = []
     for part, curves in zip(_PARTS, (validation, test), strict=True):
         frame, place_RCT = _cells(lattice, curves.curves_RCTS[..., -1])
@@ -80,8 +80,7 @@ def losses_frame(lattice: Lattice, results: Mapping[Trial, TrialResult], failure
         frame["loss"] = curves.curves_RCTS[(*place_RCT, kept)]
         frame["epoch"] = curves.steps_S[kept] / per_epoch
         frame["seconds"] = [
-            seconds[(*lattice.plan.key(int(c)), lattice.plan.search_seeds[r])]
-            for r, c in zip(*place_RCT[:2], strict=True)
+            seconds[lattice.plan.key(int(c)), lattice.plan.search_seeds[r]] for r, c in zip(*place_RCT[:2], strict=True)
         ]
         frames.append(frame)
     return _with_factors(lattice, frames)

@@ -18,7 +18,7 @@ from grouping.estimators.halving import fewest_survivors
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.spec import Spec
-from search.trials import Phase, Trial
+from search.trials import HARD, Identity, Phase, Trial
 
 __all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan"]
 
@@ -91,6 +91,21 @@ class Plan:
         """Nominal capacity of each candidate in SNT."""
         return self.candidates.cost_C
 
+    @cached_property
+    def sharing_C(self) -> tuple[str, ...]:
+        """What the tasks of each candidate share."""
+        return tuple(label or HARD for label in self.candidates.label_C)
+
+    @cached_property
+    def hard_C(self) -> BoolArray:
+        """Candidates that share one trunk: the others are compared with them, group by group."""
+        return np.array([sharing == HARD for sharing in self.sharing_C])
+
+    @cached_property
+    def plain_C(self) -> BoolArray:
+        """Candidates that share one trunk of the plain capacity."""
+        return np.asarray(self.hard_C & (self.capacity_C == self.plain_capacity))
+
     @property
     def main(self) -> tuple[int, ...]:
         """Indices of the tasks that are served."""
@@ -148,13 +163,13 @@ class Plan:
 
     @property
     def shared_C(self) -> BoolArray:
-        """Candidates of two or more tasks that the search trains: halving compares them."""
-        return np.asarray(self.trained_C & (self.candidates.size_C >= 2))
+        """Candidates of two or more tasks with one trunk that the search trains: halving compares them."""
+        return np.asarray(self.trained_C & self.hard_C & (self.candidates.size_C >= 2))
 
     @property
     def explored_C(self) -> BoolArray:
         """Candidates that an adaptive search may train: groups of the plain capacity that may be served."""
-        groups_C = (self.candidates.size_C >= 2) & (self.capacity_C == self.plain_capacity) & self.choosable_C
+        groups_C = (self.candidates.size_C >= 2) & self.plain_C & self.choosable_C
         return np.asarray(groups_C & ~self.trained_C & (self.spec.affinity.estimator == "adaptive"))
 
     @property
@@ -190,7 +205,7 @@ class Plan:
 
     def _held(self, capacity: float) -> int:
         """How many networks of a capacity the budget holds while each served task has one head in one of them."""
-        limit, at_C = self.spec.budget.inference, self.capacity_C == capacity
+        limit, at_C = self.spec.budget.inference, self.hard_C & (self.capacity_C == capacity)
         if not at_C.any():
             return 0
         charged, sizes = self.charged_C[at_C], self.candidates.size_C[at_C]
@@ -202,16 +217,16 @@ class Plan:
         return int((limit - len(self.main) * head) / trunk + 1e-9)
 
     def _cheapest(self, capacity: float) -> float:
-        charged_C = self.charged_C[self.capacity_C == capacity]
+        charged_C = self.charged_C[self.hard_C & (self.capacity_C == capacity)]
         return float(charged_C.min()) if len(charged_C) else float(self.charged_C.min())
 
     def group(self, candidate: int) -> tuple[str, ...]:
         """Task names of a candidate."""
         return tuple(self.tasks[t].name for t in np.flatnonzero(self.candidates.members_CT[candidate]))
 
-    def key(self, candidate: int) -> tuple[tuple[str, ...], float]:
-        """Task names and capacity of a candidate, as its trials have them."""
-        return self.group(candidate), float(self.capacity_C[candidate])
+    def key(self, candidate: int) -> Identity:
+        """What tells a candidate from the others, as its trials have it."""
+        return self.group(candidate), float(self.capacity_C[candidate]), self.sharing_C[candidate]
 
     @property
     def rungs(self) -> tuple[float, ...]:
@@ -221,21 +236,28 @@ class Plan:
         return () if halving is None else tuple(ceil(share * readings - 1e-9) / readings for share in halving.rungs)
 
     @cached_property
-    def _places(self) -> dict[tuple[bytes, float], int]:
-        """Every candidate by its members and capacity; the first of equals."""
-        rows = list(enumerate(zip(self.candidates.members_CT, self.capacity_C.tolist(), strict=True)))
-        return {(members_T.tobytes(), capacity): c for c, (members_T, capacity) in reversed(rows)}
+    def _places(self) -> dict[tuple[bytes, float, str], int]:
+        """Every candidate by its members, capacity and sharing."""
+        rows = zip(self.candidates.members_CT, self.capacity_C.tolist(), self.sharing_C, strict=True)
+        return {(members_T.tobytes(), *kind): c for c, (members_T, *kind) in enumerate(rows)}
 
-    def index(self, group: Iterable[str], capacity: float) -> int | None:
+    def index(self, group: Iterable[str], capacity: float, sharing: str = HARD) -> int | None:
         """The candidate with these tasks at this capacity, or None."""
         wanted = set(group)
         members_T = np.array([task.name in wanted for task in self.tasks])
-        return self._places.get((members_T.tobytes(), capacity))
+        return self._places.get((members_T.tobytes(), capacity, sharing))
 
     def trials(self, which: Iterable[int], split: int = 0, fraction: float = 1.0) -> tuple[Trial, ...]:
         """Search trials of some candidates, one per search seed."""
         return tuple(
-            Trial(self.group(c), float(self.capacity_C[c]), seed, fraction=fraction, split=split)
+            Trial(
+                self.group(c),
+                float(self.capacity_C[c]),
+                seed,
+                fraction=fraction,
+                split=split,
+                sharing=self.sharing_C[c],
+            )
             for c in which
             for seed in self.search_seeds
         )

@@ -80,7 +80,7 @@ def _rivals(plan: Plan, measured: LossTable, rng: np.random.Generator) -> BoolAr
     trained_C = plan.choosable_C & (measured.replicates_CT > 0).any(axis=1)
     rivals_C, sizes_C = trained_C.copy(), plan.candidates.size_C
     room = _MOST_CELLS - int(sizes_C[trained_C].sum())
-    open_C = plan.choosable_C & ~trained_C & (plan.capacity_C == plan.plain_capacity)
+    open_C = plan.choosable_C & ~trained_C & plan.plain_C
     for c in rng.permutation(np.flatnonzero(open_C)).tolist():
         room -= int(sizes_C[c])
         if room < 0:

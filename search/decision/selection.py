@@ -51,7 +51,7 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
     shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))
     curves_RCTS = np.full(shape, np.nan)
     for trial, result in results.items():
-        candidate = plan.index(trial.tasks, trial.capacity)
+        candidate = plan.index(*trial.identity)
         if candidate is None or trial.seed not in plan.search_seeds:
             continue
         r = plan.search_seeds.index(trial.seed)
@@ -209,13 +209,11 @@ def _in_plan(solution: Solution, usable: IntArray) -> Solution:
 
 def never_trained(plan: Plan, table: LossTable, failures: Collection[Trial]) -> tuple[int, ...]:
     """Candidates that were tried and failed with every seed; what halving dropped was tried if that was to the end."""
-    failed = {(trial.tasks, trial.capacity) for trial in failures}
-    to_the_end = {(trial.tasks, trial.capacity) for trial in failures if trial.fraction == 1}
+    failed = {trial.identity for trial in failures}
+    to_the_end = {trial.identity for trial in failures if trial.fraction == 1}
     early_C = _early(table)
     return tuple(
-        int(c)
-        for c in np.flatnonzero(_unfinished(table))
-        if (plan.group(int(c)), float(plan.capacity_C[c])) in (to_the_end if early_C[c] else failed)
+        int(c) for c in np.flatnonzero(_unfinished(table)) if plan.key(int(c)) in (to_the_end if early_C[c] else failed)
     )
 
 

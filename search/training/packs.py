@@ -51,7 +51,7 @@ def _attempted(training: Callable[[], TrialResult]) -> TrialResult | TrialFailur
 
 
 def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int) -> list[Pack]:
-    """Trials in packs of equal capacity, fraction, split and start, otherwise in their order.
+    """Trials in packs of equal sharing, capacity, fraction, split and start, otherwise in their order.
 
     Args:
         courses: What is to be trained.
@@ -59,7 +59,7 @@ def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int
             Those of one kind follow the least.
         workers: How many train at the same time.
     """
-    alike: dict[tuple[float, float, int, float], list[Course]] = {}
+    alike: dict[tuple[str, float, float, int, float], list[Course]] = {}
     for course in courses:
         alike.setdefault(course.kind, []).append(course)
     packs: list[Pack] = []

@@ -29,7 +29,7 @@ from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne
 from search.training.trainer import TrialFunction
-from search.trials import Trial, TrialResult
+from search.trials import HARD, Trial, TrialResult
 from tests.search.planted import GROUPS, diverging_pairs, noise_only, planted
 
 
@@ -355,7 +355,7 @@ def test_a_latency_budget_is_measured_once_and_decides_the_same_ever_after(monke
     monkeypatch.setattr("search.run.measured_latency_ms", never)
     again = prepare(resolved(**spec), Path(), dict(known))
     np.testing.assert_array_equal(again.plan.charged_C, first.plan.charged_C)
-    assert again.cost_of(["g0_0"], 1.0) == first.cost_of(["g0_0"], 1.0)
+    assert again.cost_of(["g0_0"], 1.0, HARD) == first.cost_of(["g0_0"], 1.0, HARD)
 
 
 @pytest.mark.parametrize("unit", ["flops", "parameters"])

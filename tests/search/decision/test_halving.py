@@ -88,7 +88,7 @@ def test_survivors_are_bitwise_what_they_are_without_halving(searches: Searches)
     out = {halved_job().plan.key(c) for c in dropped_by(halved.rungs)}
     assert out
     assert whole.rungs == ()
-    survivors = {t: curve for t, curve in finished(whole).items() if (t.tasks, t.capacity) not in out}
+    survivors = {t: curve for t, curve in finished(whole).items() if t.identity not in out}
     assert finished(halved) == survivors
     assert train.carried, "survivors go on from where they are"
     assert all(size > 1 for size in train.sizes)
