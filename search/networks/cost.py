@@ -9,7 +9,7 @@ Trunks of other packages have no closed form: they are built and counted (``coun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -20,12 +20,15 @@ from search.networks.shape import BUILT_IN, KERNEL, TrunkShape
 
 __all__ = [
     "CAPACITY_TOLERANCE",
+    "Layer",
     "NetworkCost",
     "TrunkCost",
     "network_cost",
     "reached_capacity",
     "scaled_widths",
     "trunk_cost",
+    "trunk_layers",
+    "widths_for",
 ]
 
 CAPACITY_TOLERANCE = 0.05
@@ -84,11 +87,8 @@ def trunk_cost(shape: TrunkShape) -> TrunkCost:
         from search.networks.counted import counted_cost  # needs torch, as such a trunk does
 
         return counted_cost(shape)
-    layers = list(_layers(shape))
-    return TrunkCost(
-        flops=2 * sum(weights * positions for weights, _, positions in layers),
-        parameters=sum(weights + others for weights, others, _ in layers),
-    )
+    layers = trunk_layers(shape)
+    return TrunkCost(sum(layer.flops for layer in layers), sum(layer.parameters for layer in layers))
 
 
 def reached_capacity(shape: TrunkShape, widths: Sequence[int]) -> float:
@@ -100,12 +100,29 @@ def reached_capacity(shape: TrunkShape, widths: Sequence[int]) -> float:
 def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
     """Hidden widths whose trunk costs ``capacity`` standard network times, all scaled by one factor and rounded.
 
-    FLOPs never fall when the factor grows, so the factor is bisected down to the two neighbouring roundings around the
-    target; the nearer one is taken.
+    Args:
+        shape: The trunk at 1 SNT.
+        capacity: The asked size in SNT, above 0.
+
+    Raises:
+        InputError: no rounding comes within 5 % of the asked capacity; names the nearest that exists.
+    """
+    return shape.widths if capacity == 1 else widths_for(shape, capacity, lambda w: reached_capacity(shape, w))
+
+
+def widths_for(
+    shape: TrunkShape, capacity: float, reach: Callable[[tuple[int, ...]], float], shared: str = ""
+) -> tuple[int, ...]:
+    """Hidden widths with which something reaches a capacity.
+
+    What it reaches never falls when the factor grows that all widths are scaled by, so the factor is bisected down to
+    the two neighbouring roundings around the target; the nearer one is taken.
 
     Args:
         shape: The trunk at 1 SNT.
         capacity: The asked size in SNT, above 0.
+        reach: Widths to SNT.
+        shared: What is more than the trunk, for messages.
 
     Raises:
         InputError: no rounding comes within 5 % of the asked capacity; names the nearest that exists.
@@ -114,12 +131,7 @@ def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
     def rounded(factor: float) -> tuple[int, ...]:
         return tuple(max(1, math.floor(width * factor + 0.5)) for width in shape.widths)
 
-    @cache
-    def reached(widths: tuple[int, ...]) -> float:
-        return reached_capacity(shape, widths)
-
-    if capacity == 1:
-        return shape.widths
+    reached = cache(reach)
     below, above = 0.0, max(1.0, capacity)  # FLOPs grow at least linearly beyond factor 1
     while reached(rounded(above)) <= capacity and max(rounded(above)) < _WIDEST:
         above *= 2
@@ -133,23 +145,61 @@ def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
     nearest = reached(widths)
     if abs(nearest - capacity) > CAPACITY_TOLERANCE * capacity:
         raise InputError(
-            f"no integer widths bring the trunk {list(shape.widths)} on {shape.n_inputs} inputs within 5 % of capacity "
-            f"{capacity:g}; the nearest is {nearest:.6g} with widths {list(widths)}",
+            f"no integer widths bring the trunk {list(shape.widths)}{shared} on {shape.n_inputs} inputs within 5 % of "
+            f"capacity {capacity:g}; the nearest is {nearest:.6g} with widths {list(widths)}",
             where="network.capacities",
             fix=f"Ask for capacity {nearest:.6g}, or start from wider layers",
         )
     return widths
 
 
-def _layers(shape: TrunkShape) -> Iterator[tuple[int, int, int]]:
-    """Of each layer: weights, other parameters, and how many positions of an image the weights are used at."""
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a built-in trunk.
+
+    Args:
+        weights: Of the product, each used at every position.
+        others: Trained parameters beside them.
+        positions: Of the image that the weights are used at; 1 in a fully connected layer.
+        width: Features or channels that it gives.
+        kept: Positions that are left once it is pooled.
+    """
+
+    weights: int
+    others: int
+    positions: int
+    width: int
+    kept: int = 1
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.weights * self.positions
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.others
+
+    @property
+    def values(self) -> int:
+        """Numbers that it hands on."""
+        return self.width * self.kept
+
+
+def trunk_layers(shape: TrunkShape) -> tuple[Layer, ...]:
+    """The layers of a built-in trunk, inputs first."""
     extra = 2 if shape.norm == "batch" else 1  # scale and shift of the normalisation; else a bias
     if shape.trunk == "mlp":
-        for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths)):
-            yield fan_in * fan_out, extra * fan_out, 1
-        return
+        return tuple(
+            Layer(fan_in * fan_out, extra * fan_out, 1, fan_out)
+            for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths))
+        )
     assert shape.image is not None
     *channels, width = shape.widths
-    for (fan_in, fan_out), size in zip(pairwise((shape.image[0], *channels)), shape.sizes, strict=False):
-        yield KERNEL**2 * fan_in * fan_out, extra * fan_out, math.prod(size)
-    yield channels[-1] * math.prod(shape.sizes[-1]) * width, width, 1
+    convolutions = [
+        Layer(KERNEL**2 * fan_in * fan_out, extra * fan_out, math.prod(size), fan_out, math.prod(halved))
+        for (fan_in, fan_out), (size, halved) in zip(
+            pairwise((shape.image[0], *channels)), pairwise(shape.sizes), strict=True
+        )
+    ]
+    flat = channels[-1] * math.prod(shape.sizes[-1])
+    return (*convolutions, Layer(flat * width, width, 1, width))

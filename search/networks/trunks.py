@@ -19,7 +19,7 @@ from search.networks.dropout import Dropout
 from search.networks.foreign import foreign_failure, load_foreign
 from search.networks.shape import KERNEL, TrunkShape
 
-__all__ = ["TRUNKS", "MakeTrunk", "cnn", "linear", "make_trunk", "mlp"]
+__all__ = ["TRUNKS", "MakeTrunk", "cnn", "convolution", "linear", "make_trunk", "mlp"]
 
 MakeTrunk = Callable[[TrunkShape, torch.Generator, Iterator[int]], nn.Module]
 """(shape, initial values, seeds for dropout layers in turn) -> module [N, F] -> [N, widths[-1]]."""
@@ -55,7 +55,7 @@ def cnn(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> 
     *channels, width = shape.widths
     layers: list[nn.Module] = [nn.Unflatten(1, shape.image)]
     for fan_in, fan_out in pairwise((shape.image[0], *channels)):
-        layers.append(_convolution(fan_in, fan_out, generator, bias=shape.norm == "none"))
+        layers.append(convolution(fan_in, fan_out, generator, bias=shape.norm == "none"))
         if shape.norm == "batch":
             layers.append(nn.BatchNorm2d(fan_out))
         layers += [nn.ReLU(), nn.MaxPool2d(2)]
@@ -100,11 +100,13 @@ def make_trunk(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[in
     return trunk.train()
 
 
-def _convolution(fan_in: int, fan_out: int, generator: torch.Generator, *, bias: bool) -> nn.Conv2d:
+def convolution(
+    fan_in: int, fan_out: int, generator: torch.Generator, *, kernel: int = KERNEL, bias: bool = True
+) -> nn.Conv2d:
     """``nn.Conv2d`` that keeps the image's size, with its usual initial distribution drawn from ``generator``."""
-    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=KERNEL, padding=1, bias=bias)  # type: ignore[no-untyped-call]
+    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=kernel, padding=kernel // 2, bias=bias)  # type: ignore[no-untyped-call]
     assert isinstance(layer, nn.Conv2d)
-    _draw(layer, fan_in * KERNEL**2, generator)
+    _draw(layer, fan_in * kernel**2, generator)
     return layer
 
 
