@@ -31,9 +31,10 @@ from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError
 from search.execution.executor import Executor
-from search.networks.cost import network_cost, scaled_widths
-from search.networks.hard_sharing import hard_sharing
+from search.networks.architectures import make_network
 from search.networks.latency import measured_latency_ms
+from search.networks.sharing import HARD, Sharing
+from search.networks.sharing_cost import shared_cost, shared_widths
 from search.output.environment import describe_environment
 from search.output.files import write_run
 from search.output.folder import RunFolder
@@ -246,6 +247,7 @@ def _recommendation(
         regret=first.regret,
         no_harm=no_harm_record(first),
         controls=controls,
+        ways=assembly.ways(first),
     )
 
 
@@ -282,10 +284,10 @@ def _check_minutes(job: Job, speed: Speed) -> None:
 def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
     """Measures each network once and keeps it in ``known``, so that a resumed run decides on the same costs."""
 
-    def latency(widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
-        key = f"{widths} {outputs}"
+    def latency(sharing: Sharing, widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
+        key = f"{widths} {outputs}" if sharing.kind == HARD else f"{sharing} {widths} {outputs}"
         if key not in known:
-            network = hard_sharing(replace(spec.network.shape(n_inputs), widths=widths), outputs)
+            network = make_network(sharing, replace(spec.network.shape(n_inputs), widths=widths), outputs)
             known[key] = measured_latency_ms(network, n_inputs)
         return known[key]
 
@@ -297,13 +299,14 @@ def _cost_of(plan: Plan, classes_T: Sequence[int], n_inputs: int, latency: Laten
     unit, standard = plan.spec.budget.unit, plan.spec.network.shape(n_inputs)
 
     def cost_of(tasks: Sequence[str], capacity: float, sharing: str) -> float:
-        widths = scaled_widths(standard, capacity)
+        way = Sharing.parse(sharing)
+        widths = shared_widths(way, standard, capacity, len(tasks))
         heads = tuple(sorted(outputs[task] for task in tasks))
         if unit == "snt":
             return capacity
         if unit == "latency_ms":
-            return latency(widths, heads)
-        cost = network_cost(replace(standard, widths=widths), heads)
+            return latency(way, widths, heads)
+        cost = shared_cost(way, replace(standard, widths=widths), heads)
         return float(cost.flops if unit == "flops" else cost.parameters)
 
     return cost_of

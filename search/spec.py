@@ -11,9 +11,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from grouping.budget import Budget, BudgetUnit
+from grouping.errors import InputError
 from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
 from search.errors import SpecError
 from search.networks.shape import Norm, TrunkShape, check_trunk
+from search.networks.sharing import HARD, Sharing, check_sharing
 
 __all__ = [
     "AffinitySpec",
@@ -304,13 +306,20 @@ class ClusterSpec(_Section):
 
 
 class Spec(_Section):
-    """One recommendation to make."""
+    """One recommendation to make.
+
+    ``architectures`` are ways to share that groups of two or more tasks are tried in, at equal cost: ``hard`` (one
+    trunk; always among them), ``branch``, ``soft``, ``cross-stitch``, ``mtan``, ``mmoe``, ``cgc``, ``ple``, some with
+    options, as in ``soft weight=0.1``. An adaptive search, and estimators that look at few trainings, try the group of
+    all tasks only.
+    """
 
     name: str = Field(min_length=1, max_length=100)
     data: DataSpec
     tasks: tuple[TaskSpec, ...] = ()
     network: NetworkSpec = NetworkSpec()
     training: TrainingSpec = TrainingSpec()
+    architectures: Annotated[tuple[str, ...], Field(max_length=16)] = (HARD,)
     candidates: CandidatesSpec = CandidatesSpec()
     affinity: AffinitySpec = AffinitySpec()
     budget: BudgetSpec
@@ -319,6 +328,7 @@ class Spec(_Section):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        object.__setattr__(self, "architectures", _ways_to_share(self.architectures, self.network))
         _check_tasks(self.tasks)
         _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
@@ -341,6 +351,19 @@ class Spec(_Section):
 
 
 # The checks below raise SpecError, not ValueError: pydantic lets it through, with the field's path in ``where``.
+
+
+def _ways_to_share(architectures: tuple[str, ...], network: NetworkSpec) -> tuple[str, ...]:
+    """As they are written down everywhere, each once, hard sharing first."""
+    ways: dict[str, None] = {HARD: None}
+    for index, text in enumerate(architectures):
+        try:
+            way = Sharing.parse(text)
+            check_sharing(way, network.trunk, len(network.widths))
+        except InputError as error:
+            raise SpecError(error.what, where=f"architectures[{index}]", fix=error.fix) from error
+        ways[str(way)] = None
+    return tuple(ways)
 
 
 def _check_tasks(tasks: tuple[TaskSpec, ...]) -> None:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from grouping.candidates import FloatArray, IntArray
 from grouping.tasks import SEPARATOR
+from search.networks.sharing import HARD
 
 __all__ = [
-    "HARD",
     "Course",
     "Identity",
     "NetworkState",
@@ -33,9 +33,6 @@ __all__ = [
     "TrialResult",
     "stream_seed",
 ]
-
-HARD = "hard"
-"""Hard parameter sharing: one trunk for all tasks of a network."""
 
 Identity: TypeAlias = tuple[tuple[str, ...], float, str]
 """What tells a network from others: its tasks, its capacity, and what they share."""

@@ -1,36 +1,26 @@
 """Recommendations: the records that reports are rendered from, and the way from a plain loss table to one."""
 
+from grouping.recommendation.course import Adaptive, AdaptiveRound, Halving, Outlook, Regret, Rung, TrainedNext
+from grouping.recommendation.effects import Controls, NoHarm, PairControl, TaskControl, TaskHarm, WayToShare
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
     SCHEMA,
-    Adaptive,
-    AdaptiveRound,
     AffinityEntry,
     Audit,
     Baseline,
     Confirmed,
-    Controls,
     Estimate,
     FrontierPoint,
     GroupingFrequency,
-    Halving,
     Network,
-    NoHarm,
-    Outlook,
-    PairControl,
     Paired,
     PairFrequency,
     PhaseCost,
     RandomGroupings,
     Recommendation,
-    Regret,
-    Rung,
     Selection,
     SharingCost,
     Stability,
-    TaskControl,
-    TaskHarm,
-    TrainedNext,
     Verdict,
 )
 
@@ -65,5 +55,6 @@ __all__ = [
     "TaskHarm",
     "TrainedNext",
     "Verdict",
+    "WayToShare",
     "recommend",
 ]

@@ -14,6 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from grouping.budget import BudgetUnit
+from grouping.recommendation.course import Adaptive, Halving, Regret
+from grouping.recommendation.effects import Controls, NoHarm, WayToShare
 from grouping.tasks import Task
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
-    "Adaptive",
-    "AdaptiveRound",
     "AffinityEntry",
     "Audit",
     "Baseline",
@@ -30,19 +30,15 @@ __all__ = [
     "Estimate",
     "FrontierPoint",
     "GroupingFrequency",
-    "Halving",
     "Network",
     "PairFrequency",
     "Paired",
     "PhaseCost",
     "RandomGroupings",
     "Recommendation",
-    "Regret",
-    "Rung",
     "Selection",
     "SharingCost",
     "Stability",
-    "TrainedNext",
     "Verdict",
 ]
 
@@ -191,185 +187,6 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class Rung:
-    """Groups that could have been dropped after a share of their training, and how many of them were."""
-
-    fraction: float
-    compared: int
-    dropped: int
-
-
-@dataclass(frozen=True)
-class Halving:
-    """Groups that were not trained to the end because they were hopeless for all of their tasks, and what that cost.
-
-    ``saved`` is a share of the search's network-epochs, audits and checks of dropped groups counted as spent.
-    ``audited`` dropped groups, a random sample, were trained to the end all the same: ``beaten`` of them end up below a
-    survivor for one of their tasks, ``best`` of them below every survivor. ``mean_absolute_error`` is that of their
-    early losses, in units of a single-task loss.
-    """
-
-    keep: float
-    rungs: tuple[Rung, ...]
-    saved: float
-    audited: int
-    beaten: int
-    best: int
-    mean_absolute_error: float | None
-    networks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Regret:
-    """What the chosen grouping may lose on the validation part against the best one, in units of a single-task loss.
-
-    ``expected`` with a 90 % interval over ``draws`` tables that may be true; ``best`` is the chance that no other is
-    better. ``untrained`` says whether groups that nobody trained were among the ``rivals`` (networks).
-    """
-
-    expected: float
-    low: float
-    high: float
-    best: float
-    draws: int
-    rivals: int
-    untrained: bool
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What further search may gain over the best grouping of trained networks, in units of a single-task loss.
-
-    ``expected`` with a 90 % interval; ``chance`` is that of a gain above ``worthwhile``; ``left`` trainings are what
-    the search might still have spent on it.
-    """
-
-    expected: float
-    low: float
-    high: float
-    chance: float
-    worthwhile: float
-    left: int
-
-
-@dataclass(frozen=True)
-class TaskHarm:
-    """What sharing does to the test loss of a served task: relative change (positive is worse), and its upper limit.
-
-    ``state`` is "held" (within the margin), "harmed" (beyond it) or "open"; ``limit`` is None where no error is known.
-    """
-
-    task: str
-    change: float
-    limit: float | None
-    state: str
-
-
-@dataclass(frozen=True)
-class NoHarm:
-    """Each served task against its single-task network, or its network in the user's own grouping.
-
-    ``margin`` is what a loss may rise by, relative; limits are one-sided at ``confidence``. ``constrained`` says that
-    the choice was limited to networks that held on the validation part.
-    """
-
-    against: str
-    margin: float
-    confidence: float
-    constrained: bool
-    tasks: tuple[TaskHarm, ...]
-
-
-Ends = tuple[float | None, float | None, float | None]
-"""Mean and 95 % interval; None where nothing was measured, or no error is known."""
-
-
-@dataclass(frozen=True)
-class TaskControl:
-    """What changes a task's loss without help: gains (mean and 95 % interval, shares of its loss alone).
-
-    ``crowding`` is that of a partner with shuffled labels, ``copy`` of a copy of itself, ``wider`` of a wider network.
-    """
-
-    task: str
-    crowding: Ends
-    copy: Ends
-    wider: Ends
-
-
-@dataclass(frozen=True)
-class PairControl:
-    """What a partner does to a task: gains (mean and 95 % interval, shares of its loss alone).
-
-    ``transfer`` is against a shuffled partner; ``lengths`` are after shares of training, ``rows`` with shares of the
-    rows; ``pace`` is how many steps the task takes to the best loss that it reaches alone, relative to alone (None if
-    it does not always come there); ``unstable`` says that the sign is sure in two of these settings, and not the same.
-    """
-
-    recipient: str
-    partner: str
-    gain: Ends
-    transfer: Ends
-    lengths: tuple[Ends, ...]
-    rows: tuple[Ends, ...]
-    pace: float | None
-    unstable: bool
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What affinities are made of.
-
-    ``wider`` is the cost of the wider networks; ``lengths`` are shares of training, ``rows`` of the training rows.
-    """
-
-    tasks: tuple[TaskControl, ...]
-    pairs: tuple[PairControl, ...]
-    wider: float
-    lengths: tuple[float, ...]
-    rows: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class TrainedNext:
-    """One training that an adaptive search decided on: of which network, its how-manieth seed, and what for.
-
-    ``gain`` is what the objective was expected to gain, in units of a single-task loss; 0 for a draw at random.
-    """
-
-    network: str
-    replicate: int
-    gain: float
-
-
-@dataclass(frozen=True)
-class AdaptiveRound:
-    """Trainings that were decided on together; ``objective`` and ``outlook`` are as known before them."""
-
-    trained: tuple[TrainedNext, ...]
-    objective: float | None
-    outlook: Outlook | None = None
-
-
-@dataclass(frozen=True)
-class Adaptive:
-    """What an adaptive search trained when and why, and how good its expectations were.
-
-    Of ``cells`` first trainings (network, task) ``inside`` came out within the 90 % interval that was expected
-    beforehand; ``spearman`` is the rank correlation of expectation and measurement. ``stopped`` is why the search ended
-    before its budget did; None where it did not.
-    """
-
-    rounds: tuple[AdaptiveRound, ...]
-    groups: int
-    considered: int
-    cells: int
-    inside: int
-    spearman: float | None
-    stopped: Outlook | None = None
-
-
-@dataclass(frozen=True)
 class FrontierPoint:
     """The best grouping for its cost, on the selection losses."""
 
@@ -451,6 +268,7 @@ class Recommendation:
     regret: Regret | None = None
     no_harm: NoHarm | None = None
     controls: Controls | None = None
+    ways: tuple[WayToShare, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from grouping.report.labels import Figure, cut
 from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.regret_view import regret_text
+from grouping.report.ways_view import ways_table, ways_text
 from grouping.report.wording import (
     MISSING,
     change,
@@ -98,6 +99,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("alternatives", "Against honest alternatives", _alternatives(recommendation, figures)),
         Section("budget", "Loss against budget", _budget(recommendation, figures)),
         Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
+        Section("ways", "Ways to share", _ways(recommendation)),
         Section("certainty", "How sure this is", _certainty(recommendation, figures)),
         Section("training", "Along training", _training(recommendation, figures)),
         Section("search", "What it cost to find out", _search(recommendation)),
@@ -253,6 +255,11 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
         Folded(tables.affinity(recommendation)),
         *controls_blocks(recommendation.controls),
     )  # fmt: skip
+
+
+def _ways(recommendation: Recommendation) -> tuple[Block, ...]:
+    ways = recommendation.ways
+    return (Paragraph(ways_text(ways)), ways_table(ways)) if ways else ()
 
 
 def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:

@@ -166,6 +166,8 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
             f"Candidates   {data['candidates']:,} networks of up to {made.largest_group} tasks, "
             f"{data['trained_candidates']:,} of them trained at once; {estimator}"
         ),
+        *([f"Sharing      {', '.join(made.spec.architectures)}"] if len(made.spec.architectures) > 1 else []),
+        *(f"             {sentence}" for sentence in made.left_out),
         f"Budget       {made.spec.budget.as_budget()}",
         f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
         "",

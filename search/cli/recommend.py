@@ -135,6 +135,7 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
     for network in recommendation.solution.networks:
         helpers = sorted(set(network.tasks) - set(network.serves))
         trained_too = f" (trained with {', '.join(helpers)})" if helpers else ""
-        lines.append(f"  {network.cost:g} {recommendation.unit}  serves {', '.join(network.serves)}{trained_too}")
+        way = f", {network.candidate}" if network.candidate else ""
+        lines.append(f"  {network.cost:g} {recommendation.unit}{way}  serves {', '.join(network.serves)}{trained_too}")
     lines += ["", f"report: {report}"]
     print_result(escape_controls("\n".join(lines)))

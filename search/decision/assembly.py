@@ -21,6 +21,7 @@ from grouping.evidence import (
     relative_loss,
     verdict,
 )
+from grouping.evidence.ways import ways_to_share
 from grouping.recommendation import (
     Audit,
     Baseline,
@@ -34,6 +35,7 @@ from grouping.recommendation import (
     Rung,
     Selection,
     SharingCost,
+    WayToShare,
 )
 from grouping.recommendation.recommend import frontier_records, selection_record
 from grouping.solver.solution import Solution
@@ -42,7 +44,8 @@ from search.decision.contenders import Contender, CostOf, random_count
 from search.decision.decide import Decision
 from search.decision.halving import survivors_CT
 from search.decision.selection import early, frontier
-from search.trials import HARD, stream_seed
+from search.networks.sharing import HARD
+from search.trials import stream_seed
 
 __all__ = [
     "Comparison",
@@ -56,6 +59,7 @@ __all__ = [
     "halving_record",
     "selection",
     "sharing_cost",
+    "ways",
 ]
 
 _SHOWN = ("chosen", "single-task", "all-in-one", "wide", "runner-up")
@@ -129,6 +133,14 @@ def audit_record(decision: Decision) -> Audit | None:
         high=result.high,
         mean_absolute_error=result.mean_absolute_error,
         networks=tuple(decision.plan.candidates.name(c) for c in audited),
+    )
+
+
+def ways(decision: Decision) -> tuple[WayToShare, ...]:
+    """Other ways to share against one trunk, on what was trained to the end; none where no other was asked for."""
+    return tuple(
+        WayToShare(one.sharing, one.groups, one.better, one.gain.mean, *_ends(one.gain), one.gain.n)
+        for one in ways_to_share(decision.final)
     )
 
 

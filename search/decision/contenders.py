@@ -16,7 +16,7 @@ from grouping.solver.baselines import clustering, partition_count, random_groupi
 from grouping.solver.solution import Solution
 from grouping.tasks import SEPARATOR
 from search.decision.plan import STANDARD, Plan
-from search.trials import HARD
+from search.networks.sharing import HARD
 
 __all__ = ["Contender", "Member", "alternatives", "from_groups", "from_solution", "random_contenders", "random_count"]
 

@@ -218,7 +218,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         halving.saved(plan, searched),
         results,
         split,
-        halving.early_warning(plan) + notes + confirmation.left_out,
+        plan.left_out + halving.early_warning(plan) + notes + confirmation.left_out,
     )
 
 

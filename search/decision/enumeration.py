@@ -6,22 +6,24 @@ parameters by closed form, SNT nominally.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 from math import ceil, comb
+from typing import NamedTuple
 
 import numpy as np
 
 from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, Candidates, FloatArray
-from grouping.errors import InfeasibleError
+from grouping.errors import InfeasibleError, InputError
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.plan import STANDARD, Latency, Plan
 from search.decision.samples import sampled_groups
 from search.errors import SpecError
-from search.networks.cost import network_cost, scaled_widths
+from search.networks.sharing import HARD, Sharing
+from search.networks.sharing_cost import shared_cost, shared_widths
 from search.spec import Spec
 
 __all__ = ["make_plan"]
@@ -68,17 +70,20 @@ def make_plan(
         trained |= sampled_groups(spec, universe, len(names))
     costs = _Costs(spec, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
-    rows = [(group, capacity, group in trained) for capacity in capacities for group in universe]
-    charged = np.array([costs.of(group, capacity)[spec.budget.unit] for group, capacity, _ in rows])
+    rows = [_Row(group, capacity, Sharing(), group in trained) for capacity in capacities for group in universe]
+    others, left_out = _other_ways(spec, trained if wide else universe, trained, costs)
+    rows += others
+    charged = np.array([costs.of(row)[spec.budget.unit] for row in rows])
     fits = _admissible(rows, charged, spec, {t for t, task in enumerate(tasks) if task.role == "main"})
-    keep = fits | np.array([len(group) == 1 and capacity == STANDARD for group, capacity, _ in rows])
+    keep = fits | np.array([len(row.group) == 1 and row.capacity == STANDARD for row in rows])
     rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
-    members_CT = np.array([[t in group for t in everything] for group, _, _ in rows], dtype=bool)
-    all_costs = [costs.of(group, capacity) for group, capacity, _ in rows]
+    members_CT = np.array([[t in row.group for t in everything] for row in rows], dtype=bool)
+    all_costs = [costs.of(row) for row in rows]
     candidates = Candidates(
         tuple(names),
         members_CT,
-        np.array([capacity for _, capacity, _ in rows]),
+        np.array([row.capacity for row in rows]),
+        tuple("" if row.sharing.kind == HARD else str(row.sharing) for row in rows),
         other_costs_C={unit: np.array([cost[unit] for cost in all_costs]) for unit in all_costs[0] if unit != "snt"},
     )
     plan = Plan(
@@ -86,9 +91,10 @@ def make_plan(
         tuple(tasks),
         candidates,
         charged[keep],
-        np.array([is_trained for _, _, is_trained in rows]),
+        np.array([row.trained for row in rows]),
         fits[keep],
         largest,
+        left_out=left_out,
     )
     _check_training_budget(plan)
     return plan
@@ -144,25 +150,63 @@ def _has_pairs(group: tuple[int, ...], trained: dict[tuple[int, ...], None]) -> 
     return all(pair in trained for pair in combinations(group, 2))
 
 
+class _Row(NamedTuple):
+    """A candidate in the making.
+
+    Args:
+        group: Its tasks.
+        capacity: In SNT.
+        sharing: What they share.
+        trained: Whether the search trains it.
+    """
+
+    group: tuple[int, ...]
+    capacity: float
+    sharing: Sharing
+    trained: bool
+
+
+def _other_ways(
+    spec: Spec, groups: Iterable[tuple[int, ...]], trained: Collection[tuple[int, ...]], costs: _Costs
+) -> tuple[list[_Row], tuple[str, ...]]:
+    """The groups of two or more in every other way to share, and what no whole widths bring to the asked capacity."""
+    rows: list[_Row] = []
+    missing: dict[str, list[InputError]] = {}
+    shared = [group for group in groups if len(group) > 1]
+    for way in map(Sharing.parse, spec.architectures[1:]):
+        for capacity in spec.network.capacities:
+            for group in shared:
+                row = _Row(group, capacity, way, group in trained)
+                try:
+                    costs.of(row)
+                except InputError as error:
+                    missing.setdefault(f"{way} at capacity {capacity:g}", []).append(error)
+                else:
+                    rows.append(row)
+    return rows, tuple(
+        f"left out: {len(errors)} of {len(shared)} groups by {name}, the first because {errors[0].what}"
+        for name, errors in missing.items()
+    )
+
+
 class _Costs:
-    """Cost of a group at a capacity in every unit that is known, computed once per group size and capacity."""
+    """Cost of a network in every unit that is known, computed once for networks that cost the same."""
 
     def __init__(self, spec: Spec, n_inputs: int, outputs: Sequence[int], latency: Latency | None) -> None:
         self._spec, self._outputs, self._latency = spec, outputs, latency
         self._standard = spec.network.shape(n_inputs)
-        self._widths: dict[float, tuple[int, ...]] = {}
-        self._known: dict[tuple[float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
+        self._known: dict[tuple[Sharing, float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
 
-    def of(self, group: tuple[int, ...], capacity: float) -> dict[BudgetUnit, float]:
-        outputs = tuple(sorted(self._outputs[t] for t in group))
-        if (capacity, outputs) not in self._known:
-            self._known[capacity, outputs] = self._count(capacity, outputs)
-        return self._known[capacity, outputs]
+    def of(self, row: _Row) -> dict[BudgetUnit, float]:
+        outputs = tuple(sorted(self._outputs[t] for t in row.group))
+        key = row.sharing, row.capacity, outputs
+        if key not in self._known:
+            self._known[key] = self._count(*key)
+        return self._known[key]
 
-    def _count(self, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
-        if capacity not in self._widths:
-            self._widths[capacity] = scaled_widths(self._standard, capacity)
-        cost = network_cost(replace(self._standard, widths=self._widths[capacity]), outputs)
+    def _count(self, sharing: Sharing, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
+        widths = shared_widths(sharing, self._standard, capacity, len(outputs))
+        cost = shared_cost(sharing, replace(self._standard, widths=widths), outputs)
         known: dict[BudgetUnit, float] = {
             "snt": capacity,
             "flops": float(cost.flops),
@@ -175,21 +219,19 @@ class _Costs:
                     where="budget.unit",
                     fix="Use: taskgroup plan --probe",
                 )
-            known["latency_ms"] = self._latency(self._widths[capacity], outputs)
+            known["latency_ms"] = self._latency(sharing, widths, outputs)
         return known
 
 
-def _admissible(
-    rows: Sequence[tuple[tuple[int, ...], float, bool]], charged: FloatArray, spec: Spec, main: set[int]
-) -> BoolArray:
+def _admissible(rows: Sequence[_Row], charged: FloatArray, spec: Spec, main: set[int]) -> BoolArray:
     """Candidates that some feasible grouping can contain.
 
     A network that does not cover every served task leaves room for at least one more within the budget.
     """
     limit = spec.budget.inference
     cheapest = float(charged.min())
-    covers = np.array([main <= set(group) for group, _, _ in rows])
-    asked = np.array([capacity in spec.network.capacities for _, capacity, _ in rows])
+    covers = np.array([main <= set(row.group) for row in rows])
+    asked = np.array([row.capacity in spec.network.capacities for row in rows])
     room = 0.0 if spec.budget.max_networks == 1 else limit - cheapest
     fits = np.where(covers, charged <= limit * (1 + 1e-9), charged <= room * (1 + 1e-9)) & asked
     # The cheapest way to serve everyone is one network: several have a trunk each, and no fewer heads.

@@ -17,8 +17,9 @@ from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
 from grouping.estimators.halving import fewest_survivors
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
+from search.networks.sharing import HARD, Sharing
 from search.spec import Spec
-from search.trials import HARD, Identity, Phase, Trial
+from search.trials import Identity, Phase, Trial
 
 __all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan"]
 
@@ -31,8 +32,8 @@ ROUNDS = 8
 _UNLIMITED = 10**9
 _SMALLEST_ROUND = 4
 
-Latency = Callable[[tuple[int, ...], tuple[int, ...]], float]
-"""Hidden widths and outputs per task -> measured milliseconds for one input row."""
+Latency = Callable[[Sharing, tuple[int, ...], tuple[int, ...]], float]
+"""What is shared, hidden widths and outputs per task -> measured milliseconds for one input row."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Plan:
         choosable_C: Candidates that may be served; the others are single-task references outside budget or capacities.
         largest_group: Size of the largest group considered.
         seen: What a one-run estimator saw, by seed; empty until it has looked.
+        left_out: Sentences about ways to share that were asked for and are not among the candidates.
     """
 
     spec: Spec
@@ -85,6 +87,7 @@ class Plan:
     choosable_C: BoolArray
     largest_group: int
     seen: Mapping[str, FloatArray] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def capacity_C(self) -> FloatArray:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from grouping.errors import InputError
@@ -111,7 +111,7 @@ def scaled_widths(shape: TrunkShape, capacity: float) -> tuple[int, ...]:
 
 
 def widths_for(
-    shape: TrunkShape, capacity: float, reach: Callable[[tuple[int, ...]], float], shared: str = ""
+    shape: TrunkShape, capacity: float, reach: Callable[[tuple[int, ...]], float], shared: str = "", aside: int = 0
 ) -> tuple[int, ...]:
     """Hidden widths with which something reaches a capacity.
 
@@ -123,6 +123,7 @@ def widths_for(
         capacity: The asked size in SNT, above 0.
         reach: Widths to SNT.
         shared: What is more than the trunk, for messages.
+        aside: How far the last two widths may be from a common factor where that alone misses the capacity.
 
     Raises:
         InputError: no rounding comes within 5 % of the asked capacity; names the nearest that exists.
@@ -141,7 +142,15 @@ def widths_for(
             below = middle
         else:
             above = middle
-    widths = min(rounded(below), rounded(above), key=lambda candidate: abs(reached(candidate) - capacity))
+
+    def miss(candidate: tuple[int, ...]) -> float:
+        return abs(reached(candidate) - capacity)
+
+    widths = min(rounded(below), rounded(above), key=miss)
+    if miss(widths) > CAPACITY_TOLERANCE * capacity and aside:
+        kept, last = widths[:-2], widths[-2:]
+        near = product(*(range(max(1, width - aside), width + aside + 1) for width in last))
+        widths = min(((*kept, *moved) for moved in near), key=miss)
     nearest = reached(widths)
     if abs(nearest - capacity) > CAPACITY_TOLERANCE * capacity:
         raise InputError(

@@ -10,11 +10,15 @@ from typing import Literal, get_args
 
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
+from search.networks.shape import BUILT_IN
 
-__all__ = ["Penalty", "Sharing", "SharingKind"]
+__all__ = ["HARD", "Penalty", "Sharing", "SharingKind", "check_sharing"]
 
 SharingKind = Literal["hard", "branch", "soft", "cross-stitch", "mtan", "mmoe", "cgc", "ple"]
 Penalty = Literal["l2", "trace-norm"]
+
+HARD: SharingKind = "hard"
+"""Hard parameter sharing: one trunk for all tasks of a network."""
 
 _KINDS: tuple[SharingKind, ...] = get_args(SharingKind)
 _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
@@ -100,3 +104,20 @@ class Sharing:
             return Sharing(kind, **{name: kinds[name](value) for name, value in options.items()})
         except ValueError as error:
             raise InputError(f"'{text}': {error}", where="architectures", fix="Give numbers, as in depth=2") from error
+
+
+def check_sharing(sharing: Sharing, trunk: str, n_layers: int) -> None:
+    """Whether a trunk can be shared so.
+
+    Raises:
+        InputError: a trunk of another package, which cannot be cut into layers; a depth that the trunk does not have.
+    """
+    if sharing.kind != HARD and trunk not in BUILT_IN:
+        raise InputError(
+            f"the trunk {trunk} of another package cannot be cut into layers",
+            where="architectures",
+            fix="Leave architectures out, or use trunk: mlp or cnn",
+        )
+    if sharing.kind == "branch" and sharing.depth > n_layers:
+        what = f"'{sharing}' shares {sharing.depth} layers of a trunk of {n_layers}"
+        raise InputError(what, where="architectures", fix=f"Use a depth up to {n_layers}")

@@ -10,15 +10,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from grouping.errors import InputError
-from search.networks.cost import Layer, NetworkCost, TrunkCost, trunk_layers, widths_for
-from search.networks.shape import BUILT_IN, KERNEL, TrunkShape
-from search.networks.sharing import Sharing
+from search.networks.cost import (
+    Layer,
+    NetworkCost,
+    TrunkCost,
+    network_cost,
+    scaled_widths,
+    trunk_cost,
+    trunk_layers,
+    widths_for,
+)
+from search.networks.shape import KERNEL, TrunkShape
+from search.networks.sharing import HARD, Sharing, check_sharing
 
 __all__ = ["SQUEEZE", "shared_cost", "shared_widths", "sharing_trunk_cost"]
 
 SQUEEZE = 4
 """An attention mask is computed through a layer this many times narrower (Liu et al. 2019)."""
+
+_ASIDE = 4  # some parts, such as masks, grow in steps, which scaling all widths alike cannot make up for
 
 
 def shared_cost(sharing: Sharing, shape: TrunkShape, outputs: Sequence[int]) -> NetworkCost:
@@ -29,6 +39,8 @@ def shared_cost(sharing: Sharing, shape: TrunkShape, outputs: Sequence[int]) -> 
         shape: Of a trunk.
         outputs: Outputs of each task's head.
     """
+    if sharing.kind == HARD:
+        return network_cost(shape, outputs)
     trunk, width = sharing_trunk_cost(sharing, shape, len(outputs)), shape.widths[-1]
     return NetworkCost(trunk.flops, 2 * width * sum(outputs), trunk.parameters, (width + 1) * sum(outputs))
 
@@ -39,16 +51,8 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     Raises:
         InputError: a trunk of another package, which cannot be cut into layers; a depth that the trunk does not have.
     """
-    if shape.trunk not in BUILT_IN:
-        raise InputError(
-            f"the trunk {shape.trunk} of another package cannot be cut into layers",
-            where="architectures",
-            fix="Leave architectures out, or use trunk: mlp or cnn",
-        )
+    check_sharing(sharing, shape.trunk, len(shape.widths))
     layers = trunk_layers(shape)
-    if sharing.kind == "branch" and sharing.depth > len(layers):
-        what = f"'{sharing}' shares {sharing.depth} layers of a trunk of {len(layers)}"
-        raise InputError(what, where="architectures", fix=f"Use a depth up to {len(layers)}")
     counts = {
         "hard": [(1, layer) for layer in layers],
         "branch": [(1 if level < sharing.depth else n_tasks, layer) for level, layer in enumerate(layers)],
@@ -113,14 +117,16 @@ _EXTRAS = {"cross-stitch": _stitches, "mtan": _masks, "mmoe": _gates, "cgc": _ga
 def shared_widths(sharing: Sharing, shape: TrunkShape, capacity: float, n_tasks: int) -> tuple[int, ...]:
     """Hidden widths with which all that is not a head costs ``capacity`` times the standard trunk.
 
-    So networks that share differently are compared at equal cost; hard sharing is ``scaled_widths``.
+    So networks that share differently are compared at equal cost.
 
     Raises:
         InputError: no rounding comes within 5 % of the asked capacity; names the nearest that exists.
     """
-    standard = sharing_trunk_cost(Sharing(), shape, 1).flops
+    if sharing.kind == HARD:
+        return scaled_widths(shape, capacity)
+    standard = trunk_cost(shape).flops
 
     def reached(widths: tuple[int, ...]) -> float:
         return sharing_trunk_cost(sharing, replace(shape, widths=widths), n_tasks).flops / standard
 
-    return widths_for(shape, capacity, reached, f" that {n_tasks} tasks share by '{sharing}'")
+    return widths_for(shape, capacity, reached, f" that {n_tasks} tasks share by '{sharing}'", _ASIDE)

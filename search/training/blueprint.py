@@ -21,8 +21,10 @@ from grouping.candidates import Candidates, FloatArray, IntArray
 from grouping.curves import CurveTable
 from grouping.tasks import Metric
 from search.errors import TrialError
-from search.networks.cost import scaled_widths
-from search.networks.hard_sharing import HardSharing, hard_sharing
+from search.networks.architectures import Network, make_network
+from search.networks.hard_sharing import HardSharing
+from search.networks.sharing import Sharing
+from search.networks.sharing_cost import shared_widths
 from search.training.checkpoint import NetworkHeader
 from search.training.experiment import Experiment
 from search.training.loop import reading_steps
@@ -59,19 +61,26 @@ class Blueprint:
         """The tasks by columns."""
         return task_blocks(self.header.types, self.header.outputs)
 
-    def network(self, seed: int) -> HardSharing:
+    def network(self, seed: int) -> Network:
         """A copy at its start, in training mode.
 
         Networks of one replicate and capacity start from the same trunk and drop the same features, and a task always
         starts from the same head.
         """
-        return hard_sharing(
+        return make_network(
+            Sharing.parse(self.header.sharing),
             self.header.shape,
             self.header.outputs,
             stream_seed(seed, "trunk", self.trial.capacity),
             [stream_seed(seed, "head", task) for task in self.header.tasks],
             stream_seed(seed, "dropout", self.trial.capacity),
         )
+
+    def hard_network(self, seed: int) -> HardSharing:
+        """A copy of a trial whose tasks share one trunk."""
+        network = self.network(seed)
+        assert isinstance(network, HardSharing)
+        return network
 
     def order_seed(self, seed: int) -> int:
         """Decides the order of rows: the same for all networks of a replicate."""
@@ -126,13 +135,14 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
             outputs=tuple(int(dataset.classes_T[column]) for column in columns),
             trunk=standard.trunk,
             n_inputs=standard.n_inputs,
-            widths=scaled_widths(standard, trial.capacity),
+            widths=shared_widths(Sharing.parse(trial.sharing), standard, trial.capacity, len(trial.tasks)),
             target_mean=tuple(float(dataset.target_mean_T[column]) for column in columns),
             target_scale=tuple(float(dataset.target_scale_T[column]) for column in columns),
             copies=trial.copies,
             image=standard.image,
             norm=standard.norm,
             dropout=standard.dropout,
+            sharing=trial.sharing,
         ),
         columns=columns,
         metrics=tuple(dataset.tasks[column].metric for column in columns),

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from grouping.errors import InputError
 from grouping.tasks import TaskType
-from search.networks.hard_sharing import HardSharing, hard_sharing
+from search.networks.architectures import Network, make_network
 from search.networks.shape import ImageShape, Norm, TrunkShape
+from search.networks.sharing import HARD, Sharing
 from search.training.losses import averaged_outputs, task_blocks
 
 __all__ = ["Checkpoint", "NetworkHeader", "load_checkpoint", "save_checkpoint", "sha256"]
@@ -45,6 +46,7 @@ class NetworkHeader:
         image: What an input row is to a CNN: channels, height, width.
         norm: Normalisation in the trunk.
         dropout: Probability of dropping a feature in training.
+        sharing: What the tasks share.
     """
 
     tasks: tuple[str, ...]
@@ -59,6 +61,7 @@ class NetworkHeader:
     image: ImageShape | None = None
     norm: Norm = "none"
     dropout: float = 0.0
+    sharing: str = HARD
 
     @property
     def shape(self) -> TrunkShape:
@@ -71,7 +74,7 @@ class Checkpoint:
     """A network that can be used: header and modules (one, or the copies of a seed ensemble)."""
 
     header: NetworkHeader
-    networks: tuple[HardSharing, ...]
+    networks: tuple[Network, ...]
 
     def outputs(self, inputs_NF: Tensor) -> Tensor:
         """Raw outputs [N, O] for encoded, standardised rows; copies averaged."""
@@ -118,7 +121,7 @@ def load_checkpoint(data: bytes, expected_sha256: str | None = None, *, where: s
         header = _read_header(data)
         networks = []
         for copy in range(header.copies):
-            network = hard_sharing(header.shape, header.outputs)
+            network = make_network(Sharing.parse(header.sharing), header.shape, header.outputs)
             prefix = f"{copy}."
             network.load_state_dict(
                 {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -23,10 +23,12 @@ from search.errors import TrialError
 from search.execution.executor import one_line, this_worker
 from search.networks.hard_sharing import HardSharing
 from search.networks.latency import one_thread
+from search.networks.sharing import HARD
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import LossWatch
+from search.training.packs import train_plain
 from search.training.relaxed import relaxed_products
 from search.training.residence import ResidentPart, resident
 from search.training.scoring import score
@@ -49,15 +51,18 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
 
     Args:
         experiment: What all trials have in common; ``can_fuse`` has nothing to say about it.
-        pack: Trials of one capacity, fraction, split and start; seeds, tasks, phases and copies may differ.
+        pack: Trials of one sharing, capacity, fraction, split and start; seeds, tasks, phases and copies may differ.
+            Those that share otherwise than by one trunk are trained one by one.
 
     Raises:
-        ValueError: trials that differ in capacity, fraction, split or start.
+        ValueError: trials that differ in sharing, capacity, fraction, split or start.
         InputError: a capacity that no integer widths reach; a trunk that cannot be trained side by side.
     """
     began = time.process_time()
     if len({course.kind for course in pack}) > 1:
-        raise ValueError("trials of unequal capacity, fraction, split or start cannot be trained in one pack")
+        raise ValueError("trials of unequal sharing, capacity, fraction, split or start cannot be trained in one pack")
+    if pack and pack[0].trial.sharing != HARD:
+        return train_plain(experiment, tuple(pack))
     runners = [_Runner(experiment, course) for course in pack]
     stacks: dict[StackShape, list[_Runner]] = {}
     for runner in runners:
@@ -102,7 +107,7 @@ class _Runner:
 
     def networks(self) -> list[HardSharing]:
         """The copies at their start."""
-        networks = [self.plan.network(seed) for seed in self.plan.seeds]
+        networks = [self.plan.hard_network(seed) for seed in self.plan.seeds]
         self._vessels = networks if self._keep_state else []
         return networks
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from grouping.candidates import FloatArray, IntArray
 from search.errors import TrialError
+from search.networks.shared_network import SharedNetwork
 from search.spec import TrainingSpec
 from search.training.adam import Adam
 from search.training.losses import TaskBlock, batch_losses, row_losses
@@ -78,6 +79,7 @@ class Fit:
         if any(weight != 1 for weight in weights):
             self._weights_T = torch.tensor(weights, dtype=part.targets_NT.dtype, device=device)
         self._clip_norm = training.clip_norm
+        self._penalty = network.penalty if isinstance(network, SharedNetwork) else None
         self._rounded = partial(torch.autocast, device.type, torch.bfloat16, enabled=training.precision == "bfloat16")
         self._noise = Noise(device, noise_seed)
         self._done = 0 if start is None else start.step
@@ -107,7 +109,8 @@ class Fit:
                 rows_NT = row_losses(self._blocks, outputs_NO.to(targets_NT.dtype), targets_NT)
                 losses_T = batch_losses(rows_NT, labelled_NT)
                 loss = (losses_T if self._weights_T is None else losses_T * self._weights_T).sum()
-                self._optimizer.step(loss, self._clip_norm)
+                penalty = None if self._penalty is None else self._penalty()
+                self._optimizer.step(loss if penalty is None else loss + penalty, self._clip_norm)
                 losses.append(loss.detach())
         self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step

@@ -12,6 +12,7 @@ from torch import Tensor
 from search.networks.cost import scaled_widths
 from search.networks.hard_sharing import hard_sharing
 from search.networks.shape import TrunkShape
+from search.networks.sharing import HARD
 from search.training.experiment import Experiment
 from search.training.loop import reading_steps
 from search.training.stack import ROWS, StackShape, padded
@@ -35,6 +36,8 @@ def pack_room(experiment: Experiment, trial: Trial) -> int:
     Raises:
         InputError: a capacity that no integer widths reach.
     """
+    if trial.sharing != HARD:
+        return 1  # trained one by one in any company
     dataset, training = experiment.dataset, experiment.training
     n_rows, n_inputs = dataset.train.inputs_NF.shape
     standard = experiment.network.shape(n_inputs)

@@ -22,6 +22,7 @@ from search.decision import selection
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
+from search.networks.sharing import HARD
 from search.output.folder import RunFolder
 from search.run import Job, prepare, run_recommendation
 from search.spec import Spec
@@ -29,7 +30,7 @@ from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne
 from search.training.trainer import TrialFunction
-from search.trials import HARD, Trial, TrialResult
+from search.trials import Trial, TrialResult
 from tests.search.planted import GROUPS, diverging_pairs, noise_only, planted
 
 

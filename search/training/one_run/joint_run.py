@@ -35,7 +35,7 @@ class JointRun:
             resident(part, self.plan.columns, here)
             for part in (experiment.dataset.train, experiment.dataset.validation)
         )
-        self.network: HardSharing = self.plan.network(trial.seed).to(here)
+        self.network: HardSharing = self.plan.hard_network(trial.seed).to(here)
         weights = [experiment.task_weights[column] for column in self.plan.columns]
         noise = stream_seed(trial.seed, "noise", trial.capacity)
         self._fit = Fit(

@@ -90,7 +90,7 @@ def _apart(mine_KS: FloatArray, other_KS: FloatArray, name: str, who: str, steps
 
 
 def _plainly(common: Experiment, plan: Blueprint, steps: int, dtype: torch.dtype) -> tuple[HardSharing, FloatArray]:
-    network = plan.network(plan.seeds[0]).to(dtype)
+    network = plan.hard_network(plan.seeds[0]).to(dtype)
     part = _as(resident(common.dataset.train, plan.columns, _CPU), dtype)
     recorder = _Recorder()
     fit = Fit(network, plan.blocks, part, common.training, plan.order_seed(plan.seeds[0]), watch=recorder)
@@ -102,7 +102,7 @@ def _stacked(
     common: Experiment, plans: Sequence[Blueprint], steps: int, dtype: torch.dtype
 ) -> tuple[list[HardSharing], FloatArray]:
     header = plans[0].header
-    networks = [plan.network(plan.seeds[0]) for plan in plans]
+    networks = [plan.hard_network(plan.seeds[0]) for plan in plans]
     tasks = [
         OwnTask(member, column, "regression", place, 1)
         for member, plan in enumerate(plans)
