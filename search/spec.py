@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from grouping.budget import Budget, BudgetUnit
 from grouping.errors import InputError
 from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
+from search.balancing import EQUAL, Balancing
 from search.errors import SpecError
 from search.networks.shape import Norm, TrunkShape, check_trunk
 from search.networks.sharing import HARD, Sharing, check_sharing
@@ -164,8 +165,9 @@ class TrainingSpec(_Section):
     """How every candidate is trained; ``seeds`` replicates of each during the search.
 
     ``engine: auto`` stands for the fastest engine that rounds nothing, found when a run begins and kept in its spec.
-    ``weighting: declared`` multiplies each task's loss by its weight. ``clip_norm`` is the largest norm of a network's
-    gradient. ``precision: bfloat16`` rounds the factors of products in training; parameters and losses stay float32.
+    ``weighting: declared`` multiplies each task's loss by its weight; ``balancing`` is how the tasks of a network are
+    kept in balance on top of that (``search.balancing``). ``clip_norm`` is the largest norm of a network's gradient.
+    ``precision: bfloat16`` rounds the factors of products in training; parameters and losses stay float32.
     """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 12
@@ -175,11 +177,20 @@ class TrainingSpec(_Section):
     seeds: Repeats = 3
     seed: Seed = 0
     weighting: Weighting = "equal"
+    balancing: str = EQUAL
     clip_norm: Positive | None = None
     precision: Precision = "float32"
     engine: EngineName | Literal["auto"] = "auto"
     readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0
+
+    @model_validator(mode="after")
+    def _written_one_way(self) -> Self:
+        try:
+            object.__setattr__(self, "balancing", str(Balancing.parse(self.balancing)))
+        except InputError as error:
+            raise SpecError(error.what, where=error.where, fix=error.fix) from error
+        return self
 
 
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]

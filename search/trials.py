@@ -116,6 +116,7 @@ class NetworkState:
         squares: Adam's second moments by parameter.
         streams: States of the network's random generators, in the order of its modules.
         noise: State of the generators that modules of other packages draw from; empty if nothing was drawn.
+        balancing: State of what balances the tasks; empty where nothing does.
     """
 
     step: int
@@ -124,6 +125,7 @@ class NetworkState:
     squares: Mapping[str, NDArray[Any]]
     streams: tuple[bytes, ...]
     noise: bytes = b""
+    balancing: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from search.balancing import EQUAL
 from search.spec import EngineName
 from search.training import stack_onednn
 from search.training.experiment import Experiment
@@ -41,6 +42,8 @@ class Engine:
 def _onednn_obstacle(experiment: Experiment) -> str:
     if not stack_onednn.available():
         return "this build of torch lacks the operator mkldnn._linear_pointwise"
+    if experiment.training.balancing != EQUAL:
+        return can_fuse(experiment)
     network = experiment.network
     fully_connected = network.trunk == "mlp" and network.norm == "none" and not network.dropout
     if not fully_connected or experiment.training.precision != "float32":

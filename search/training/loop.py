@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from grouping.candidates import FloatArray, IntArray
+from search.balancing import EQUAL, Balancing
 from search.errors import TrialError
 from search.networks.shared_network import SharedNetwork
 from search.spec import TrainingSpec
 from search.training.adam import Adam
+from search.training.balanced import BalancedSteps
 from search.training.losses import TaskBlock, batch_losses, row_losses
 from search.training.noise import Noise
 from search.training.progress import load_moments, network_state, restore, trainable
@@ -85,11 +87,21 @@ class Fit:
         self._done = 0 if start is None else start.step
         self._batches = _batches(part, training.batch_size, order_seed, self._done)
         self._optimizer = Adam(trainable(network).values(), training.learning_rate, training.weight_decay, self._done)
+        self._balanced = None
+        if training.balancing != EQUAL:
+            balancing, per_epoch = (
+                Balancing.parse(training.balancing),
+                math.ceil(len(part.inputs_NF) / training.batch_size),
+            )
+            settings = balancing, blocks, training.learning_rate, per_epoch, self._done
+            self._balanced = BalancedSteps(network, self._optimizer, *settings)
         self._watch = watch or LossWatch()
         if start is not None:
             restore(network, start)
             load_moments(self._optimizer.means, self._optimizer.squares, start)
             self._noise.restore(start.noise)
+            if self._balanced is not None:
+                self._balanced.restore(start.balancing)
 
     def advance(self, step: int) -> None:
         """Train until ``step`` steps are done.
@@ -104,21 +116,32 @@ class Fit:
         self._network.train()
         with self._noise:
             for inputs_NF, targets_NT, labelled_NT in islice(self._batches, step - self._done):
-                with self._rounded():
-                    outputs_NO = self._network(inputs_NF)
-                rows_NT = row_losses(self._blocks, outputs_NO.to(targets_NT.dtype), targets_NT)
-                losses_T = batch_losses(rows_NT, labelled_NT)
-                loss = (losses_T if self._weights_T is None else losses_T * self._weights_T).sum()
+                batch = inputs_NF, targets_NT, labelled_NT
+                losses_T = self._losses(*batch)
+                loss = losses_T.sum()
                 penalty = None if self._penalty is None else self._penalty()
-                self._optimizer.step(loss if penalty is None else loss + penalty, self._clip_norm)
+                if self._balanced is None:
+                    self._optimizer.step(loss if penalty is None else loss + penalty, self._clip_norm)
+                else:
+                    again = partial(self._losses, *batch)
+                    self._balanced.step(losses_T, labelled_NT, penalty, self._clip_norm, again)
                 losses.append(loss.detach())
         self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step
 
+    def _losses(self, inputs_NF: Tensor, targets_NT: Tensor, labelled_NT: Tensor) -> Tensor:
+        """Loss of each task on a batch, times its weight, [T]."""
+        with self._rounded():
+            outputs_NO = self._network(inputs_NF)
+        rows_NT = row_losses(self._blocks, outputs_NO.to(targets_NT.dtype), targets_NT)
+        losses_T = batch_losses(rows_NT, labelled_NT)
+        return losses_T if self._weights_T is None else losses_T * self._weights_T
+
     def state(self) -> NetworkState:
         """Where the network is."""
         state = network_state(self._network, self._done, self._optimizer.means, self._optimizer.squares)
-        return replace(state, noise=self._noise.state())
+        balancing = {} if self._balanced is None else self._balanced.state()
+        return replace(state, noise=self._noise.state(), balancing=balancing)
 
 
 class LossWatch:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from search.balancing import EQUAL
 from search.execution.executor import one_line
 from search.networks.hard_sharing import HardSharing, hard_sharing
 from search.spec import TrainingSpec
@@ -131,6 +132,8 @@ def _written_out(trunk: nn.Module, shape: StackShape) -> bool:
 
 def can_fuse(experiment: Experiment) -> str:
     """Why the networks of an experiment cannot be trained side by side, in one line; empty if they can."""
+    if experiment.training.balancing != EQUAL:
+        return f"tasks balanced by '{experiment.training.balancing}' are trained network by network"
     shape = experiment.network.shape(experiment.dataset.train.inputs_NF.shape[1])
     try:
         networks = [hard_sharing(shape, [1], seed, [seed]) for seed in range(2)]
