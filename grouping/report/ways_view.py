@@ -23,8 +23,9 @@ def ways_text(ways: Sequence[WayToShare]) -> str:
     ]
     return (
         "The same groups were also trained with other ways to share, with networks of the same cost. Against one trunk "
-        f"(validation losses, mean over groups and tasks) they are {'; '.join(parts)}. Which network serves whom was "
-        "decided by the solver, way and group together."
+        f"(validation losses, mean over groups and tasks) they are {'; '.join(parts)}. All were trained with the same "
+        "settings, which may suit some better than others. Which network serves whom was decided by the solver, group "
+        "and way together."
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from search.balancing import EQUAL, GRADIENT_METHODS, Balancing
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         *([f"Sharing      {', '.join(made.spec.architectures)}"] if len(made.spec.architectures) > 1 else []),
         *(f"             {sentence}" for sentence in made.left_out),
         f"Budget       {made.spec.budget.as_budget()}",
+        *_balancing(made),
         f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
         "",
         f"{'Trainings':<44}{'networks':>9}{'= standard':>12}" + (f"{'minutes':>10}" if speed else ""),
@@ -188,3 +190,12 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
     if not speed:
         lines.append("Minutes and memory: taskgroup plan --probe")
     return escape_controls("\n".join(lines))
+
+
+def _balancing(made: Plan) -> list[str]:
+    """How tasks are kept in balance, and what that costs in training; nothing where they are not."""
+    balancing = Balancing.parse(made.spec.training.balancing)
+    if balancing.name == EQUAL:
+        return []
+    cost = "a backward pass for each task" if balancing.name in GRADIENT_METHODS else "one backward pass"
+    return [f"Balancing    {balancing}: {cost} in a step, networks trained one by one"]

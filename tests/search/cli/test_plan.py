@@ -72,3 +72,14 @@ def test_a_probe_adds_minutes_and_memory(spec: Path) -> None:
     plan = json.loads(done.stdout)
     assert all(phase["minutes"] > 0 for phase in plan["phases"])
     assert plan["probe"]["memory_mb"] > 50
+
+
+def test_ways_to_share_and_balancing_are_said(spec: Path, capsys: Captured) -> None:
+    assert run(["plan", str(spec)]) == 0
+    assert not {"Sharing", "Balancing"} & set(capsys.readouterr().out.split())
+    balanced = SPEC.replace("seeds: 2}", "seeds: 2, balancing: upgrad}", 1).replace("[16, 16]", "[64, 64]")
+    spec.write_text(balanced + "architectures: [mtan, ple experts=9]\n")
+    assert run(["plan", str(spec)]) == 0
+    out, _ = capsys.readouterr()
+    assert "hard, mtan, ple experts=9" in out
+    assert "upgrad: a backward pass for each task" in out
