@@ -54,6 +54,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.regret
 	@$(BIN)/python -m tests.benchmarks.estimators
 	@$(BIN)/python -m tests.benchmarks.stopping
+	@$(BIN)/python -m tests.benchmarks.sharing
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
