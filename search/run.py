@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
-from grouping.recommendation import Controls, Recommendation
+from grouping.recommendation import Controls, Domination, Recommendation
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from search.data.dataset import load_dataset
 from search.decision import assembly
@@ -20,6 +20,7 @@ from search.decision.adaptive_record import adaptive_record
 from search.decision.contenders import CostOf
 from search.decision.controls import measure_controls
 from search.decision.decide import Decision, decide
+from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
 from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress
@@ -53,6 +54,7 @@ PHASES = {
     "compare": "as many random groups, for comparison",
     "confirm": "confirmation on fresh seeds",
     "controls": "controls of the affinities",
+    "domination": "who dominates one network of all tasks",
 }
 """Phases of a run in the order they are charged, with their labels."""
 
@@ -143,8 +145,9 @@ def run_recommendation(
         for split, experiment in enumerate(job.experiments)
     ]
     controls = measure_controls(job.plan, job.experiments[0], measurement)
+    domination = measure_domination(job.plan, job.experiments[0], measurement, decisions[0].reference_T)
     recommendation = _recommendation(
-        job, decisions, controls, measurement, executor, run, command, earlier + time.monotonic() - began
+        job, decisions, controls, domination, measurement, executor, run, command, earlier + time.monotonic() - began
     )
     write_run(folder, recommendation, decisions[0], store.trials(run))
     store.set_progress(run, best=recommendation.solution.objective)
@@ -184,6 +187,7 @@ def _recommendation(
     job: Job,
     decisions: Sequence[Decision],
     controls: Controls | None,
+    domination: Domination | None,
     measurement: Measurement,
     executor: Executor,
     run: str,
@@ -248,6 +252,7 @@ def _recommendation(
         no_harm=no_harm_record(first),
         controls=controls,
         ways=assembly.ways(first),
+        domination=domination,
     )
 
 

@@ -296,7 +296,8 @@ class NoHarmSpec(_Section):
 class EvidenceSpec(_Section):
     """How the choice is confirmed: fresh seeds, random groupings to compare with, the user's own grouping.
 
-    ``splits`` repeats the whole job on that many redrawn splits (fractions only).
+    ``splits`` repeats the whole job on that many redrawn splits (fractions only). ``domination`` looks at the gradients
+    of one network of all tasks: which task has the most of them, and whether balancing (three ways) makes up for it.
     """
 
     seeds: Repeats = 5
@@ -306,6 +307,7 @@ class EvidenceSpec(_Section):
     splits: Repeats = 1
     draws: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
     no_harm: NoHarmSpec = NoHarmSpec()
+    domination: bool = False
 
 
 class ClusterSpec(_Section):

@@ -1,7 +1,18 @@
 """Recommendations: the records that reports are rendered from, and the way from a plain loss table to one."""
 
 from grouping.recommendation.course import Adaptive, AdaptiveRound, Halving, Outlook, Regret, Rung, TrainedNext
-from grouping.recommendation.effects import Controls, NoHarm, PairControl, TaskControl, TaskHarm, WayToShare
+from grouping.recommendation.effects import (
+    Conflict,
+    Controls,
+    Cure,
+    Domination,
+    NoHarm,
+    PairControl,
+    TaskControl,
+    TaskHarm,
+    TaskShare,
+    WayToShare,
+)
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
     SCHEMA,
@@ -32,7 +43,10 @@ __all__ = [
     "Audit",
     "Baseline",
     "Confirmed",
+    "Conflict",
     "Controls",
+    "Cure",
+    "Domination",
     "Estimate",
     "FrontierPoint",
     "GroupingFrequency",
@@ -53,6 +67,7 @@ __all__ = [
     "Stability",
     "TaskControl",
     "TaskHarm",
+    "TaskShare",
     "TrainedNext",
     "Verdict",
     "WayToShare",

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Controls", "NoHarm", "PairControl", "TaskControl", "TaskHarm", "WayToShare"]
+__all__ = [
+    "Conflict",
+    "Controls",
+    "Cure",
+    "Domination",
+    "NoHarm",
+    "PairControl",
+    "TaskControl",
+    "TaskHarm",
+    "TaskShare",
+    "WayToShare",
+]
 
 
 @dataclass(frozen=True)
@@ -105,3 +116,49 @@ class WayToShare:
     low: float | None
     high: float | None
     seeds: int
+
+
+@dataclass(frozen=True)
+class TaskShare:
+    """A task's share in one network of all tasks, mean over steps and seeds.
+
+    ``loss`` and ``gradient`` (norms in the shared trunk) with 95 % intervals over seeds; ``early`` and ``late`` are its
+    shares of the gradient in the first and the last third of training.
+    """
+
+    task: str
+    loss: Ends
+    gradient: Ends
+    early: float
+    late: float
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two tasks and the share of steps at which their gradients point apart, mean over seeds."""
+
+    one: str
+    other: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Cure:
+    """What balancing does to one network of all tasks: gains in relative validation loss, 95 % intervals over seeds.
+
+    ``all`` is the mean over served tasks, ``others`` over those that do not dominate.
+    """
+
+    balancing: str
+    all: Ends
+    others: Ends
+
+
+@dataclass(frozen=True)
+class Domination:
+    """Who dominates one network of all tasks; ``dominant`` may be empty, and so may ``cures``."""
+
+    tasks: tuple[TaskShare, ...]
+    dominant: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+    cures: tuple[Cure, ...]

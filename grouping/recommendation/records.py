@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from grouping.budget import BudgetUnit
 from grouping.recommendation.course import Adaptive, Halving, Regret
-from grouping.recommendation.effects import Controls, NoHarm, WayToShare
+from grouping.recommendation.effects import Controls, Domination, NoHarm, WayToShare
 from grouping.tasks import Task
 
 if TYPE_CHECKING:
@@ -269,6 +269,7 @@ class Recommendation:
     no_harm: NoHarm | None = None
     controls: Controls | None = None
     ways: tuple[WayToShare, ...] = ()
+    domination: Domination | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from grouping.report.blocks import (
     forest,
 )
 from grouping.report.controls_view import controls_blocks
+from grouping.report.domination_view import domination_blocks
 from grouping.report.labels import Figure, cut
 from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
@@ -100,6 +101,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("budget", "Loss against budget", _budget(recommendation, figures)),
         Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
         Section("ways", "Ways to share", _ways(recommendation)),
+        Section("domination", "Who dominates", domination_blocks(recommendation.domination)),
         Section("certainty", "How sure this is", _certainty(recommendation, figures)),
         Section("training", "Along training", _training(recommendation, figures)),
         Section("search", "What it cost to find out", _search(recommendation)),

@@ -311,6 +311,10 @@ class Plan:
         phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
         if spec.affinity.controls:
             phases.append(PhaseCount("controls", "controls of the affinities", self._controls() * seeds))
+        if spec.evidence.domination:
+            everything = tuple(task.name for task in self.tasks)
+            joint = (Trial(everything, self.plain_capacity, spec.training.seed),) * (5 * seeds)
+            phases.append(PhaseCount("domination", "who dominates one network of all tasks", joint))
         return tuple(phases)
 
     def _controls(self) -> tuple[Trial, ...]:

@@ -10,12 +10,13 @@ Means over the looks, one before every 10th step. The step that is looked ahead 
 whatever optimiser trains: an optimiser's own step mixes in the other tasks' past gradients (TAG's published code does
 so by intent; on Taskonomy it does not, because it looks for the momentum where PyTorch does not keep it).
 
-Axes: ``T`` tasks (recipients in rows, partners in columns), ``P`` shared weights, ``N`` rows, ``H`` features.
+Axes: ``T`` tasks (recipients in rows, partners in columns), ``L`` looks, ``P`` shared weights, ``N`` rows, ``H``
+features.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from search.training.losses import batch_losses, row_losses
 from search.training.one_run.joint_run import JointRun
 from search.training.residence import ResidentPart
 
-__all__ = ["INTERVAL", "STEP_SIZE", "PairScores", "look", "pair_scores"]
+__all__ = ["INTERVAL", "STEP_SIZE", "Look", "PairScores", "look", "pair_scores"]
 
 INTERVAL = 10
 """Steps between looks, as TAG on Taskonomy."""
@@ -36,12 +37,29 @@ STEP_SIZE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class PairScores:
-    """What each recipient (row) gains from each partner (column); the diagonal is a task's effect on itself."""
+class Look:
+    """What each recipient (row) gains from each partner (column) or itself; losses and norms of gradients."""
 
     look_ahead_TT: FloatArray
     first_order_TT: FloatArray
     cosine_TT: FloatArray
+    loss_T: FloatArray
+    norm_T: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """Means over the looks, and losses and norms of the gradients at each of them, ``L``.
+
+    ``conflict_TT`` is the share of looks at which the gradients of two tasks point apart (by more than a right angle).
+    """
+
+    look_ahead_TT: FloatArray
+    first_order_TT: FloatArray
+    cosine_TT: FloatArray
+    conflict_TT: FloatArray
+    loss_LT: FloatArray
+    norm_LT: FloatArray
 
 
 def pair_scores(run: JointRun, interval: int = INTERVAL, step_size: float = STEP_SIZE) -> PairScores:
@@ -54,10 +72,18 @@ def pair_scores(run: JointRun, interval: int = INTERVAL, step_size: float = STEP
     """
     at = range(0, int(run.plan.steps_S[-1]), interval)
     looks = [look(run, run.batch(), step_size) for step in run.stops(at) if step in at]
-    return PairScores(*(_mean([getattr(one, field.name) for one in looks]) for field in fields(PairScores)))
+    apart = [np.where(np.isnan(one.cosine_TT), np.nan, one.cosine_TT < 0) for one in looks]
+    return PairScores(
+        _mean([one.look_ahead_TT for one in looks]),
+        _mean([one.first_order_TT for one in looks]),
+        _mean([one.cosine_TT for one in looks]),
+        _mean(apart),
+        np.stack([one.loss_T for one in looks]),
+        np.stack([one.norm_T for one in looks]),
+    )
 
 
-def look(run: JointRun, batch: ResidentPart, step_size: float) -> PairScores:
+def look(run: JointRun, batch: ResidentPart, step_size: float) -> Look:
     """The affinities at this point of training, on one batch; NaN where a task has no label in it."""
     network = run.network.eval()
     trunk = run.trunk()
@@ -82,10 +108,12 @@ def look(run: JointRun, batch: ResidentPart, step_size: float) -> PairScores:
     dots_TT = torch.where(seen_T, dots_TT, torch.nan)  # a partner without labels has not been seen to give nothing
     after_UT = torch.where(seen_T[:, None], after_UT, torch.nan)
     norm_T = dots_TT.diagonal().sqrt()
-    return PairScores(
+    return Look(
         ((1 - after_UT.T.double() / now_T[:, None]) / step_size).cpu().numpy(),
         (dots_TT / now_T[:, None]).cpu().numpy(),
         (dots_TT / (norm_T[:, None] * norm_T)).cpu().numpy(),
+        now_T.cpu().numpy(),
+        norm_T.cpu().numpy(),
     )
 
 
