@@ -1,8 +1,8 @@
 """Who dominates one network of all tasks, and whether balancing cures it before separate networks are paid for.
 
 Shares are of losses as they are trained on, times the tasks' weights. A task dominates that has twice its fair share of
-the gradients in the shared trunk, surely more than its fair share (95 % interval over seeds). The cures are trained with
-the same seeds, all by the plain engine.
+the gradients in the shared trunk, surely more than its fair share (95 % interval over seeds). The cures are trained
+with the same seeds, all by the plain engine.
 
 Axes: ``R`` seeds, ``T`` tasks, ``L`` looks along training.
 """
