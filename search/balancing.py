@@ -23,6 +23,7 @@ BalancingName = Literal[
     "geometric-mean",
     "imtl-l",
     "famo",
+    "agreement",
     "mgda",
     "pcgrad",
     "cagrad",
@@ -37,7 +38,7 @@ Normaliser = Literal["none", "l2", "loss", "loss+"]
 EQUAL: BalancingName = "equal"
 """All weights 1, and the losses added up: what every engine can train."""
 
-GRADIENT_METHODS: tuple[BalancingName, ...] = get_args(BalancingName)[8:]
+GRADIENT_METHODS: tuple[BalancingName, ...] = get_args(BalancingName)[get_args(BalancingName).index("agreement") :]
 """Those that look at every task's gradient, which takes a backward pass for each."""
 
 _WHERE = "training.balancing"

@@ -32,6 +32,7 @@ class BalancedSteps:
         optimizer: Of its parameters, trunk first.
         balancing: The method.
         blocks: Its tasks.
+        auxiliary: Which of them are trained for the others' sake only.
         learning_rate: Of the network.
         per_epoch: Steps of an epoch.
         done: Steps taken before.
@@ -43,6 +44,7 @@ class BalancedSteps:
         optimizer: Adam,
         balancing: Balancing,
         blocks: Sequence[TaskBlock],
+        auxiliary: Sequence[bool],
         learning_rate: float,
         per_epoch: int,
         done: int,
@@ -53,7 +55,7 @@ class BalancedSteps:
         assert [*map(id, self._trunk), *map(id, self._heads)] == [*map(id, named.values())], "the trunk comes first"
         classes_T = [b.type != "regression" for b in blocks for _ in range(b.tasks.stop - b.tasks.start)]
         device = self._heads[0].device
-        self._balancer = make_balancer(balancing, Setting(len(classes_T), classes_T, learning_rate, device))
+        self._balancer = make_balancer(balancing, Setting(len(classes_T), classes_T, auxiliary, learning_rate, device))
         self._optimizer = optimizer
         self._per_epoch, self._done = per_epoch, done
         self._sum_T, self._count_T = np.zeros((2, len(classes_T)))

@@ -59,6 +59,7 @@ class Fit:
         start: Where an earlier training of this network stopped; None to begin.
         watch: What looks at the losses; it goes on from the earlier training too.
         weights: What each task's loss is multiplied by, length T; default: 1.
+        auxiliary: Which tasks are trained for the others' sake only, length T; default: none.
         noise_seed: Of random numbers that modules of other packages take from torch's own generator.
     """
 
@@ -72,6 +73,7 @@ class Fit:
         start: NetworkState | None = None,
         watch: LossWatch | None = None,
         weights: Sequence[float] = (),
+        auxiliary: Sequence[bool] = (),
         noise_seed: int = 0,
     ) -> None:
         self._network = network
@@ -89,12 +91,16 @@ class Fit:
         self._optimizer = Adam(trainable(network).values(), training.learning_rate, training.weight_decay, self._done)
         self._balanced = None
         if training.balancing != EQUAL:
-            balancing, per_epoch = (
+            self._balanced = BalancedSteps(
+                network,
+                self._optimizer,
                 Balancing.parse(training.balancing),
+                blocks,
+                list(auxiliary) or [False] * part.targets_NT.shape[1],
+                training.learning_rate,
                 math.ceil(len(part.inputs_NF) / training.batch_size),
+                self._done,
             )
-            settings = balancing, blocks, training.learning_rate, per_epoch, self._done
-            self._balanced = BalancedSteps(network, self._optimizer, *settings)
         self._watch = watch or LossWatch()
         if start is not None:
             restore(network, start)

@@ -81,6 +81,7 @@ def train(
                 None if start is None else start.network,
                 watch,
                 [experiment.task_weights[column] for column in plan.columns],
+                [dataset.tasks[column].role == "auxiliary" for column in plan.columns],
                 stream_seed(seed, "noise", trial.capacity),
             )
             for network, seed, watch in zip(networks, plan.seeds, watches, strict=True)

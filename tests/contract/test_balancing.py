@@ -46,7 +46,7 @@ class Toy:
 
 
 def balancer_of(way: Balancing, n_tasks: int = 3) -> Balancer:
-    return make_balancer(way, Setting(n_tasks, [False] * n_tasks, 0.1, torch.device("cpu")))
+    return make_balancer(way, Setting(n_tasks, [False] * n_tasks, [False] * n_tasks, 0.1, torch.device("cpu")))
 
 
 def walk(toy: Toy, balancer: Balancer, steps: int, first: int = 0) -> None:

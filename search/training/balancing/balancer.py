@@ -28,12 +28,14 @@ class Setting:
     Args:
         n_tasks: Tasks of the network.
         classes_T: Whether each task has classes; the others are regressions.
+        auxiliary_T: Whether each task is trained for the others' sake only.
         learning_rate: Of the network; weights that are learnt take their steps by it too.
         device: Where losses are.
     """
 
     n_tasks: int
     classes_T: Sequence[bool]
+    auxiliary_T: Sequence[bool]
     learning_rate: float
     device: torch.device
 

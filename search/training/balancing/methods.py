@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from search.balancing import GRADIENT_METHODS, Balancing, BalancingName
 from search.training.balancing import weights
+from search.training.balancing.agreement import Agreement
 from search.training.balancing.balancer import Balancer, Setting
 from search.training.balancing.gradients import Aggregated
 
@@ -21,6 +22,7 @@ METHODS: dict[BalancingName, Callable[[Balancing, Setting], Balancer]] = {
     "imtl-l": weights.ImtlL,
     "famo": weights.Famo,
     **dict.fromkeys(GRADIENT_METHODS, Aggregated),
+    "agreement": Agreement,
 }
 """The built-in ways to balance."""
 

@@ -45,6 +45,7 @@ class JointRun:
             experiment.training,
             self.plan.order_seed(trial.seed),
             weights=weights,
+            auxiliary=[experiment.dataset.tasks[column].role == "auxiliary" for column in self.plan.columns],
             noise_seed=noise,
         )
         self._batch_size = experiment.training.batch_size

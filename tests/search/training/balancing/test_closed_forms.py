@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def setting(n_tasks: int, classes: bool = False, rate: float = 0.1) -> Setting:
-    return Setting(n_tasks, [classes] * n_tasks, rate, CPU)
+    return Setting(n_tasks, [classes] * n_tasks, [False] * n_tasks, rate, CPU)
 
 
 def merged(balancer: Balancer, rows: list[list[float]], losses: list[float] | None = None) -> Tensor:
@@ -134,3 +134,21 @@ def test_random_weights_differ_from_step_to_step_and_average_to_1() -> None:
     assert found.sum(dim=1) == pytest.approx(torch.full((400,), 2.0))
     assert float(found[:, 0].std()) > 0.1
     assert found.mean(dim=0) == pytest.approx(torch.ones(2), abs=3 * 0.5 / math.sqrt(400) + 0.02)
+
+
+def helped(rows: list[list[float]], auxiliary: list[bool]) -> Tensor:
+    balancer = make_balancer(Balancing("agreement"), Setting(len(rows), [False] * len(rows), auxiliary, 0.1, CPU))
+    return merged(balancer, rows)
+
+
+def test_an_auxiliary_task_counts_as_far_as_it_agrees_with_the_main_ones() -> None:
+    main, diagonal = [1.0, 0.0], [1.0, 1.0]
+    cosine = 1 / math.sqrt(2)
+    assert helped([main, diagonal], [False, True]) == pytest.approx(torch.tensor([1 + cosine, cosine]), abs=1e-6)
+    assert helped([main, [0.0, 5.0]], [False, True]) == pytest.approx(torch.tensor(main))
+    assert helped([main, [-1.0, 5.0]], [False, True]) == pytest.approx(torch.tensor(main))
+
+
+def test_without_auxiliary_tasks_agreement_is_the_sum_and_without_main_ones_the_trunk_rests() -> None:
+    assert helped([[1.0, 0.0], [-3.0, 1.0]], [False, False]) == pytest.approx(torch.tensor([-2.0, 1.0]))
+    assert not helped([[1.0, 0.0], [-3.0, 1.0]], [True, True]).any()
