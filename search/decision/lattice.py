@@ -61,8 +61,9 @@ def every_group(spec: Spec, experiment: Experiment) -> Plan:
 def losses_frame(lattice: Lattice, results: Mapping[Trial, TrialResult], failures: Mapping[Trial, str]) -> pd.DataFrame:
     """Losses of the kept states, one row a (network, seed, task, part); the state is kept by validation loss.
 
-    Columns: ``network``, ``cost`` (SNT), ``seed``, ``task``, ``split`` (``val`` or ``test``), ``loss``, ``epoch`` (of
-    the kept state, may be broken), ``seconds`` (process time of the training), then the factors.
+    Columns: ``network``, ``cost`` (SNT), ``candidate`` where groups are tried in several ways to share, ``seed``,
+    ``task``, ``split`` (``val`` or ``test``), ``loss``, ``epoch`` (of the kept state, may be broken), ``seconds``
+    (process time of the training), then the factors.
 
     Raises:
         NoResultError, InputError: as ``reference_losses``.
@@ -135,6 +136,7 @@ def _cells(lattice: Lattice, losses_RCT: FloatArray) -> tuple[pd.DataFrame, tupl
         {
             "network": names_C[c],
             "cost": plan.capacity_C[c],
+            **({} if plan.hard_C.all() else {"candidate": np.array(plan.candidates.label_C, dtype=object)[c]}),
             "seed": np.array(plan.search_seeds)[r],
             "task": tasks_T[t],
         }

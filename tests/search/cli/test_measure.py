@@ -91,3 +91,19 @@ def test_bad_input_is_refused_before_there_is_a_run(
     assert run(["measure", "spec.yaml", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.ray
+def test_ways_to_share_are_candidates_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_job(tmp_path)
+    wide = spec.read_text().replace("widths: [16, 16]", "widths: [48, 48]").replace("epochs: 20", "epochs: 1")
+    spec.write_text(wide + "architectures: [mtan]\n")
+    code, _, err = finish(start(tmp_path, "measure", "spec.yaml", "-o", "t.parquet"))
+    assert code == 0, err
+    frame = pd.read_parquet(tmp_path / "t.parquet")
+    assert not frame.duplicated(["network", "candidate", "seed", "task", "split"]).any()
+    assert set(frame["candidate"]) == {"", "mtan"}
+    assert set(frame.loc[frame["candidate"] == "mtan", "network"]) == {"a+b", "a+c", "b+c", "a+b+c"}
+    where = ["--where", "split=val", "--score-where", "split=test"]
+    assert run(["solve", str(tmp_path / "t.parquet"), *where, "--budget", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["proven_optimal"]
