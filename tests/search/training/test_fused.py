@@ -220,7 +220,7 @@ def test_search_trials_never_read_the_test_part() -> None:
 
 @pytest.mark.parametrize(("field", "value"), [("capacity", 2.0), ("fraction", 0.5), ("split", 1)])
 def test_unequal_trials_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ValueError, match="unequal capacity, fraction, split or start"):
+    with pytest.raises(ValueError, match="unequal sharing, capacity, fraction, split or start"):
         fused(menu_experiment(), [search(), replace(search(), **{field: value})])  # type: ignore[arg-type]
 
 

@@ -120,5 +120,5 @@ def test_only_single_search_trials_are_carried_on_and_only_further() -> None:
 
 def test_trials_of_different_age_do_not_meet_in_a_pack() -> None:
     (result,) = results(train_fused, stopped_experiment(), [part(TRIALS[0], 0.5)])
-    with pytest.raises(ValueError, match="unequal capacity, fraction, split or start"):
+    with pytest.raises(ValueError, match="unequal sharing, capacity, fraction, split or start"):
         train_fused(stopped_experiment(), (part(TRIALS[0], 1.0, state_of(result)), part(TRIALS[1], 1.0)))
