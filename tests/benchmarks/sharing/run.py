@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from grouping.candidates import FloatArray
+from grouping.errors import InputError
 from search.balancing import EQUAL, BalancingName
 from search.data.dataset import load_dataset
 from search.data.resolution import resolve
@@ -53,11 +54,12 @@ def main() -> None:
     """All ways on all data sets."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.sharing", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="trainings of every way")
+    parser.add_argument("--data", nargs="+", choices=_DATA, default=list(_DATA), help="data sets")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     asked = parser.parse_args()
     seeds = range(_FIRST_SEED, _FIRST_SEED + asked.seeds)
     tables = {}
-    for name in _DATA:
+    for name in asked.data:
         if name not in {"nyc_weather", "synthetic"} and "TASKGROUP_DATA" not in os.environ:
             sys.stderr.write(f"{name} left out: set TASKGROUP_DATA\n")
             continue
@@ -88,9 +90,12 @@ def _compared(experiment: Experiment, seeds: Sequence[int]) -> dict[str, Any]:
     alone_RT2 = np.array([[np.ravel(_kept(result, np.ones(1))) for result in results] for results in alone])
     validation_T, test_T = alone_RT2.mean(axis=0).T
     standard = _trained(experiment, names, HARD, EQUAL, seeds, validation_T, test_T)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {}  # None for a way that cannot have the cost of one standard network
     for way in _WAYS:
-        found[way] = _row(_trained(experiment, names, way, EQUAL, seeds, validation_T, test_T), standard)
+        try:
+            found[way] = _row(_trained(experiment, names, way, EQUAL, seeds, validation_T, test_T), standard)
+        except InputError:  # no whole widths bring it to the cost of one standard network
+            found[way] = None
     for balancing in get_args(BalancingName)[1:]:
         if balancing == "agreement":
             continue  # none of these data sets has auxiliary tasks
@@ -137,8 +142,11 @@ def markdown(data: dict[str, Any]) -> str:
     lines += [f"| | {' | '.join(tables)} | mean | seconds |", "| --- |" + " --- |" * (len(tables) + 2)]
     for way in ways:
         rows = [table[way] for table in tables.values()]
-        cells = [f"{100 * r['mean']:+.1f} [{100 * r['low']:+.1f}, {100 * r['high']:+.1f}]" for r in rows]
-        mean, seconds = (float(np.mean([row[name] for row in rows])) for name in ("mean", "seconds"))
+        cells = [
+            f"{100 * r['mean']:+.1f} [{100 * r['low']:+.1f}, {100 * r['high']:+.1f}]" if r else "cannot be that small"
+            for r in rows
+        ]
+        mean, seconds = (float(np.mean([row[name] for row in rows if row])) for name in ("mean", "seconds"))
         lines.append(f"| {way} | {' | '.join(cells)} | {100 * mean:+.1f} | {seconds:.1f} |")
     alone = " | ".join(f"{-100 * table['single tasks']:+.1f}" for table in tables.values())
     lines.append(f"| single tasks, each a network of that cost | {alone} | | |")
