@@ -134,8 +134,9 @@ class TaskSpec(_Section):
 class NetworkSpec(_Section):
     """The trunk at 1 SNT and the sizes it may have.
 
-    ``trunk`` is ``mlp``, ``cnn``, or one that another package offers. ``image`` is what an input row is to a cnn:
-    channels, height, width; left out, it follows from the data. ``norm`` and ``dropout`` are for mlp and cnn.
+    ``trunk`` is ``mlp``, ``cnn``, one of residual blocks (``resmlp``, ``resnet``), or one that another package offers.
+    ``image`` is what an input row is to cnn and resnet: channels, height, width; left out, it follows from the data.
+    ``norm`` and ``dropout`` are for those that come along.
     """
 
     trunk: str = Field(default="mlp", min_length=1, max_length=100)

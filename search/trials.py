@@ -37,7 +37,7 @@ __all__ = [
 Identity: TypeAlias = tuple[tuple[str, ...], float, str]
 """What tells a network from others: its tasks, its capacity, and what they share."""
 
-Phase = Literal["search", "confirm", "measure", "probe", "gradients", "linearise"]
+Phase = Literal["search", "confirm", "measure", "probe", "gradients", "linearise", "policy"]
 
 
 def stream_seed(seed: int, *purpose: str | int | float) -> int:
@@ -61,7 +61,8 @@ class Trial:
         phase: ``search`` trials never see the test part; ``confirm`` trials keep one state and are scored on it;
             ``measure`` trials read the test part whenever they read the validation part, for tables that nothing is
             chosen from; ``probe`` trials are timed and thrown away; ``gradients`` and ``linearise`` trials are looked
-            at on their way or at their end (``search.training.one_run``).
+            at on their way or at their end (``search.training.one_run``); ``policy`` trials search what a trunk's
+            units are to each task (``search.policy``).
         copies: Networks whose predictions are averaged (an equal-cost seed ensemble); 1 otherwise.
         fraction: Share of the training's epochs that is run; below 1 for early-stopping estimates and time probes.
         split: Which repetition of the data split; 0 unless repeated splits were asked for.

@@ -16,6 +16,7 @@ from search.data.layout import Layout, Source, is_pattern, match_columns
 from search.data.registry import is_registered, load_registered, registered_names
 from search.data.tables import FORMATS, read_source
 from search.errors import DataError, SpecError
+from search.networks.shape import OF_IMAGES
 from search.spec import DataSpec, Spec, SplitSpec, TaskSpec
 
 __all__ = ["complete", "input_columns", "open_source", "resolve", "source_path"]
@@ -108,7 +109,7 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
     texts = [name for name in inputs if name in data.categorical or is_categorical(table[name])]
     data = data.model_copy(update={"categorical": tuple(texts)})
     network = spec.network
-    if network.trunk == "cnn" and network.image is None and len(inputs) == 1 and inputs[0] in source.images:
+    if network.trunk in OF_IMAGES and network.image is None and len(inputs) == 1 and inputs[0] in source.images:
         channels, height, width = source.images[inputs[0]].shape[1:]
         network = network.model_copy(update={"image": (channels, height, width)})
     return Spec(**{**dict(spec), "data": data, "tasks": tasks, "network": network})

@@ -13,9 +13,10 @@ from search.networks.cross_stitch import CrossStitched
 from search.networks.experts import Experts, LayeredExperts
 from search.networks.hard_sharing import HardSharing, hard_sharing
 from search.networks.heads import Heads
+from search.networks.policy_network import policy_trunk
 from search.networks.shape import TrunkShape
 from search.networks.shared_network import SharedNetwork, TaskTrunk
-from search.networks.sharing import Sharing, SharingKind
+from search.networks.sharing import SEARCHED, Sharing, SharingKind
 from search.networks.soft_sharing import SoftlyShared
 
 __all__ = ["TASK_TRUNKS", "Network", "make_network"]
@@ -30,6 +31,7 @@ TASK_TRUNKS: dict[SharingKind, Callable[[Sharing, TrunkShape, int, int, int], Ta
     "mmoe": Experts,
     "cgc": Experts,
     "ple": LayeredExperts,
+    **dict.fromkeys(SEARCHED, policy_trunk),
 }
 """(sharing, shape, tasks, trunk's seed, dropout's seed) -> trunk, for everything but hard sharing."""
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from search.networks.layers import Layer, pooled, trunk_layers
 from search.networks.shape import TrunkShape
@@ -68,12 +69,21 @@ class AttendedLayer(nn.Module):
         early = self.layer.before(shared)
         late = torch.relu(early)
         shared = self.layer.after(late)
-        # The fully connected layer after feature maps sees their means.
-        seen = [on if on is None or on.dim() == early.dim() else pooled(on) for on in handed_on]
+        seen = [None if on is None else _fitted(on, early) for on in handed_on]
         masks = [mask(early, on) for mask, on in zip(self.masks, seen, strict=True)]
         if self.handing_on is None:
             return shared, [mask * shared for mask in masks]
         return shared, [self.layer.after(torch.relu(self.handing_on(mask * late))) for mask in masks]
+
+
+def _fitted(handed_on: Tensor, early: Tensor) -> Tensor:
+    """What is handed on in the size of a layer that halves; a fully connected layer sees the means of feature maps."""
+    if handed_on.dim() != early.dim():
+        return pooled(handed_on)
+    if handed_on.shape[2:] == early.shape[2:]:
+        return handed_on
+    fitted: Tensor = functional.adaptive_avg_pool2d(handed_on, (early.shape[2], early.shape[3]))
+    return fitted
 
 
 class Attended(TaskTrunk):
@@ -87,7 +97,7 @@ class Attended(TaskTrunk):
         for level, (layer, width) in enumerate(
             zip(trunk_layers(shape, trunk_seed, dropout_seed), shape.widths, strict=True)
         ):
-            image = shape.trunk == "cnn" and level < last
+            image = shape.image is not None and level < last
             masks = [Mask(width, before, image=image, generator=generator) for _ in range(n_tasks)]
             onward = convolution(width, width, generator) if image else linear(width, width, generator)
             self.layers.append(AttendedLayer(layer, masks, onward if level < last else None))

@@ -16,7 +16,7 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 from grouping.errors import InputError
-from search.networks.shape import BUILT_IN, KERNEL, TrunkShape
+from search.networks.shape import BUILT_IN, KERNEL, OF_IMAGES, TrunkShape
 
 __all__ = [
     "CAPACITY_TOLERANCE",
@@ -172,6 +172,9 @@ class Layer:
         positions: Of the image that the weights are used at; 1 in a fully connected layer.
         width: Features or channels that it gives.
         kept: Positions that are left once it is pooled.
+        norms: Those of ``others`` that belong to its normalisation.
+        skip: What the way round it costs; None where there is none that is cheaper.
+        within: Whether what that way is made of is part of the layer.
     """
 
     weights: int
@@ -179,6 +182,9 @@ class Layer:
     positions: int
     width: int
     kept: int = 1
+    norms: int = 0
+    skip: TrunkCost | None = None
+    within: bool = False
 
     @property
     def flops(self) -> int:
@@ -196,19 +202,47 @@ class Layer:
 
 def trunk_layers(shape: TrunkShape) -> tuple[Layer, ...]:
     """The layers of a built-in trunk, inputs first."""
-    extra = 2 if shape.norm == "batch" else 1  # scale and shift of the normalisation; else a bias
-    if shape.trunk == "mlp":
-        return tuple(
-            Layer(fan_in * fan_out, extra * fan_out, 1, fan_out)
-            for fan_in, fan_out in pairwise((shape.n_inputs, *shape.widths))
-        )
+    return _image_layers(shape) if shape.trunk in OF_IMAGES else _row_layers(shape)
+
+
+def _row_layers(shape: TrunkShape) -> tuple[Layer, ...]:
+    found = []
+    for level, (fan_in, fan_out) in enumerate(pairwise((shape.n_inputs, *shape.widths))):
+        if level and shape.trunk == "resmlp":
+            found.append(_block(shape, fan_in, fan_out, 1, 1))
+        else:
+            others, norms = _beside(shape, fan_out)
+            skip = TrunkCost(0, 0) if level and fan_in == fan_out else None
+            found.append(Layer(fan_in * fan_out, others, 1, fan_out, norms=norms, skip=skip, within=True))
+    return tuple(found)
+
+
+def _image_layers(shape: TrunkShape) -> tuple[Layer, ...]:
     assert shape.image is not None
     *channels, width = shape.widths
-    convolutions = [
-        Layer(KERNEL**2 * fan_in * fan_out, extra * fan_out, math.prod(size), fan_out, math.prod(halved))
-        for (fan_in, fan_out), (size, halved) in zip(
-            pairwise((shape.image[0], *channels)), pairwise(shape.sizes), strict=True
-        )
-    ]
-    flat = channels[-1] * math.prod(shape.sizes[-1])
-    return (*convolutions, Layer(flat * width, width, 1, width))
+    found = []
+    sizes = [math.prod(size) for size in shape.sizes]
+    fans = pairwise((shape.image[0], *channels))
+    for level, ((fan_in, fan_out), (before, kept)) in enumerate(zip(fans, pairwise(sizes), strict=True)):
+        if level and shape.trunk == "resnet":
+            found.append(_block(shape, fan_in, fan_out, kept, KERNEL**2))
+        else:
+            others, norms = _beside(shape, fan_out)
+            skip = TrunkCost(2 * fan_in * fan_out * kept, fan_in * fan_out) if level else None
+            found.append(Layer(KERNEL**2 * fan_in * fan_out, others, before, fan_out, kept, norms, skip))
+    flat = channels[-1] * (1 if shape.trunk == "resnet" else sizes[-1])
+    return (*found, Layer(flat * width, width, 1, width))
+
+
+def _block(shape: TrunkShape, fan_in: int, fan_out: int, positions: int, kernel: int) -> Layer:
+    """A residual block; its shortcut is the way round it."""
+    projection = 0 if fan_in == fan_out else fan_in * fan_out
+    others, norms = _beside(shape, fan_out)
+    skip = TrunkCost(2 * projection * positions, projection)
+    weights = kernel * (fan_in + fan_out) * fan_out + projection
+    return Layer(weights, 2 * others, positions, fan_out, positions, 2 * norms, skip, within=True)
+
+
+def _beside(shape: TrunkShape, width: int) -> tuple[int, int]:
+    """Trained parameters beside a product's, and those of them that are its normalisation's scale and shift."""
+    return (2 * width, 2 * width) if shape.norm == "batch" else (width, 0)

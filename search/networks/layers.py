@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from search.networks.shape import TrunkShape
-from search.networks.trunks import make_trunk
+from search.networks.trunks import Residual, make_trunk
 
 __all__ = ["Layer", "pooled", "trunk_layers"]
 
 
 class Layer(nn.Module):
-    """One product, its normalisation and ReLU, and what follows before the next product (pooling, dropout).
+    """One product or residual block, its normalisation and ReLU, and what follows before the next (pooling, dropout).
 
     Args:
         before: Reshaping and product, and normalisation if there is one.
@@ -40,7 +40,7 @@ def trunk_layers(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list[
     layers, before, after = [], list[nn.Module](), list[nn.Module]()
     active = False
     for module in trunk:
-        if active and isinstance(module, nn.Linear | nn.Conv2d | nn.Flatten):
+        if active and isinstance(module, nn.Linear | nn.Conv2d | nn.Flatten | nn.AdaptiveAvgPool2d | Residual):
             layers.append(Layer(before, after))
             before, after, active = [], [], False
         if isinstance(module, nn.ReLU):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Literal
 
@@ -14,10 +15,13 @@ from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.networks.foreign import trunk_names
 
-__all__ = ["BUILT_IN", "KERNEL", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
+__all__ = ["BUILT_IN", "KERNEL", "OF_IMAGES", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
 
-BUILT_IN = ("mlp", "cnn")
+BUILT_IN = ("mlp", "cnn", "resmlp", "resnet")
 """The trunks that come along; ``foreign`` has those of other packages."""
+
+OF_IMAGES = ("cnn", "resnet")
+"""Those of them whose input rows are images."""
 
 KERNEL = 3
 """Height and width of a convolution."""
@@ -32,12 +36,15 @@ class TrunkShape:
     """What a trunk is made from.
 
     Args:
-        trunk: Its name: ``mlp``, ``cnn``, or one that another package offers.
+        trunk: Its name: ``mlp``, ``cnn``, ``resmlp`` and ``resnet`` (residual blocks: He et al. 2016), or one that
+            another package offers.
         n_inputs: Columns of an input row.
-        widths: Hidden widths; of a CNN the channels of each convolution, then the width of the last layer.
-        image: What an input row is to a CNN: channels, height, width, in this order in the row; None for other trunks.
-        norm: ``batch`` normalises what every layer gives before its ReLU (Ioffe & Szegedy 2015).
-        dropout: Probability of dropping a feature while training: after every layer of an MLP, after the last of a CNN.
+        widths: Hidden widths: of each layer of an MLP; of the first layer and then of each block of a ``resmlp``; of
+            trunks for images the channels of each convolution (``cnn``), or of the first convolution and then of each
+            block (``resnet``), and last the width of the fully connected layer.
+        image: What an input row is to a trunk for images: channels, height, width, in this order in the row; else None.
+        norm: ``batch`` normalises what every product gives before its ReLU (Ioffe & Szegedy 2015).
+        dropout: Probability of dropping a feature while training: after every layer or block, of images after the last.
 
     Raises:
         InputError: these do not go together; ``where`` is the field of the spec.
@@ -52,11 +59,11 @@ class TrunkShape:
 
     def __post_init__(self) -> None:
         check_trunk(self.trunk, self.widths, self.image, self.norm, self.dropout)
-        if self.trunk != "cnn":
+        if self.trunk not in OF_IMAGES:
             return
         if self.image is None:
             raise InputError(
-                "the trunk cnn needs to know what an input row shows",
+                f"the trunk {self.trunk} needs to know what an input row shows",
                 where="network.image",
                 fix="Add image: [channels, height, width], or give the pictures as one npz array (rows, height, width)",
             )
@@ -70,10 +77,20 @@ class TrunkShape:
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width of the image before each convolution of a CNN, and after the last pooling."""
+        """Height and width of the image before each convolution or block, and after the last.
+
+        Of a ``cnn`` every convolution is followed by halving; of a ``resnet`` the first is, and a block that changes
+        the number of channels halves (rounding up).
+        """
         assert self.image is not None
         _, height, width = self.image
-        return tuple((height >> level, width >> level) for level in range(len(self.widths)))
+        if self.trunk == "cnn":
+            return tuple((height >> level, width >> level) for level in range(len(self.widths)))
+        sizes = [(height, width), (height // 2, width // 2)]
+        for before, channels in pairwise(self.widths[:-1]):
+            height, width = sizes[-1]
+            sizes.append((height, width) if before == channels else (-(-height // 2), -(-width // 2)))
+        return tuple(sizes)
 
 
 def check_trunk(
@@ -92,18 +109,21 @@ def check_trunk(
             if given:
                 what = f"the trunk {trunk} of another package has its own say about {option}"
                 raise InputError(what, where=f"network.{option}", fix="Leave it out")
-    if trunk != "cnn":
+    if trunk not in OF_IMAGES:
         if image is not None:
             what = f"the trunk {trunk} takes rows of numbers, not images"
-            raise InputError(what, where="network.image", fix="Leave it out, or use trunk: cnn")
+            raise InputError(what, where="network.image", fix=f"Leave it out, or use trunk: {' or '.join(OF_IMAGES)}")
         return
     if len(widths) < 2:
         raise InputError(
-            "a cnn has two widths or more: channels of each convolution, then the width of the last layer",
+            f"a {trunk} has two widths or more: channels of each convolution, then the width of the last layer",
             where="network.widths",
             fix=f"Use [16, 32, {widths[-1]}], for example",
         )
-    if image is not None and min(image[1:]) >> (len(widths) - 1) == 0:
+    if trunk == "resnet" and image is not None and min(image[1:]) < 2:
+        what = f"a resnet halves an image once or more, and of {_times(image)} nothing is left"
+        raise InputError(what, where="network.image", fix="Give larger images, or use trunk: mlp")
+    if trunk == "cnn" and image is not None and min(image[1:]) >> (len(widths) - 1) == 0:
         raise InputError(
             f"{len(widths) - 1} convolutions, each followed by halving, leave nothing of an image {_times(image)}",
             where="network.widths",

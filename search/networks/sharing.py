@@ -5,22 +5,44 @@ Needs no torch. The modules are in ``search.networks.architectures``, their cost
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
+from search.networks.policy import Mode, Policy
 from search.networks.shape import BUILT_IN
 
-__all__ = ["HARD", "Penalty", "Sharing", "SharingKind", "check_sharing"]
+__all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "check_sharing"]
 
-SharingKind = Literal["hard", "branch", "soft", "cross-stitch", "mtan", "mmoe", "cgc", "ple"]
+SharingKind = Literal[
+    "hard",
+    "branch",
+    "soft",
+    "cross-stitch",
+    "mtan",
+    "mmoe",
+    "cgc",
+    "ple",
+    "adashare",
+    "learned-branching",
+    "automtl",
+]
+Sampling = Literal["soft", "straight-through"]
 Penalty = Literal["l2", "trace-norm"]
 
 HARD: SharingKind = "hard"
 """Hard parameter sharing: one trunk for all tasks of a network."""
 
 _KINDS: tuple[SharingKind, ...] = get_args(SharingKind)
+SEARCHED: dict[SharingKind, tuple[Mode, ...]] = {
+    "adashare": ("shared", "skip"),
+    "learned-branching": ("shared", "own"),
+    "automtl": ("shared", "own", "skip"),
+}
+"""Ways whose policy is searched (``search.policy``), and what is chosen from for every task and unit."""
+
+_SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling")
 _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "hard": (),
     "branch": ("depth",),
@@ -30,6 +52,9 @@ _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "mmoe": ("experts",),
     "cgc": ("experts",),
     "ple": ("experts",),
+    "adashare": _SEARCH,
+    "learned-branching": _SEARCH,
+    "automtl": _SEARCH,
 }
 
 
@@ -47,6 +72,14 @@ class Sharing:
             weights side by side (Yang & Hospedales 2017).
         weight: Of the penalty.
         experts: Of all tasks together (``mmoe``), or of all together and of each task (``cgc``, ``ple``).
+        modes: What each task does in each unit, once a search has found it, as ``Policy`` writes it; empty before.
+            ``adashare`` (Sun et al. 2020) searches which units a task skips, ``learned-branching`` (Guo et al. 2020)
+            from where on it has units of its own, ``automtl`` (Zhang et al. 2022) both, unit by unit.
+        sparsity: Weight of the search's loss on the FLOPs that are run.
+        alike: Weight of its loss on differences between tasks.
+        target: Share of the trunk's FLOPs per task that the loss on FLOPs does not ask to fall below.
+        draws: Policies that are drawn from what the search ends with, of which validation losses choose one.
+        sampling: In the search: a mixture of the modes (``soft``), or one of them with the mixture's gradient.
 
     Raises:
         InputError: an unknown kind, or a number out of range.
@@ -57,6 +90,12 @@ class Sharing:
     penalty: Penalty = "l2"
     weight: float = 0.01
     experts: int = 2
+    modes: str = ""
+    sparsity: float = 0.02
+    alike: float = 0.005
+    target: float = 0.0
+    draws: int = 8
+    sampling: Sampling = "soft"
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -71,6 +110,41 @@ class Sharing:
             raise InputError(f"a penalty's weight of {self.weight}", where="architectures", fix="Use 0 or more")
         if not 1 <= self.experts <= 64:
             raise InputError(f"{self.experts} experts", where="architectures", fix="Use 1 to 64")
+        if self.sampling not in get_args(Sampling):
+            what, known = f"no sampling is called '{self.sampling}'", list(get_args(Sampling))
+            raise InputError(what, where="architectures", fix=nearest_name(self.sampling, known))
+        for name, low, high in (("sparsity", 0, 100), ("alike", 0, 100), ("target", 0, 1), ("draws", 1, 1000)):
+            if not low <= getattr(self, name) <= high:
+                what = f"{name}={getattr(self, name)} is out of range"
+                raise InputError(what, where="architectures", fix=f"Use {low} to {high}")
+        if self.modes:
+            self._check_modes()
+
+    def _check_modes(self) -> None:
+        allowed = SEARCHED.get(self.kind, ())
+        used = {mode for modes_L in self.policy.modes_TL for mode in modes_L}
+        if not used <= set(allowed):
+            what = f"'{self.kind}' has modes {', '.join(allowed)} only" if allowed else f"'{self.kind}' has no modes"
+            raise InputError(what, where="architectures", fix="Use automtl for all modes")
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that a search found."""
+        return Policy.parse(self.modes)
+
+    @property
+    def to_search(self) -> bool:
+        """Whether a search is needed before anything can be built."""
+        return self.kind in SEARCHED and not self.modes
+
+    def found(self, policy: Policy) -> Sharing:
+        """What a search of this way came to: the policy alone says what is built."""
+        return Sharing(self.kind, modes=str(policy))
+
+    @property
+    def family(self) -> str:
+        """The same without the modes that a search found."""
+        return str(replace(self, modes=""))
 
     def __str__(self) -> str:
         standard = Sharing(self.kind)
@@ -110,14 +184,18 @@ def check_sharing(sharing: Sharing, trunk: str, n_layers: int) -> None:
     """Whether a trunk can be shared so.
 
     Raises:
-        InputError: a trunk of another package, which cannot be cut into layers; a depth that the trunk does not have.
+        InputError: a trunk of another package, which cannot be cut into layers; a depth or units that the trunk does
+            not have.
     """
     if sharing.kind != HARD and trunk not in BUILT_IN:
         raise InputError(
             f"the trunk {trunk} of another package cannot be cut into layers",
             where="architectures",
-            fix="Leave architectures out, or use trunk: mlp or cnn",
+            fix=f"Leave architectures out, or use trunk: {' or '.join(BUILT_IN)}",
         )
     if sharing.kind == "branch" and sharing.depth > n_layers:
         what = f"'{sharing}' shares {sharing.depth} layers of a trunk of {n_layers}"
         raise InputError(what, where="architectures", fix=f"Use a depth up to {n_layers}")
+    if sharing.modes and sharing.policy.n_units != n_layers:
+        what = f"'{sharing}' has modes for {sharing.policy.n_units} units, the trunk has {n_layers}"
+        raise InputError(what, where="architectures", fix=f"Give {n_layers} modes for every task, or none to search")

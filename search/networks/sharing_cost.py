@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
+from grouping.errors import InputError
 from search.networks.cost import (
     Layer,
     NetworkCost,
@@ -20,10 +21,11 @@ from search.networks.cost import (
     trunk_layers,
     widths_for,
 )
+from search.networks.policy import Policy
 from search.networks.shape import KERNEL, TrunkShape
-from search.networks.sharing import HARD, Sharing, check_sharing
+from search.networks.sharing import HARD, SEARCHED, Sharing, check_sharing
 
-__all__ = ["SQUEEZE", "shared_cost", "shared_widths", "sharing_trunk_cost"]
+__all__ = ["SQUEEZE", "policy_cost", "shared_cost", "shared_widths", "sharing_trunk_cost"]
 
 SQUEEZE = 4
 """An attention mask is computed through a layer this many times narrower (Liu et al. 2019)."""
@@ -53,6 +55,8 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     """
     check_sharing(sharing, shape.trunk, len(shape.widths))
     layers = trunk_layers(shape)
+    if sharing.kind in SEARCHED:
+        return policy_cost(sharing.policy, layers)
     counts = {
         "hard": [(1, layer) for layer in layers],
         "branch": [(1 if level < sharing.depth else n_tasks, layer) for level, layer in enumerate(layers)],
@@ -70,6 +74,31 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     return TrunkCost(flops + extra.flops, parameters + extra.parameters)
 
 
+def policy_cost(policy: Policy, layers: Sequence[Layer]) -> TrunkCost:
+    """Cost of the network of a policy: of every step, and of every part that some step uses.
+
+    Raises:
+        InputError: a policy for other layers, or one that skips what cannot be skipped.
+    """
+    refusal = policy.refusal([layer.skip is not None for layer in layers])
+    if refusal:
+        what = f"the policy '{policy}' does not fit: {refusal}"
+        raise InputError(what, where="architectures", fix="Correct its modes")
+    flops = parameters = 0
+    shared = {step.level for step in policy.steps if step.mode == "shared"}
+    for step in policy.steps:
+        layer = layers[step.level]
+        if step.mode == "skip":
+            assert layer.skip is not None
+            flops += layer.skip.flops
+            there = step.path > 0 or (layer.within and step.level in shared)
+            parameters += 0 if there else layer.skip.parameters
+        else:
+            flops += layer.flops
+            parameters += layer.parameters if step.path == 0 else layer.norms
+    return TrunkCost(flops, parameters)
+
+
 def _stitches(_: Sharing, shape: TrunkShape, layers: Sequence[Layer], n_tasks: int) -> TrunkCost:
     return TrunkCost(sum(2 * n_tasks**2 * layer.values for layer in layers), n_tasks**2 * len(layers))
 
@@ -83,7 +112,7 @@ def _masks(_: Sharing, shape: TrunkShape, layers: Sequence[Layer], n_tasks: int)
         flops += 2 * n_tasks * (inner + outer) * layer.positions
         parameters += n_tasks * (inner + outer + hidden + layer.width)
         if level < len(layers) - 1:
-            weights = layer.width**2 * (KERNEL**2 if shape.trunk == "cnn" else 1)
+            weights = layer.width**2 * (KERNEL**2 if shape.image is not None else 1)
             flops += 2 * n_tasks * weights * layer.positions
             parameters += weights + layer.width
             before = layer.width

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.init import skip_init
 
 from grouping.errors import GroupingError
@@ -19,7 +19,18 @@ from search.networks.dropout import Dropout
 from search.networks.foreign import foreign_failure, load_foreign
 from search.networks.shape import KERNEL, TrunkShape
 
-__all__ = ["TRUNKS", "MakeTrunk", "cnn", "convolution", "linear", "make_trunk", "mlp"]
+__all__ = [
+    "TRUNKS",
+    "MakeTrunk",
+    "Residual",
+    "cnn",
+    "convolution",
+    "linear",
+    "make_trunk",
+    "mlp",
+    "resmlp",
+    "resnet",
+]
 
 MakeTrunk = Callable[[TrunkShape, torch.Generator, Iterator[int]], nn.Module]
 """(shape, initial values, seeds for dropout layers in turn) -> module [N, F] -> [N, widths[-1]]."""
@@ -65,7 +76,74 @@ def cnn(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> 
     return nn.Sequential(*layers)
 
 
-TRUNKS: dict[str, MakeTrunk] = {"mlp": mlp, "cnn": cnn}
+class Residual(nn.Module):
+    """What a branch adds to its input (He et al., CVPR 2016); the ReLU comes after it.
+
+    Args:
+        branch: What is added.
+        shortcut: What the input comes by: itself, or a projection where the shape changes.
+    """
+
+    def __init__(self, branch: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+
+    def forward(self, values: Tensor) -> Tensor:
+        found: Tensor = self.branch(values) + self.shortcut(values)
+        return found
+
+
+def resmlp(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
+    """A fully connected layer, then residual blocks of two; where the width changes, the shortcut is a product."""
+    stem, *blocks = pairwise((shape.n_inputs, *shape.widths))
+    normed = shape.norm == "batch"
+
+    def product(fan_in: int, fan_out: int) -> list[nn.Module]:
+        layer = linear(fan_in, fan_out, generator, bias=not normed)
+        return [layer, *([nn.BatchNorm1d(fan_out)] if normed else [])]
+
+    def dropped() -> list[nn.Module]:
+        return [Dropout(shape.dropout, next(seeds))] if shape.dropout else []
+
+    layers = [*product(*stem), nn.ReLU(), *dropped()]
+    for fan_in, fan_out in blocks:
+        branch = nn.Sequential(*product(fan_in, fan_out), nn.ReLU(), *product(fan_out, fan_out))
+        shortcut = nn.Identity() if fan_in == fan_out else linear(fan_in, fan_out, generator, bias=False)
+        layers += [Residual(branch, shortcut), nn.ReLU(), *dropped()]
+    return nn.Sequential(*layers)
+
+
+def resnet(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[int]) -> nn.Module:
+    """A 3 x 3 convolution and halving, residual blocks of two, the mean over the image, one fully connected layer.
+
+    Where the number of channels changes, a block halves the image and its shortcut is a 1 x 1 convolution.
+    """
+    assert shape.image is not None
+    *channels, width = shape.widths
+    normed = shape.norm == "batch"
+
+    def product(fan_in: int, fan_out: int, stride: int = 1) -> list[nn.Module]:
+        layer = convolution(fan_in, fan_out, generator, bias=not normed, stride=stride)
+        return [layer, *([nn.BatchNorm2d(fan_out)] if normed else [])]
+
+    layers = [nn.Unflatten(1, shape.image), *product(shape.image[0], channels[0]), nn.ReLU(), nn.MaxPool2d(2)]
+    for fan_in, fan_out in pairwise(channels):
+        stride = 1 if fan_in == fan_out else 2
+        branch = nn.Sequential(*product(fan_in, fan_out, stride), nn.ReLU(), *product(fan_out, fan_out))
+        shortcut = (
+            nn.Identity()
+            if fan_in == fan_out
+            else convolution(fan_in, fan_out, generator, kernel=1, bias=False, stride=stride)
+        )
+        layers += [Residual(branch, shortcut), nn.ReLU()]
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(channels[-1], width, generator), nn.ReLU()]
+    if shape.dropout:
+        layers.append(Dropout(shape.dropout, next(seeds)))
+    return nn.Sequential(*layers)
+
+
+TRUNKS: dict[str, MakeTrunk] = {"mlp": mlp, "cnn": cnn, "resmlp": resmlp, "resnet": resnet}
 """The built-in trunks."""
 
 
@@ -101,10 +179,18 @@ def make_trunk(shape: TrunkShape, generator: torch.Generator, seeds: Iterator[in
 
 
 def convolution(
-    fan_in: int, fan_out: int, generator: torch.Generator, *, kernel: int = KERNEL, bias: bool = True
+    fan_in: int,
+    fan_out: int,
+    generator: torch.Generator,
+    *,
+    kernel: int = KERNEL,
+    bias: bool = True,
+    stride: int = 1,
 ) -> nn.Conv2d:
-    """``nn.Conv2d`` that keeps the image's size, with its usual initial distribution drawn from ``generator``."""
-    layer = skip_init(nn.Conv2d, fan_in, fan_out, kernel_size=kernel, padding=kernel // 2, bias=bias)  # type: ignore[no-untyped-call]
+    """``nn.Conv2d`` that keeps the image's size, or divides it by ``stride``, rounding up; values by ``generator``."""
+    layer = skip_init(  # type: ignore[no-untyped-call]
+        nn.Conv2d, fan_in, fan_out, kernel_size=kernel, padding=kernel // 2, bias=bias, stride=stride
+    )
     assert isinstance(layer, nn.Conv2d)
     _draw(layer, fan_in * kernel**2, generator)
     return layer

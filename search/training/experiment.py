@@ -54,7 +54,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         rows, size = len(self.dataset.train.inputs_NF), self.training.batch_size
-        if self.network.norm == "batch" and self.network.trunk == "mlp" and _last_batch(rows, size) == 1:
+        if self.network.norm == "batch" and self.network.trunk in {"mlp", "resmlp"} and _last_batch(rows, size) == 1:
             larger = (other for other in range(size + 1, size + rows + 3) if _last_batch(rows, other) != 1)
             better = next(larger, None)
             raise InputError(

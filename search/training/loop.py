@@ -28,7 +28,7 @@ from search.training.progress import load_moments, network_state, restore, train
 from search.training.residence import ResidentPart
 from search.trials import NetworkState
 
-__all__ = ["EXPLODED", "Fit", "LossWatch", "orders", "reading_steps"]
+__all__ = ["EXPLODED", "Fit", "LossWatch", "batches", "orders", "reading_steps"]
 
 EXPLODED = 1e6
 """A batch loss above this many times the first step's (or above this, if the first is below 1) ends a training."""
@@ -87,7 +87,7 @@ class Fit:
         self._rounded = partial(torch.autocast, device.type, torch.bfloat16, enabled=training.precision == "bfloat16")
         self._noise = Noise(device, noise_seed)
         self._done = 0 if start is None else start.step
-        self._batches = _batches(part, training.batch_size, order_seed, self._done)
+        self._batches = batches(part, training.batch_size, order_seed, self._done)
         self._optimizer = Adam(trainable(network).values(), training.learning_rate, training.weight_decay, self._done)
         self._balanced = None
         if training.balancing != EQUAL:
@@ -184,7 +184,7 @@ def orders(n_rows: int, seed: int, skipped: int = 0) -> Iterator[Tensor]:
             yield order_N
 
 
-def _batches(part: ResidentPart, batch_size: int, seed: int, done: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(part: ResidentPart, batch_size: int, seed: int, done: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Inputs, targets and label masks without end: an epoch is one permutation, gathered once and cut into slices.
 
     The first ``done`` batches are left out.

@@ -21,6 +21,10 @@ SHAPES = [
     TrunkShape("mlp", 7, (8, 9, 10), norm="batch", dropout=0.2),
     TrunkShape("cnn", 128, (8, 6, 10), (2, 8, 8)),
     TrunkShape("cnn", 36, (5, 7), (1, 6, 6), "batch", 0.1),
+    TrunkShape("resmlp", 9, (12, 12, 10)),
+    TrunkShape("resmlp", 9, (8, 8), norm="batch", dropout=0.1),
+    TrunkShape("resnet", 98, (6, 6, 8, 10), (2, 7, 7)),
+    TrunkShape("resnet", 64, (4, 6, 5), (1, 8, 8), "batch", 0.1),
 ]
 WAYS = [
     Sharing(),

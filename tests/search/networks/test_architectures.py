@@ -20,6 +20,8 @@ SHAPES = [
     TrunkShape("mlp", 9, (12, 8)),
     TrunkShape("mlp", 9, (12, 8), norm="batch"),
     TrunkShape("cnn", 64, (4, 6, 8), (1, 8, 8)),
+    TrunkShape("resmlp", 9, (12, 12)),
+    TrunkShape("resnet", 64, (4, 4, 8), (1, 8, 8)),
 ]
 OUTPUTS = [1, 2, 1]
 SEEDS = [5, 6, 7]

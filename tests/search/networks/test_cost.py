@@ -16,7 +16,7 @@ from grouping.errors import InputError
 from search.networks.cost import CAPACITY_TOLERANCE, network_cost, reached_capacity, scaled_widths
 from search.networks.hard_sharing import hard_sharing
 from search.networks.latency import measured_latency_ms
-from search.networks.shape import BUILT_IN, Norm, TrunkShape
+from search.networks.shape import BUILT_IN, OF_IMAGES, Norm, TrunkShape
 from search.networks.trunks import TRUNKS
 
 sizes = st.integers(1, 40)
@@ -28,7 +28,7 @@ def widths(least: int = 1) -> st.SearchStrategy[tuple[int, ...]]:
     return st.lists(st.integers(1, 40), min_size=least, max_size=4).map(tuple)
 
 
-dense = st.builds(TrunkShape, st.just("mlp"), sizes, widths(), norm=norms)
+dense = st.builds(TrunkShape, st.sampled_from(("mlp", "resmlp")), sizes, widths(), norm=norms)
 
 
 @st.composite
@@ -36,7 +36,7 @@ def convolutional(draw: st.DrawFn) -> TrunkShape:
     own = draw(widths(2))
     side = st.integers(2 ** (len(own) - 1), 20)
     image = (draw(st.integers(1, 3)), draw(side), draw(side))
-    return TrunkShape("cnn", prod(image), own, image, draw(norms))
+    return TrunkShape(draw(st.sampled_from(OF_IMAGES)), prod(image), own, image, draw(norms))
 
 
 shapes = st.one_of(dense, convolutional())

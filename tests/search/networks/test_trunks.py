@@ -19,6 +19,8 @@ KINDS = [
     CNN,
     TrunkShape("cnn", 60, (4, 6), (3, 4, 5), norm="batch", dropout=0.25),
     TrunkShape("mlp", 6, (5, 4), norm="batch", dropout=0.25),
+    TrunkShape("resmlp", 6, (5, 5, 4), norm="batch", dropout=0.25),
+    TrunkShape("resnet", 75, (4, 4, 6, 5), (3, 5, 5), "batch", 0.25),
 ]
 
 
