@@ -6,7 +6,7 @@ A run is a pure function of its spec and of trainings that the store remembers, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +19,15 @@ from search.decision import assembly
 from search.decision.adaptive_record import adaptive_record
 from search.decision.contenders import CostOf
 from search.decision.controls import measure_controls
+from search.decision.costs import Latency
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
 from search.decision.enumeration import make_plan
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
-from search.decision.plan import Latency, Plan
+from search.decision.plan import Plan
+from search.decision.policy_records import policy_records
 from search.decision.probe import Speed, measure_speed
 from search.decision.selection import affinity_capacity
 from search.decision.wording import next_steps, repeated_split
@@ -35,7 +37,6 @@ from search.execution.executor import Executor
 from search.networks.architectures import make_network
 from search.networks.latency import measured_latency_ms
 from search.networks.sharing import HARD, Sharing
-from search.networks.sharing_cost import shared_cost, shared_widths
 from search.output.environment import describe_environment
 from search.output.files import write_run
 from search.output.folder import RunFolder
@@ -48,6 +49,7 @@ from search.training.packs import TrainPack
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
 
 PHASES = {
+    "policy": "searches of policies",
     "search": "groups of the search",
     "audit": "random groups that audit the estimates",
     "check": "choices that rested on estimates",
@@ -92,7 +94,7 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
     plan = make_plan(spec, first.tasks, len(first.input_names), first.classes_T, latency)
     experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
-    return Job(spec, plan, experiments, _cost_of(plan, first.classes_T, len(first.input_names), latency))
+    return Job(spec, plan, experiments, plan.costs.charged)
 
 
 def run_recommendation(
@@ -253,6 +255,7 @@ def _recommendation(
         controls=controls,
         ways=assembly.ways(first),
         domination=domination,
+        policies=policy_records(first, len(dataset.input_names)),
     )
 
 
@@ -272,7 +275,7 @@ def _check_minutes(job: Job, speed: Speed) -> None:
     if allowed is None or allowed.minutes is None:
         return
     least = "about"
-    searching = [phase.trials for phase in job.plan.phases() if phase.phase in {"search", "audit", "check"}]
+    searching = [phase.trials for phase in job.plan.phases() if phase.phase in {"policy", "search", "audit", "check"}]
     if job.spec.affinity.estimator == "adaptive":  # it fills the time that is left after what every search trains
         least = "at least"
         searching = [job.plan.search_trials(split) for split in range(job.spec.evidence.splits)]
@@ -297,21 +300,3 @@ def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
         return known[key]
 
     return latency
-
-
-def _cost_of(plan: Plan, classes_T: Sequence[int], n_inputs: int, latency: Latency) -> CostOf:
-    outputs: Mapping[str, int] = {task.name: classes for task, classes in zip(plan.tasks, classes_T, strict=True)}
-    unit, standard = plan.spec.budget.unit, plan.spec.network.shape(n_inputs)
-
-    def cost_of(tasks: Sequence[str], capacity: float, sharing: str) -> float:
-        way = Sharing.parse(sharing)
-        widths = shared_widths(way, standard, capacity, len(tasks))
-        heads = tuple(sorted(outputs[task] for task in tasks))
-        if unit == "snt":
-            return capacity
-        if unit == "latency_ms":
-            return latency(way, widths, heads)
-        cost = shared_cost(way, replace(standard, widths=widths), heads)
-        return float(cost.flops if unit == "flops" else cost.parameters)
-
-    return cost_of

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from grouping.candidates import FloatArray, IntArray
 from grouping.tasks import SEPARATOR
-from search.networks.sharing import HARD
+from search.networks.sharing import HARD, SEARCHED, Sharing
 
 __all__ = [
     "Course",
@@ -85,6 +85,18 @@ class Trial:
     def identity(self) -> Identity:
         """Which network this is a training of."""
         return self.tasks, self.capacity, self.sharing
+
+    @property
+    def effort(self) -> float:
+        """What it takes in trainings of a network of this capacity, at most.
+
+        A search of a policy lets every task go its own way through the trunk, in each mode that has weights, and
+        takes a quarter more steps.
+        """
+        whole = self.copies * self.fraction
+        if self.phase != "policy":
+            return whole
+        return 1.25 * len(self.tasks) * (1 + ("own" in SEARCHED[Sharing.parse(self.sharing).kind])) * whole
 
     @property
     def network(self) -> str:

@@ -13,6 +13,7 @@ from grouping.recommendation.effects import (
     TaskShare,
     WayToShare,
 )
+from grouping.recommendation.policies import SearchedPolicy
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
     SCHEMA,
@@ -62,6 +63,7 @@ __all__ = [
     "Recommendation",
     "Regret",
     "Rung",
+    "SearchedPolicy",
     "Selection",
     "SharingCost",
     "Stability",

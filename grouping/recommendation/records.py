@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from grouping.budget import BudgetUnit
 from grouping.recommendation.course import Adaptive, Halving, Regret
 from grouping.recommendation.effects import Controls, Domination, NoHarm, WayToShare
+from grouping.recommendation.policies import SearchedPolicy
 from grouping.tasks import Task
 
 if TYPE_CHECKING:
@@ -270,6 +271,7 @@ class Recommendation:
     controls: Controls | None = None
     ways: tuple[WayToShare, ...] = ()
     domination: Domination | None = None
+    policies: tuple[SearchedPolicy, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

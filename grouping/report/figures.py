@@ -14,6 +14,8 @@ from grouping.recommendation import Baseline, Recommendation
 from grouping.report.affinity_figures import heat_map, task_graph_figure
 from grouping.report.content import Content
 from grouping.report.labels import Figure, figure, label
+from grouping.report.policy_figures import policy_map, policy_over_time
+from grouping.report.policy_view import shown_policies
 from grouping.report.wording import change, chosen_score, cost, interval, sentence, share
 
 __all__ = ["figures", "frontier", "pair_stability", "random_strip", "validation_curves"]
@@ -34,6 +36,10 @@ def figures(content: Content) -> dict[str, Figure]:
         drawn["random"] = random_strip(recommendation)
     if recommendation.stability and recommendation.stability.pairs:
         drawn["pairs"] = pair_stability(recommendation)
+    for i, policy in enumerate(shown_policies(recommendation)):
+        if policy.probability:
+            drawn[f"policy-{i}"] = policy_map(policy)
+            drawn[f"policy-time-{i}"] = policy_over_time(policy)
     for i, task in enumerate(recommendation.tasks):
         curve = validation_curves(content, task.name)
         if curve:

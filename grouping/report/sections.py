@@ -26,6 +26,7 @@ from grouping.report.domination_view import domination_blocks
 from grouping.report.labels import Figure, cut
 from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
+from grouping.report.policy_view import policy_blocks
 from grouping.report.regret_view import regret_text
 from grouping.report.ways_view import ways_table, ways_text
 from grouping.report.wording import (
@@ -101,6 +102,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("budget", "Loss against budget", _budget(recommendation, figures)),
         Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
         Section("ways", "Ways to share", _ways(recommendation)),
+        Section("policies", "Searched policies", policy_blocks(recommendation, figures)),
         Section("domination", "Who dominates", domination_blocks(recommendation.domination)),
         Section("certainty", "How sure this is", _certainty(recommendation, figures)),
         Section("training", "Along training", _training(recommendation, figures)),

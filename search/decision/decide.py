@@ -27,6 +27,7 @@ from search.decision.measurement import Measurement
 from search.decision.no_harm import harmless, refused
 from search.decision.one_run import look
 from search.decision.plan import ROUNDS, Plan
+from search.decision.policies import SearchedPolicy, with_policies
 from search.decision.regret import choice_regret
 from search.decision.selection import (
     choose,
@@ -74,6 +75,7 @@ class Decision:
         results: Every finished trial of this split.
         split: Which repetition of the data split this is.
         notes: What could not be done, in sentences.
+        policies: Searches of policies, whose networks are among the candidates.
     """
 
     plan: Plan
@@ -100,6 +102,7 @@ class Decision:
     results: Mapping[Trial, TrialResult]
     split: int
     notes: tuple[str, ...]
+    policies: tuple[SearchedPolicy, ...] = ()
 
 
 def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of: CostOf, split: int = 0) -> Decision:
@@ -111,6 +114,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         InfeasibleError: the trained networks do not cover every task within the budget.
     """
     spec, seed = plan.spec, plan.spec.training.seed
+    plan, policies = with_policies(plan, experiment, measurement, split)
     searching = halving.search(plan, experiment, measurement, split)
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
     plan = replace(plan, seen=look(plan, experiment, measurement, split))
@@ -219,6 +223,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         results,
         split,
         plan.left_out + halving.early_warning(plan) + notes + confirmation.left_out,
+        policies,
     )
 
 

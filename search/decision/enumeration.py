@@ -7,7 +7,6 @@ parameters by closed form, SNT nominally.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from itertools import combinations, pairwise
 from math import ceil, comb
 from typing import NamedTuple
@@ -19,12 +18,13 @@ from grouping.candidates import BoolArray, Candidates, FloatArray
 from grouping.errors import InfeasibleError, InputError
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
-from search.decision.plan import STANDARD, Latency, Plan
+from search.decision.costs import Costs, Latency, fits_somewhere
+from search.decision.plan import STANDARD, Plan
 from search.decision.samples import sampled_groups
 from search.errors import SpecError
 from search.networks.sharing import HARD, Sharing
-from search.networks.sharing_cost import shared_cost, shared_widths
 from search.spec import Spec
+from search.trials import Identity
 
 __all__ = ["make_plan"]
 
@@ -68,17 +68,17 @@ def make_plan(
             universe.update(dict.fromkeys(combinations(everything, size)))
     if spec.affinity.estimator == "linear-surrogate":
         trained |= sampled_groups(spec, universe, len(names))
-    costs = _Costs(spec, n_inputs, outputs, latency)
+    costs = Costs(spec, tasks, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
     rows = [_Row(group, capacity, Sharing(), group in trained) for capacity in capacities for group in universe]
-    others, left_out = _other_ways(spec, trained if wide else universe, trained, costs)
+    others, left_out = _other_ways(spec, trained if wide else universe, trained, names, costs)
     rows += others
-    charged = np.array([costs.of(row)[spec.budget.unit] for row in rows])
+    charged = np.array([_cost(row, names, costs)[spec.budget.unit] for row in rows])
     fits = _admissible(rows, charged, spec, {t for t, task in enumerate(tasks) if task.role == "main"})
     keep = fits | np.array([len(row.group) == 1 and row.capacity == STANDARD for row in rows])
     rows = [row for row, kept in zip(rows, keep, strict=True) if kept]
     members_CT = np.array([[t in row.group for t in everything] for row in rows], dtype=bool)
-    all_costs = [costs.of(row) for row in rows]
+    all_costs = [_cost(row, names, costs) for row in rows]
     candidates = Candidates(
         tuple(names),
         members_CT,
@@ -94,7 +94,9 @@ def make_plan(
         np.array([row.trained for row in rows]),
         fits[keep],
         largest,
+        costs,
         left_out=left_out,
+        searches=_searches(spec, trained, names, costs),
     )
     _check_training_budget(plan)
     return plan
@@ -167,18 +169,22 @@ class _Row(NamedTuple):
 
 
 def _other_ways(
-    spec: Spec, groups: Iterable[tuple[int, ...]], trained: Collection[tuple[int, ...]], costs: _Costs
+    spec: Spec,
+    groups: Iterable[tuple[int, ...]],
+    trained: Collection[tuple[int, ...]],
+    names: Sequence[str],
+    costs: Costs,
 ) -> tuple[list[_Row], tuple[str, ...]]:
     """The groups of two or more in every other way to share, and what no whole widths bring to the asked capacity."""
     rows: list[_Row] = []
     missing: dict[str, list[InputError]] = {}
     shared = [group for group in groups if len(group) > 1]
     for way in map(Sharing.parse, spec.architectures[1:]):
-        for capacity in spec.network.capacities:
+        for capacity in () if way.to_search else spec.network.capacities:
             for group in shared:
                 row = _Row(group, capacity, way, group in trained)
                 try:
-                    costs.of(row)
+                    _cost(row, names, costs)
                 except InputError as error:
                     missing.setdefault(f"{way} at capacity {capacity:g}", []).append(error)
                 else:
@@ -189,51 +195,32 @@ def _other_ways(
     )
 
 
-class _Costs:
-    """Cost of a network in every unit that is known, computed once for networks that cost the same."""
+def _cost(row: _Row, names: Sequence[str], costs: Costs) -> dict[BudgetUnit, float]:
+    return costs.of([names[t] for t in row.group], row.capacity, row.sharing)
 
-    def __init__(self, spec: Spec, n_inputs: int, outputs: Sequence[int], latency: Latency | None) -> None:
-        self._spec, self._outputs, self._latency = spec, outputs, latency
-        self._standard = spec.network.shape(n_inputs)
-        self._known: dict[tuple[Sharing, float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
 
-    def of(self, row: _Row) -> dict[BudgetUnit, float]:
-        outputs = tuple(sorted(self._outputs[t] for t in row.group))
-        key = row.sharing, row.capacity, outputs
-        if key not in self._known:
-            self._known[key] = self._count(*key)
-        return self._known[key]
-
-    def _count(self, sharing: Sharing, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
-        widths = shared_widths(sharing, self._standard, capacity, len(outputs))
-        cost = shared_cost(sharing, replace(self._standard, widths=widths), outputs)
-        known: dict[BudgetUnit, float] = {
-            "snt": capacity,
-            "flops": float(cost.flops),
-            "parameters": float(cost.parameters),
-        }
-        if self._spec.budget.unit == "latency_ms":
-            if self._latency is None:
-                raise SpecError(
-                    "latency is measured, not counted, so the cost of the networks is unknown",
-                    where="budget.unit",
-                    fix="Use: taskgroup plan --probe",
-                )
-            known["latency_ms"] = self._latency(sharing, widths, outputs)
-        return known
+def _searches(
+    spec: Spec, trained: Collection[tuple[int, ...]], names: Sequence[str], costs: Costs
+) -> tuple[Identity, ...]:
+    """The policies that are searched: of every group that the search trains, in every capacity."""
+    ways = [way for way in map(Sharing.parse, spec.architectures) if way.to_search]
+    for way in ways:
+        if way.kind == "adashare" and not any(costs.can_skip_L):
+            raise SpecError(
+                f"no unit of the trunk {spec.network.trunk} {list(spec.network.widths)} can be skipped",
+                where="architectures",
+                fix="Use network.trunk: resmlp or resnet, or give neighbouring layers the same width",
+            )
+    groups = [tuple(names[t] for t in group) for group in trained if len(group) > 1]
+    return tuple((g, capacity, str(way)) for way in ways for capacity in spec.network.capacities for g in groups)
 
 
 def _admissible(rows: Sequence[_Row], charged: FloatArray, spec: Spec, main: set[int]) -> BoolArray:
-    """Candidates that some feasible grouping can contain.
-
-    A network that does not cover every served task leaves room for at least one more within the budget.
-    """
+    """Candidates that some feasible grouping can contain."""
     limit = spec.budget.inference
-    cheapest = float(charged.min())
     covers = np.array([main <= set(row.group) for row in rows])
     asked = np.array([row.capacity in spec.network.capacities for row in rows])
-    room = 0.0 if spec.budget.max_networks == 1 else limit - cheapest
-    fits = np.where(covers, charged <= limit * (1 + 1e-9), charged <= room * (1 + 1e-9)) & asked
+    fits = fits_somewhere(charged, covers, float(charged.min()), spec.budget) & asked
     # The cheapest way to serve everyone is one network: several have a trunk each, and no fewer heads.
     if not (fits & covers).any():
         needed = float(charged[covers & asked].min())
@@ -275,7 +262,7 @@ def _check_rungs(spec: Spec) -> None:
 def _check_training_budget(plan: Plan) -> None:
     if plan.spare >= 0:
         return
-    allowed, needed = plan.spec.budget.training, len(plan.search_trials()) * plan.spec.evidence.splits
+    allowed, needed = plan.spec.budget.training, plan.needed * plan.spec.evidence.splits
     raise SpecError(
         f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
         where="budget.training.trainings",

@@ -5,7 +5,7 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
@@ -17,11 +17,12 @@ from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
 from grouping.estimators.halving import fewest_survivors
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
-from search.networks.sharing import HARD, Sharing
+from search.decision.costs import Costs
+from search.networks.sharing import HARD
 from search.spec import Spec
 from search.trials import Identity, Phase, Trial
 
-__all__ = ["ROUNDS", "STANDARD", "Latency", "PhaseCount", "Plan"]
+__all__ = ["ROUNDS", "STANDARD", "PhaseCount", "Plan"]
 
 STANDARD = 1.0
 """Capacity of the standard network, in standard network times."""
@@ -32,16 +33,13 @@ ROUNDS = 8
 _UNLIMITED = 10**9
 _SMALLEST_ROUND = 4
 
-Latency = Callable[[Sharing, tuple[int, ...], tuple[int, ...]], float]
-"""What is shared, hidden widths and outputs per task -> measured milliseconds for one input row."""
-
 
 @dataclass(frozen=True)
 class PhaseCount:
     """Trainings of one phase.
 
     Args:
-        phase: ``search``, ``audit``, ``check`` (choices that rest on estimates), ``compare`` or ``confirm``.
+        phase: ``policy``, ``search``, ``audit``, ``check`` (choices that rest on estimates), ``compare``, ``confirm``.
         label: The phase in words.
         trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
         least: The cost in trainings of the standard network where halving drops all it can; None without halving.
@@ -60,7 +58,7 @@ class PhaseCount:
     @property
     def standard_trainings(self) -> float:
         """The same in units of one training of the standard network."""
-        return sum(trial.copies * trial.fraction * trial.capacity for trial in self.trials)
+        return sum(trial.effort * trial.capacity for trial in self.trials)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +73,11 @@ class Plan:
         trained_C: Candidates that the search trains before anything is estimated.
         choosable_C: Candidates that may be served; the others are single-task references outside budget or capacities.
         largest_group: Size of the largest group considered.
+        costs: What serving any network costs.
         seen: What a one-run estimator saw, by seed; empty until it has looked.
         left_out: Sentences about ways to share that were asked for and are not among the candidates.
+        searches: Policies that are searched before anything is trained; what they find becomes candidates.
+        searched: What the searches cost in trainings once they are done.
     """
 
     spec: Spec
@@ -86,8 +87,11 @@ class Plan:
     trained_C: BoolArray
     choosable_C: BoolArray
     largest_group: int
+    costs: Costs
     seen: Mapping[str, FloatArray] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    searches: tuple[Identity, ...] = ()
+    searched: int = 0
 
     @property
     def capacity_C(self) -> FloatArray:
@@ -283,11 +287,26 @@ class Plan:
         everything = tuple(task.name for task in self.tasks)
         return tuple(Trial(everything, self.plain_capacity, s, phase, split=split) for s in self.search_seeds)
 
+    def policy_trials(self, split: int = 0) -> tuple[Trial, ...]:
+        """Searches of policies, each with the first search seed."""
+        seed = self.spec.training.seed
+        return tuple(Trial(g, capacity, seed, "policy", split=split, sharing=way) for g, capacity, way in self.searches)
+
+    def _retrained(self, split: int = 0) -> tuple[Trial, ...]:
+        """Trainings of what the searches will find, on every search seed, as far as they can be known."""
+        return tuple(
+            Trial(g, capacity, seed, split=split, sharing=way)
+            for g, capacity, way in self.searches
+            for seed in self.search_seeds
+        )
+
     def phases(self) -> tuple[PhaseCount, ...]:
         """Every phase with the most trainings it can take, over all repetitions of the split."""
         spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
         search = tuple(
-            trial for split in range(splits) for trial in (*self.search_trials(split), *self.joint_trials(split))
+            trial
+            for split in range(splits)
+            for trial in (*self.search_trials(split), *self._retrained(split), *self.joint_trials(split))
         )
         phases = [PhaseCount("search", "groups of the search", search, self._least())]
         typical = self.typical_group
@@ -315,6 +334,9 @@ class Plan:
             everything = tuple(task.name for task in self.tasks)
             joint = (Trial(everything, self.plain_capacity, spec.training.seed),) * (5 * seeds)
             phases.append(PhaseCount("domination", "who dominates one network of all tasks", joint))
+        if self.searches:
+            policies = tuple(trial for split in range(splits) for trial in self.policy_trials(split))
+            phases.insert(0, PhaseCount("policy", "searches of policies", policies))
         return tuple(phases)
 
     def _controls(self) -> tuple[Trial, ...]:
@@ -362,7 +384,16 @@ class Plan:
         allowed = self.spec.budget.training
         if allowed is None or allowed.trainings is None:
             return _UNLIMITED
-        return allowed.trainings // self.spec.evidence.splits - len(self.search_trials()) - len(self.joint_trials())
+        return allowed.trainings // self.spec.evidence.splits - self.needed
+
+    @property
+    def needed(self) -> int:
+        """Trainings of the search on one split before anything is audited or checked.
+
+        The search of a policy counts as the trainings that it takes as long as.
+        """
+        searched = self.searched + sum(ceil(trial.effort) for trial in self.policy_trials())
+        return len(self.search_trials()) + len(self._retrained()) + len(self.joint_trials()) + searched
 
     @property
     def audit_groups(self) -> int:
@@ -405,4 +436,4 @@ class Plan:
     @property
     def searching(self) -> int:
         """Trainings of the search proper: the ones that ``budget.training`` limits."""
-        return sum(p.trainings for p in self.phases() if p.phase in {"search", "audit", "check"})
+        return sum(p.trainings for p in self.phases() if p.phase in {"policy", "search", "audit", "check"})

@@ -30,7 +30,7 @@ Timed = list[tuple[Trial, float]]
 class Speed:
     """A fitted rule for the wall time of trainings.
 
-    ``seconds = copies * (fixed + fraction * (base + per_capacity * capacity + per_task * tasks))`` on a busy worker.
+    ``seconds = copies * fixed + effort * (base + per_capacity * capacity + per_task * tasks)`` on a busy worker.
 
     Args:
         fixed: Seconds that every training takes, however short.
@@ -53,7 +53,7 @@ class Speed:
     def seconds(self, trial: Trial) -> float:
         """Worker seconds of one trial."""
         whole = self.base + self.per_capacity * trial.capacity + self.per_task * len(trial.tasks)
-        return trial.copies * (self.fixed + trial.fraction * whole)
+        return trial.copies * self.fixed + trial.effort * whole
 
     def wall(self, trials: Iterable[Trial]) -> float:
         """Wall seconds of trials that are spread over the workers."""

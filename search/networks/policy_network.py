@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from grouping.errors import InputError
-from search.networks.policy import Policy, Step
+from grouping.policy import Policy, Step
 from search.networks.shape import TrunkShape
 from search.networks.shared_network import TaskTrunk
 from search.networks.sharing import Sharing
@@ -84,8 +84,5 @@ def _name(step: Step) -> str:
 
 def policy_trunk(sharing: Sharing, shape: TrunkShape, n_tasks: int, trunk_seed: int, dropout_seed: int) -> TaskTrunk:
     """The trunk of a policy that was found, on a built-in trunk."""
-    policy = Policy.parse(sharing.modes)
-    if policy.n_tasks != n_tasks:
-        what = f"the policy '{policy}' is for {policy.n_tasks} tasks, the network has {n_tasks}"
-        raise InputError(what, where="architectures", fix="Give modes for every task")
-    return PolicyNetwork(built_in_units(shape, trunk_seed, dropout_seed), policy)
+    assert sharing.policy.n_tasks == n_tasks, "costs are counted first"
+    return PolicyNetwork(built_in_units(shape, trunk_seed, dropout_seed), sharing.policy)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from grouping.errors import InputError
+from grouping.policy import Mode, Policy
 from grouping.tasks import nearest_name
-from search.networks.policy import Mode, Policy
 from search.networks.shape import BUILT_IN
 
 __all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "check_sharing"]

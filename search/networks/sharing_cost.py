@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 
 from grouping.errors import InputError
+from grouping.policy import Policy
 from search.networks.cost import (
     Layer,
     NetworkCost,
@@ -21,7 +22,6 @@ from search.networks.cost import (
     trunk_layers,
     widths_for,
 )
-from search.networks.policy import Policy
 from search.networks.shape import KERNEL, TrunkShape
 from search.networks.sharing import HARD, SEARCHED, Sharing, check_sharing
 
@@ -56,6 +56,9 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     check_sharing(sharing, shape.trunk, len(shape.widths))
     layers = trunk_layers(shape)
     if sharing.kind in SEARCHED:
+        if sharing.policy.n_tasks != n_tasks:
+            what = f"the policy '{sharing.policy}' is for {sharing.policy.n_tasks} tasks, the network has {n_tasks}"
+            raise InputError(what, where="architectures", fix="Give modes for every task")
         return policy_cost(sharing.policy, layers)
     counts = {
         "hard": [(1, layer) for layer in layers],

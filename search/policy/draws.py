@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from grouping.errors import InfeasibleError
-from search.networks.policy import Mode, Policy
+from grouping.policy import Mode, Policy
 
 __all__ = ["capped", "drawn_policies", "guarded", "likeliest"]
 

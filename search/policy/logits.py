@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from search.networks.policy import Mode
+from grouping.policy import Mode
 from search.networks.sharing import Sampling
 from search.networks.units import Unit
 

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from search.networks.policy import Mode
+from grouping.policy import Mode
 from search.networks.units import Unit
 
 __all__ = ["Regularizer", "Variant", "expected_cost", "official_sharing", "official_sparsity", "unlikeness"]

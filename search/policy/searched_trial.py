@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from grouping.candidates import FloatArray
+from grouping.policy import MODES, Policy
 from search.execution.executor import this_worker
 from search.networks import cost
 from search.networks.heads import Heads
 from search.networks.latency import one_thread
-from search.networks.policy import MODES, Policy
 from search.networks.sharing import SEARCHED, Sharing
 from search.networks.units import built_in_units
 from search.policy.draws import drawn_policies

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from grouping.policy import Mode, Policy
 from search.networks.heads import Heads
-from search.networks.policy import Mode, Policy
 from search.networks.policy_network import PolicyNetwork
 from search.networks.units import PathNorm, Unit, with_paths
 

@@ -10,10 +10,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from grouping.errors import InputError
+from grouping.policy import Mode, Policy
 from search.networks.architectures import TASK_TRUNKS, Network, make_network
-from search.networks.cost import CAPACITY_TOLERANCE, scaled_widths, trunk_cost
+from search.networks.cost import CAPACITY_TOLERANCE, scaled_widths, trunk_cost, trunk_layers
 from search.networks.shape import TrunkShape
-from search.networks.sharing import Sharing, SharingKind
+from search.networks.sharing import SEARCHED, Sharing, SharingKind
 from search.networks.sharing_cost import shared_cost, shared_widths, sharing_trunk_cost
 
 SHAPES = [
@@ -34,6 +35,7 @@ WAYS = [
     Sharing("cross-stitch"),
     Sharing("mtan"),
     *(Sharing(kind, experts=experts) for kind in ("mmoe", "cgc", "ple") for experts in (1, 3)),
+    *map(Sharing, SEARCHED),
 ]
 OUTPUTS = [1, 3, 1]
 
@@ -41,8 +43,23 @@ ways = pytest.mark.parametrize("way", WAYS, ids=str)
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.trunk}-{len(shape.widths)}-{shape.norm}")
 
 
+def fitted(way: Sharing, shape: TrunkShape, n_tasks: int = len(OUTPUTS)) -> Sharing:
+    """The way; one that is searched with a policy in which tasks differ, as a search could have found it."""
+    if not way.to_search:
+        return way
+    modes = SEARCHED[way.kind]
+    chosen: list[list[Mode]] = [
+        [modes[(task + level) % len(modes)] for level in range(len(shape.widths))] for task in range(n_tasks)
+    ]
+    for level, layer in enumerate(trunk_layers(shape)):
+        for own in chosen:
+            own[level] = "shared" if own[level] == "skip" and layer.skip is None else own[level]
+    return way.found(Policy(tuple(map(tuple, chosen))))
+
+
 def network_of(way: Sharing, shape: TrunkShape, outputs: list[int] | None = None, seed: int = 3) -> Network:
     outputs = OUTPUTS if outputs is None else outputs
+    way = fitted(way, shape, len(outputs))
     return make_network(way, shape, outputs, seed, [seed + 10 + t for t in range(len(outputs))], seed)
 
 
@@ -87,7 +104,7 @@ def test_flops_and_parameters_are_what_torch_counts(way: Sharing, shape: TrunkSh
         trunk = counter.get_total_flops()
     with FlopCounterMode(display=False) as counter:
         network(rows(shape, 1))
-    cost = shared_cost(way, shape, OUTPUTS)
+    cost = shared_cost(fitted(way, shape), shape, OUTPUTS)
     assert (trunk, counter.get_total_flops()) == (cost.trunk_flops, cost.flops)
     assert cost.trunk_parameters == sum(parameter.numel() for parameter in network.trunk.parameters())
     assert cost.head_parameters == sum(parameter.numel() for parameter in network.heads.parameters())
@@ -129,6 +146,7 @@ def test_it_can_be_exported(way: Sharing, shape: TrunkShape) -> None:
 @pytest.mark.parametrize("n_tasks", [2, 5])
 def test_networks_of_a_capacity_cost_as_much_however_they_share(way: Sharing, capacity: float, n_tasks: int) -> None:
     shape = TrunkShape("mlp", 40, (64, 64))
+    way = fitted(way, shape, n_tasks)
     try:
         widths = shared_widths(way, shape, capacity, n_tasks)
     except InputError as error:  # too narrow for whole widths
@@ -147,7 +165,8 @@ def test_hard_sharing_has_the_widths_of_its_trunk(shape: TrunkShape, capacity: f
 
 @ways
 def test_its_text_is_read_back(way: Sharing) -> None:
-    assert Sharing.parse(str(way)) == way
+    for one in (way, fitted(way, SHAPES[0])):
+        assert Sharing.parse(str(one)) == one
 
 
 @pytest.mark.parametrize(
@@ -164,6 +183,12 @@ def test_its_text_is_read_back(way: Sharing) -> None:
         ("soft weight=nan", "a penalty's weight of nan"),
         ("soft penalty=l3", "no penalty is called 'l3'"),
         ("mmoe experts=0", "0 experts"),
+        ("adashare modes=sxs", "'x' is no mode"),
+        ("adashare modes=ss,s", "as many modes for every task"),
+        ("adashare modes=so", "has modes shared, skip only"),
+        ("adashare sampling=hard", "no sampling is called 'hard'"),
+        ("adashare sparsity=-1", "sparsity=-1.0 is out of range"),
+        ("automtl draws=0", "draws=0 is out of range"),
     ],
 )
 def test_what_is_no_way_to_share_is_refused(text: str, message: str) -> None:
@@ -171,6 +196,19 @@ def test_what_is_no_way_to_share_is_refused(text: str, message: str) -> None:
         Sharing.parse(text)
     assert refused.value.where == "architectures"
     assert refused.value.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adashare modes=s-s,sss", "modes for 3 units, the trunk has 2"),
+        ("adashare modes=s-,ss", "unit 2 cannot be skipped"),
+        ("automtl modes=so,ss,so", "is for 3 tasks, the network has 2"),
+    ],
+)
+def test_a_policy_for_another_network_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sharing_trunk_cost(Sharing.parse(text), SHAPES[0], 2)
 
 
 def test_a_depth_beyond_the_trunk_is_refused() -> None:

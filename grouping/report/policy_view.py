@@ -1,0 +1,109 @@
+"""Searched policies: what every unit is to every task, how that came about, who goes together, what was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grouping.recommendation import Recommendation, SearchedPolicy
+from grouping.report.blocks import Block, Column, Folded, Paragraph, Picture, Table
+from grouping.report.labels import Figure, label
+from grouping.report.wording import MISSING, difference, duration, share
+
+__all__ = ["policy_blocks", "shown_policies"]
+
+_MOST_SHOWN = 3
+_HARD = "hard"
+_MAP = "How likely a task is to use what all share, unit by unit, when the search ended; in the cells what was chosen."
+_TIME = "How that came about: mean over tasks, unit by unit."
+_SIGNS = {"shared": "shared", "own": "own", "skip": "skipped"}
+
+
+def shown_policies(recommendation: Recommendation) -> tuple[SearchedPolicy, ...]:
+    """The searches that are shown in full: those that serve, then those of the largest groups."""
+    serving = {(frozenset(n.tasks), n.candidate) for n in recommendation.solution.networks}
+
+    def serves(one: SearchedPolicy) -> bool:
+        return (frozenset(one.tasks), one.candidate) in serving
+
+    ranked = sorted(recommendation.policies, key=lambda one: (not serves(one), -len(one.tasks)))
+    return tuple(ranked[:_MOST_SHOWN])
+
+
+def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
+    """The section; nothing where no policy was searched."""
+    policies = recommendation.policies
+    if not policies:
+        return ()
+    blocks: list[Block] = [Paragraph(_text(policies)), _searches(policies)]
+    for i, one in enumerate(shown_policies(recommendation)):
+        title = f"{one.sharing} on {' + '.join(label(task, 24) for task in one.tasks)}"
+        for key, caption in ((f"policy-{i}", _MAP), (f"policy-time-{i}", _TIME)):
+            if key in figures:
+                drawn = figures[key]
+                blocks.append(Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]))
+        blocks += [Folded(_modes(one, title)), Folded(_together(one, title))]
+    return tuple(blocks)
+
+
+def _text(policies: Sequence[SearchedPolicy]) -> str:
+    other = sum(one.candidate != _HARD for one in policies)
+    fixed = {(unit, one.units) for one in policies for unit in one.fixed}
+    searches = f"{len(policies)} {'search' if len(policies) == 1 else 'searches'}"
+    text = (
+        f"{searches} looked for what each unit of the trunk should be to each task. "
+        "Weights and policy were learnt on separate parts of the training rows, and the policies drawn in the end were "
+        f"compared on validation rows. {other} came to something else than one trunk for all; those networks were "
+        "trained again from fresh values with every search seed, with layers widened or narrowed to the cost of the "
+        "others, and the solver chose among them all."
+    )
+    if fixed:
+        names = ", ".join(sorted({unit for unit, _ in fixed}))
+        text += f" No way leads round {names}: every task uses it."
+    return text
+
+
+def _searches(policies: Sequence[SearchedPolicy]) -> Table:
+    rows = tuple(
+        (
+            " + ".join(one.tasks),
+            one.sharing,
+            one.candidate.partition("modes=")[2] or "one trunk",
+            f"{one.flops:.2f}",
+            difference(one.gain),
+            str(one.draws),
+            duration(one.seconds),
+        )
+        for one in policies
+    )
+    columns = (
+        Column("Tasks"),
+        Column("Way to share"),
+        Column("Found (s shared, o own, - skipped)"),
+        Column("FLOPs of one trunk", numeric=True),
+        Column("Gain in the search", numeric=True),
+        Column("Draws", numeric=True),
+        Column("Search", numeric=True),
+    )
+    return Table("Searches of policies", columns, rows)
+
+
+def _modes(one: SearchedPolicy, title: str) -> Table:
+    last = one.probability[-1] if one.probability else ()
+
+    def cell(task: int, level: int) -> str:
+        mode = one.chosen[task][level]
+        likely = share(last[level][task][one.modes.index(mode)]) if last else MISSING
+        return f"{_SIGNS[mode]} ({likely})"
+
+    rows = tuple((task, *(cell(t, level) for level in range(len(one.units)))) for t, task in enumerate(one.tasks))
+    return Table(f"Chosen modes and their probabilities: {title}", (Column("Task"), *map(Column, one.units)), rows)
+
+
+def _together(one: SearchedPolicy, title: str) -> Table:
+    known = {frozenset(pair): found for *pair, found in one.together}
+    rows = tuple(
+        (task, *(MISSING if task == other else share(known[frozenset((task, other))]) for other in one.tasks))
+        for task in one.tasks
+    )
+    columns = (Column("Task"), *(Column(task, numeric=True) for task in one.tasks))
+    return Table(f"Units that two tasks use in common, of those that either uses: {title}", columns, rows)
