@@ -94,24 +94,47 @@ def capped(
     """The policy, changed where it costs too much: unit by unit, the likeliest change that makes it cheaper.
 
     Raises:
-        InfeasibleError: no such change is left and it still costs too much.
+        InfeasibleError: no policy costs so little.
     """
     while (now := cost(policy)) > cap:
         changes = [
-            (likely, changed)
+            (likely, cost(changed), changed)
             for likely, changed in _changes(policy, probability_LTM, modes)
             if not (prefix and _breaks(changed)) and guarded(changed, probability_LTM, modes) == changed
         ]
-        cheaper = [(likely, cost(changed), changed) for likely, changed in changes]
-        cheaper = [entry for entry in cheaper if entry[1] < now]
+        cheaper = [change for change in changes if change[1] < now]
         if not cheaper:
-            raise InfeasibleError(
-                f"no policy near '{policy}' costs {cap:g} or less; this one costs {now:g}",
-                where="architectures",
-                fix=f"Raise the cap to {now:g}",
-                minimum_budget=now,
-            )
-        policy = max(cheaper, key=lambda entry: (entry[0], -entry[1]))[2]
+            return _alike(probability_LTM, modes, cost, cap)
+        policy = max(cheaper, key=lambda change: (change[0], -change[1]))[2]
+    return policy
+
+
+def _alike(probability_LTM: Tensor, modes: Sequence[Mode], cost: Callable[[Policy], float], cap: float) -> Policy:
+    """Where no single change is cheaper: all tasks alike, skipping one unit after the other, the likeliest first."""
+    hard = Policy.all_shared(probability_LTM.shape[1], len(probability_LTM))
+    tried = [hard]
+    if "skip" in modes:
+        skip_L = probability_LTM[:, :, modes.index("skip")].mean(dim=1).tolist()
+        can_skip = sorted((level for level, p in enumerate(skip_L) if p > 0), key=lambda level: -skip_L[level])
+        for level in can_skip[:-1]:
+            tried.append(_skipping(tried[-1], [level]))
+        tried += [_skipping(hard, [level for level in can_skip if level != kept]) for kept in can_skip]
+    found = next((policy for policy in tried if cost(policy) <= cap), None)
+    if found is None:
+        least = min(map(cost, tried))
+        raise InfeasibleError(
+            f"no policy costs {cap:g} or less; the cheapest costs {least:g}",
+            where="architectures",
+            fix=f"Raise the cap to {least:g}",
+            minimum_budget=least,
+        )
+    return found
+
+
+def _skipping(policy: Policy, levels: Sequence[int]) -> Policy:
+    for level in levels:
+        for task in range(policy.n_tasks):
+            policy = policy.with_mode(task, level, "skip")
     return policy
 
 
