@@ -82,18 +82,22 @@ class Schedule:
     @property
     def steps(self) -> int:
         """Of the whole search."""
-        return self.warm_up + self.rounds * (self.weight_steps + self.policy_steps)
+        return self.warm_up + self.rounds * self._turn
+
+    @property
+    def _turn(self) -> int:
+        return max(1, self.weight_steps + self.policy_steps)
 
     @property
     def policy_rate(self) -> float:
         """Step size with which a logit can travel far in the policy's steps: Adam's steps are all of one size."""
-        return min(0.3, max(0.02, 8.0 / (self.rounds * self.policy_steps)))
+        return min(0.3, max(0.02, 8.0 / max(1, self.rounds * self.policy_steps)))
 
     def place(self, step: int) -> Place:
         """Of the step that comes after so many."""
         if step < self.warm_up:
             return Place("warm-up", 0, 0, self.hottest)
-        turn, within = divmod(step - self.warm_up, self.weight_steps + self.policy_steps)
+        turn, within = divmod(step - self.warm_up, self._turn)
         phase: Phase = "weights" if within < self.weight_steps else "policy"
         n_open = self.n_units if self.curriculum == 0 else min(self.n_units, turn // self.curriculum + 1)
         return Place(phase, turn, n_open, max(self.floor, self.hottest * self.decay**turn))
@@ -101,7 +105,7 @@ class Schedule:
     def done(self, step: int) -> tuple[int, int, int]:
         """Of so many steps, those of the warm-up, of the weights and of the policy."""
         warm = min(step, self.warm_up)
-        turn, within = divmod(step - warm, self.weight_steps + self.policy_steps)
+        turn, within = divmod(step - warm, self._turn)
         weights = turn * self.weight_steps + min(within, self.weight_steps)
         policy = turn * self.policy_steps + max(0, within - self.weight_steps)
         return warm, weights, policy
