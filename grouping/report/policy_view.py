@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from grouping.recommendation import Recommendation, SearchedPolicy
 from grouping.report.blocks import Block, Column, Folded, Paragraph, Picture, Table
 from grouping.report.labels import Figure, label
-from grouping.report.wording import MISSING, difference, duration, share
+from grouping.report.wording import MISSING, duration, share
 
 __all__ = ["policy_blocks", "shown_policies"]
 
@@ -34,7 +34,7 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
     policies = recommendation.policies
     if not policies:
         return ()
-    blocks: list[Block] = [Paragraph(_text(policies)), _searches(policies)]
+    blocks: list[Block] = [Paragraph(_text(policies))]
     for i, one in enumerate(shown_policies(recommendation)):
         title = f"{one.sharing} on {' + '.join(label(task, 24) for task in one.tasks)}"
         for key, caption in ((f"policy-{i}", _MAP), (f"policy-time-{i}", _TIME)):
@@ -42,7 +42,7 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
                 drawn = figures[key]
                 blocks.append(Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]))
         blocks += [Folded(_modes(one, title)), Folded(_together(one, title))]
-    return tuple(blocks)
+    return (*blocks, Folded(_searches(policies)))
 
 
 def _text(policies: Sequence[SearchedPolicy]) -> str:
@@ -67,9 +67,8 @@ def _searches(policies: Sequence[SearchedPolicy]) -> Table:
         (
             " + ".join(one.tasks),
             one.sharing,
-            one.candidate.partition("modes=")[2] or "one trunk",
+            one.candidate.partition("modes=")[2].replace(",", ", ") or "one trunk",
             f"{one.flops:.2f}",
-            difference(one.gain),
             str(one.draws),
             duration(one.seconds),
         )
@@ -80,7 +79,6 @@ def _searches(policies: Sequence[SearchedPolicy]) -> Table:
         Column("Way to share"),
         Column("Found (s shared, o own, - skipped)"),
         Column("FLOPs of one trunk", numeric=True),
-        Column("Gain in the search", numeric=True),
         Column("Draws", numeric=True),
         Column("Search", numeric=True),
     )

@@ -54,14 +54,14 @@ def test_all_shared_is_hard_sharing_in_training_too(shape: TrunkShape) -> None:
         assert torch.equal(ours.trunk(inputs_NF)[2], hard.trunk(inputs_NF))
     for _ in range(3):
         outputs = [module(inputs_NF) for module in (ours, hard)]
-        assert torch.allclose(*outputs, atol=1e-6)
+        assert torch.allclose(outputs[0], outputs[1], atol=1e-6)
         for module, out in zip((ours, hard), outputs, strict=True):
             module.zero_grad()
             (out - 1).square().sum().backward()
             with torch.no_grad():
                 for parameter in module.parameters():
                     assert parameter.grad is not None
-                    parameter -= 0.01 * parameter.grad
+                    parameter.sub_(0.01 * parameter.grad)
     assert torch.allclose(ours.eval()(inputs_NF), hard.eval()(inputs_NF), atol=1e-5)
 
 

@@ -57,8 +57,8 @@ def taught(teacher: Supernet, policy: Policy, rows: int = 800, seed: int = 0) ->
     weights_LTM = weights_of(policy, teacher.modes)
     with torch.no_grad():
         spread_T = teacher.eval()(inputs_NF, weights_LTM).std(dim=0)
-        teacher.heads.weight /= spread_T[:, None]
-        teacher.heads.bias /= spread_T
+        teacher.heads.weight.div_(spread_T[:, None])
+        teacher.heads.bias.div_(spread_T)
         targets_NT = teacher(inputs_NF, weights_LTM)
     return ResidentPart(inputs_NF, targets_NT, torch.ones_like(targets_NT))
 
