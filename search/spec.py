@@ -15,7 +15,7 @@ from grouping.errors import InputError
 from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
 from search.balancing import EQUAL, Balancing
 from search.errors import SpecError
-from search.networks.shape import Norm, TrunkShape, check_trunk
+from search.networks.shape import BUILT_IN, Norm, TrunkShape, check_trunk
 from search.networks.sharing import HARD, Sharing, check_sharing
 
 __all__ = [
@@ -373,7 +373,8 @@ def _ways_to_share(architectures: tuple[str, ...], network: NetworkSpec) -> tupl
     for index, text in enumerate(architectures):
         try:
             way = Sharing.parse(text)
-            check_sharing(way, network.trunk, len(network.widths))
+            if network.trunk in BUILT_IN or not way.modes:  # units of another trunk are known once it is built
+                check_sharing(way, network.trunk, len(network.widths))
         except InputError as error:
             raise SpecError(error.what, where=f"architectures[{index}]", fix=error.fix) from error
         ways[str(way)] = None

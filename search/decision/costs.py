@@ -11,10 +11,8 @@ from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, FloatArray
 from grouping.tasks import Task
 from search.errors import SpecError
-from search.networks.cost import trunk_layers
-from search.networks.shape import BUILT_IN
 from search.networks.sharing import Sharing
-from search.networks.sharing_cost import shared_cost, shared_widths
+from search.networks.sharing_cost import shared_cost, shared_widths, unit_costs
 from search.spec import BudgetSpec, Spec
 
 __all__ = ["Costs", "Latency", "fits_somewhere"]
@@ -60,10 +58,8 @@ class Costs:
 
     @property
     def can_skip_L(self) -> tuple[bool, ...]:
-        """Layers and blocks of the trunk that there is a way round of; none of a trunk of another package."""
-        if self._standard.trunk not in BUILT_IN:
-            return ()
-        return tuple(layer.skip is not None for layer in trunk_layers(self._standard))
+        """Units of the trunk that there is a way round of."""
+        return tuple(unit.skip is not None for unit in unit_costs(self._standard))
 
     def of(self, tasks: Sequence[str], capacity: float, sharing: Sharing) -> dict[BudgetUnit, float]:
         """Cost of a network in every unit.

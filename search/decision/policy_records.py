@@ -13,10 +13,9 @@ from grouping import recommendation
 from grouping.policy import Policy
 from search.decision.decide import Decision
 from search.decision.policies import SearchedPolicy
-from search.networks.cost import trunk_layers
 from search.networks.shape import TrunkShape
 from search.networks.sharing import SEARCHED, Sharing
-from search.networks.sharing_cost import policy_cost
+from search.networks.sharing_cost import policy_cost, unit_costs
 
 __all__ = ["policy_records"]
 
@@ -40,7 +39,7 @@ def _record(decision: Decision, one: SearchedPolicy, shape: TrunkShape) -> recom
     ]
     relative_T = found.losses_DT[found.chosen, served] / found.hard_T[served]
     units = tuple(f"unit {level + 1}" for level in range(found.policy.n_units))
-    layers = trunk_layers(shape)
+    layers = unit_costs(shape)
     hard = Policy.all_shared(len(trial.tasks), found.policy.n_units)
     return recommendation.SearchedPolicy(
         tasks=trial.tasks,

@@ -16,7 +16,7 @@ from itertools import pairwise, product
 from typing import NamedTuple
 
 from grouping.errors import InputError
-from search.networks.shape import BUILT_IN, KERNEL, OF_IMAGES, TrunkShape
+from search.networks.shape import BUILT_IN, KERNEL, OF_IMAGES, RESIDUAL, TrunkShape
 
 __all__ = [
     "CAPACITY_TOLERANCE",
@@ -147,6 +147,10 @@ def widths_for(
         return abs(reached(candidate) - capacity)
 
     widths = min(rounded(below), rounded(above), key=miss)
+    if miss(widths) > CAPACITY_TOLERANCE * capacity and shape.trunk in RESIDUAL:
+        # Widths that become equal need no projection, so FLOPs may fall where the factor grows.
+        steps = {(k + 0.5) / width for width in shape.widths for k in range(int(2 * above * width) + 1)}
+        widths = min((rounded(step) for step in sorted(steps)), key=miss)
     if miss(widths) > CAPACITY_TOLERANCE * capacity and aside:
         kept, last = widths[:-2], widths[-2:]
         near = product(*(range(max(1, width - aside), width + aside + 1) for width in last))

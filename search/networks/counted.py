@@ -4,16 +4,56 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import count
+from typing import NamedTuple
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from search.networks.cost import TrunkCost
+from search.networks.cut import cut
 from search.networks.foreign import foreign_failure
 from search.networks.shape import TrunkShape
 from search.networks.trunks import make_trunk
+from search.networks.units import Unit
 
-__all__ = ["counted_cost"]
+__all__ = ["CountedUnit", "counted_cost", "counted_units", "foreign_units"]
+
+
+class CountedUnit(NamedTuple):
+    """What ``search.networks.cost.Layer`` says of a built-in trunk's layer."""
+
+    flops: int
+    parameters: int
+    norms: int
+    skip: TrunkCost | None
+    within: bool = False
+
+
+def foreign_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list[Unit]:
+    """The trunk of another package in units, wherever it can be cut.
+
+    Raises:
+        InputError: it cannot be built or traced.
+    """
+    generator = torch.Generator().manual_seed(trunk_seed)
+    trunk = make_trunk(shape, generator, count(dropout_seed))
+    rows_NF = torch.randn(2, shape.n_inputs, generator=torch.Generator().manual_seed(0))
+    return cut(trunk, rows_NF, generator=generator)
+
+
+@cache
+def counted_units(shape: TrunkShape) -> tuple[CountedUnit, ...]:
+    """What those units cost; a batch normalisation is one more for every way through a unit."""
+    found = []
+    for unit in foreign_units(shape, 0, 0):
+        norms = [m for m in unit.module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        skip = None
+        if unit.skip is not None:
+            skip = TrunkCost(unit.skip_flops, sum(p.numel() for p in unit.skip.parameters()))
+        parameters = sum(p.numel() for p in unit.module.parameters())
+        found.append(CountedUnit(unit.flops, parameters, sum(p.numel() for n in norms for p in n.parameters()), skip))
+    return tuple(found)
 
 
 @cache

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from grouping.errors import InputError
 from grouping.policy import Policy, Step
-from search.networks.shape import TrunkShape
+from search.networks.counted import foreign_units
+from search.networks.shape import BUILT_IN, TrunkShape
 from search.networks.shared_network import TaskTrunk
 from search.networks.sharing import Sharing
 from search.networks.units import PathNorm, Unit, built_in_units, with_paths
 
-__all__ = ["PolicyNetwork", "policy_trunk"]
+__all__ = ["PolicyNetwork", "policy_trunk", "trunk_units"]
 
 
 class PolicyNetwork(TaskTrunk):
@@ -82,7 +83,17 @@ def _name(step: Step) -> str:
     return str(step.level) + {"shared": "", "own": f"-own-{step.task}", "skip": "-skip"}[step.mode]
 
 
+def trunk_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list[Unit]:
+    """A trunk in units, built in or of another package.
+
+    Raises:
+        InputError: the trunk of another package cannot be built or cut.
+    """
+    make = built_in_units if shape.trunk in BUILT_IN else foreign_units
+    return make(shape, trunk_seed, dropout_seed)
+
+
 def policy_trunk(sharing: Sharing, shape: TrunkShape, n_tasks: int, trunk_seed: int, dropout_seed: int) -> TaskTrunk:
-    """The trunk of a policy that was found, on a built-in trunk."""
+    """The trunk of a policy that was found."""
     assert sharing.policy.n_tasks == n_tasks, "costs are counted first"
-    return PolicyNetwork(built_in_units(shape, trunk_seed, dropout_seed), sharing.policy)
+    return PolicyNetwork(trunk_units(shape, trunk_seed, dropout_seed), sharing.policy)

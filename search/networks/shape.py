@@ -15,13 +15,16 @@ from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.networks.foreign import trunk_names
 
-__all__ = ["BUILT_IN", "KERNEL", "OF_IMAGES", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
+__all__ = ["BUILT_IN", "KERNEL", "OF_IMAGES", "RESIDUAL", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
 
 BUILT_IN = ("mlp", "cnn", "resmlp", "resnet")
 """The trunks that come along; ``foreign`` has those of other packages."""
 
 OF_IMAGES = ("cnn", "resnet")
 """Those of them whose input rows are images."""
+
+RESIDUAL = ("resmlp", "resnet")
+"""Those of residual blocks."""
 
 KERNEL = 3
 """Height and width of a convolution."""

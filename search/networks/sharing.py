@@ -184,14 +184,14 @@ def check_sharing(sharing: Sharing, trunk: str, n_layers: int) -> None:
     """Whether a trunk can be shared so.
 
     Raises:
-        InputError: a trunk of another package, which cannot be cut into layers; a depth or units that the trunk does
-            not have.
+        InputError: a trunk of another package, which is shared by one trunk or by a policy only; a depth or units that
+            the trunk does not have.
     """
-    if sharing.kind != HARD and trunk not in BUILT_IN:
+    if sharing.kind != HARD and sharing.kind not in SEARCHED and trunk not in BUILT_IN:
         raise InputError(
-            f"the trunk {trunk} of another package cannot be cut into layers",
+            f"the trunk {trunk} of another package cannot be shared by '{sharing.kind}'",
             where="architectures",
-            fix=f"Leave architectures out, or use trunk: {' or '.join(BUILT_IN)}",
+            fix=f"Use {' or '.join(SEARCHED)}, or trunk: {' or '.join(BUILT_IN)}",
         )
     if sharing.kind == "branch" and sharing.depth > n_layers:
         what = f"'{sharing}' shares {sharing.depth} layers of a trunk of {n_layers}"

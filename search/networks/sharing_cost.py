@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Protocol
 
 from grouping.errors import InputError
 from grouping.policy import Policy
@@ -22,10 +23,18 @@ from search.networks.cost import (
     trunk_layers,
     widths_for,
 )
-from search.networks.shape import KERNEL, TrunkShape
+from search.networks.shape import BUILT_IN, KERNEL, TrunkShape
 from search.networks.sharing import HARD, SEARCHED, Sharing, check_sharing
 
-__all__ = ["SQUEEZE", "policy_cost", "shared_cost", "shared_widths", "sharing_trunk_cost"]
+__all__ = [
+    "SQUEEZE",
+    "UnitCost",
+    "policy_cost",
+    "shared_cost",
+    "shared_widths",
+    "sharing_trunk_cost",
+    "unit_costs",
+]
 
 SQUEEZE = 4
 """An attention mask is computed through a layer this many times narrower (Liu et al. 2019)."""
@@ -53,13 +62,15 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     Raises:
         InputError: a trunk of another package, which cannot be cut into layers; a depth that the trunk does not have.
     """
-    check_sharing(sharing, shape.trunk, len(shape.widths))
-    layers = trunk_layers(shape)
     if sharing.kind in SEARCHED:
+        layers = unit_costs(shape)
+        check_sharing(sharing, shape.trunk, len(layers))
         if sharing.policy.n_tasks != n_tasks:
             what = f"the policy '{sharing.policy}' is for {sharing.policy.n_tasks} tasks, the network has {n_tasks}"
             raise InputError(what, where="architectures", fix="Give modes for every task")
         return policy_cost(sharing.policy, layers)
+    check_sharing(sharing, shape.trunk, len(shape.widths))
+    layers = trunk_layers(shape)
     counts = {
         "hard": [(1, layer) for layer in layers],
         "branch": [(1 if level < sharing.depth else n_tasks, layer) for level, layer in enumerate(layers)],
@@ -77,7 +88,39 @@ def sharing_trunk_cost(sharing: Sharing, shape: TrunkShape, n_tasks: int) -> Tru
     return TrunkCost(flops + extra.flops, parameters + extra.parameters)
 
 
-def policy_cost(policy: Policy, layers: Sequence[Layer]) -> TrunkCost:
+class UnitCost(Protocol):
+    """What a unit costs, whoever counted it; see ``search.networks.cost.Layer``."""
+
+    @property
+    def flops(self) -> int: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def norms(self) -> int: ...
+
+    @property
+    def skip(self) -> TrunkCost | None: ...
+
+    @property
+    def within(self) -> bool: ...
+
+
+def unit_costs(shape: TrunkShape) -> Sequence[UnitCost]:
+    """Cost of every unit of a trunk.
+
+    Raises:
+        InputError: the trunk of another package cannot be built or cut.
+    """
+    if shape.trunk in BUILT_IN:
+        return trunk_layers(shape)
+    from search.networks.counted import counted_units  # needs torch, as such a trunk does
+
+    return counted_units(shape)
+
+
+def policy_cost(policy: Policy, layers: Sequence[UnitCost]) -> TrunkCost:
     """Cost of the network of a policy: of every step, and of every part that some step uses.
 
     Raises:

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from grouping.candidates import FloatArray
 from grouping.policy import MODES, Policy
 from search.execution.executor import this_worker
-from search.networks import cost
 from search.networks.heads import Heads
 from search.networks.latency import one_thread
+from search.networks.policy_network import trunk_units
 from search.networks.sharing import SEARCHED, Sharing
-from search.networks.units import built_in_units
 from search.policy.draws import drawn_policies
 from search.policy.policy_search import PolicySearch
 from search.policy.regularizers import Regularizer
@@ -105,12 +104,12 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
         )
         search.advance(schedule.steps)
         generator = torch.Generator().manual_seed(stream_seed(trial.seed, "policy draws", trial.split))
-        standard = cost.trunk_layers(plan.header.shape)
-        can_skip_L = tuple(layer.skip is not None for layer in standard)
+        units = supernet.units
+        can_skip_L = tuple(unit.skip is not None for unit in units)
         with torch.no_grad():
             raw_LTM = torch.softmax(search.logits.masked(), dim=2)
         policies = drawn_policies(raw_LTM, modes, sharing.draws, generator, prefix=prefix)
-        hard = Policy.all_shared(len(columns), len(standard))
+        hard = Policy.all_shared(len(columns), len(units))
         losses_DT = np.stack(
             [_losses(supernet, policy, plan, validation, schedule.steps) for policy in (hard, *policies)]
         )
@@ -156,7 +155,7 @@ def _supernet(plan: Blueprint, trial: Trial, sharing: Sharing) -> Supernet:
     header = plan.header
     trunk, dropout = (stream_seed(trial.seed, "policy", name, trial.capacity) for name in ("trunk", "dropout"))
     heads = [torch.Generator().manual_seed(stream_seed(trial.seed, "policy", "head", task)) for task in header.tasks]
-    units = built_in_units(header.shape, trunk, dropout)
+    units = trunk_units(header.shape, trunk, dropout)
     return Supernet(units, Heads(header.widths[-1], header.outputs, heads), header.outputs, SEARCHED[sharing.kind])
 
 

@@ -12,9 +12,13 @@ from torch import nn
 
 from grouping.errors import InputError
 from search.networks import foreign
+from search.networks.architectures import make_network
 from search.networks.cost import network_cost, reached_capacity, scaled_widths
 from search.networks.hard_sharing import hard_sharing
+from search.networks.policy_network import trunk_units
 from search.networks.shape import TrunkShape
+from search.networks.sharing import Sharing
+from search.networks.sharing_cost import shared_cost
 from search.networks.trunks import linear
 from tests.search.messages import assert_one_clear_message
 
@@ -112,3 +116,22 @@ def test_options_of_the_built_in_trunks_are_not_for_others(offer: Offer, option:
     with pytest.raises(InputError) as refused:
         TrunkShape("theirs", 6, (8,), **option)
     assert_one_clear_message(refused.value, f"network.{next(iter(option))}", "Leave it out")
+
+
+def test_it_can_have_a_policy_that_costs_what_torch_counts(offer: Offer) -> None:
+    offer(Residual)
+    shape = TrunkShape("theirs", 6, (8,))
+    assert [unit.skip is not None for unit in trunk_units(shape, 0, 0)] == [False, True]
+    sharing, rows_NF = Sharing.parse("automtl modes=ss,s-,so"), torch.randn(3, 6)
+    network = make_network(sharing, shape, [1, 1, 1], trunk_seed=1)
+    assert torch.equal(network(rows_NF), make_network(sharing, shape, [1, 1, 1], trunk_seed=1)(rows_NF))
+    cost = shared_cost(sharing, shape, [1, 1, 1])
+    assert cost.trunk_flops == 2 * (6 * 8 + 2 * 8 * 8)
+    assert cost.trunk_parameters == sum(parameter.numel() for parameter in network.trunk.parameters())
+
+
+def test_it_is_shared_by_one_trunk_or_by_a_policy_only(offer: Offer) -> None:
+    offer(Residual)
+    with pytest.raises(InputError, match="cannot be shared by 'mtan'") as refused:
+        shared_cost(Sharing("mtan"), TrunkShape("theirs", 6, (8,)), [1, 1])
+    assert "adashare" in (refused.value.fix or "")
