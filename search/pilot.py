@@ -109,7 +109,7 @@ def _small(spec: Spec, planned: int) -> Spec:
         update={
             "affinity": AffinitySpec(estimator="adaptive"),
             "budget": spec.budget.model_copy(update={"training": training}),
-            "candidates": spec.candidates.model_copy(update={"halving": None}),
+            "candidates": spec.candidates.model_copy(update={"halving": None, "linear_clusters": False}),
             "evidence": EvidenceSpec(),
             "training": spec.training.model_copy(update={"seeds": _SEEDS}),
         }

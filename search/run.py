@@ -14,6 +14,7 @@ from pathlib import Path
 from grouping.affinity import pair_affinity
 from grouping.recommendation import Controls, Domination, Recommendation
 from grouping.recommendation.recommend import affinity_entries, stability_record
+from grouping.tasks import SEPARATOR
 from search.data.dataset import load_dataset
 from search.decision import assembly
 from search.decision.adaptive_record import adaptive_record
@@ -23,7 +24,7 @@ from search.decision.costs import Latency
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
-from search.decision.enumeration import make_plan
+from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
 from search.decision.plan import Plan
@@ -92,7 +93,7 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     datasets = [load_dataset(spec, base, split=split) for split in range(spec.evidence.splits)]
     first = datasets[0]
     latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
-    plan = make_plan(spec, first.tasks, len(first.input_names), first.classes_T, latency)
+    plan = plan_for(spec, first, latency)
     experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
     return Job(spec, plan, experiments, plan.costs.charged)
 
@@ -239,7 +240,7 @@ def _recommendation(
         training_cost=measurement.costs(PHASES),
         wall_seconds=seconds,
         next_steps=next_steps(first, comparison, stability, audit),
-        warnings=(*dataset.warnings, *first.notes, *_failures(measurement)),
+        warnings=(*dataset.warnings, *first.notes, *_clusters(job.plan), *_failures(measurement)),
         repeated_splits=tuple(map(repeated_split, decisions, comparisons)) if len(decisions) > 1 else (),
         environment=describe_environment(
             workers=executor.workers,
@@ -257,6 +258,12 @@ def _recommendation(
         domination=domination,
         policies=policy_records(first, len(dataset.input_names)),
     )
+
+
+def _clusters(plan: Plan) -> tuple[str, ...]:
+    """A sentence that says which candidates linear models proposed."""
+    named = "; ".join(SEPARATOR.join(group) for group in plan.proposed)
+    return (f"clusters of linear models were among the candidates: {named}",) if named else ()
 
 
 def _failures(measurement: Measurement) -> tuple[str, ...]:

@@ -218,12 +218,14 @@ class CandidatesSpec(_Section):
     """Which groups are trained during the search: all up to ``max_size``, or the list ``groups``.
 
     The default follows from the estimator: pairs for ``higher-order``, every size for the others. With ``halving`` not
-    all of them are trained to the end.
+    all of them are trained to the end. ``linear_clusters`` adds clusters of tasks found by linear models of the
+    training part, into as many as the budget holds networks and fewer.
     """
 
     max_size: Count | None = None
     groups: tuple[tuple[str, ...], ...] | None = None
     halving: HalvingSpec | None = None
+    linear_clusters: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -347,6 +349,7 @@ class Spec(_Section):
         _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
         _check_redraws(self.evidence.splits, self.data.split)
+        _check_linear_clusters(self)
         named = "estimator" in self.affinity.model_fields_set or self.candidates.halving is not None
         if self.budget.training is not None and not named:
             # The default follows from another section; written into the spec, it stays what it is from here on.
@@ -429,6 +432,15 @@ def _check_redraws(splits: int, split: SplitSpec | None) -> None:
     if fixed:
         fix = "Give data.split.fractions without 'time', or evidence.splits: 1"
         raise SpecError(f"{fixed} cannot be drawn again {splits} times", where="evidence.splits", fix=fix)
+
+
+def _check_linear_clusters(spec: Spec) -> None:
+    if spec.candidates.linear_clusters and spec.evidence.splits > 1:
+        raise SpecError(
+            f"clusters found in one training part may know test rows of the other {spec.evidence.splits - 1} splits",
+            where="candidates.linear_clusters",
+            fix="Set evidence.splits to 1, or leave it out",
+        )
 
 
 def _check_adaptive(spec: Spec) -> None:

@@ -1,15 +1,19 @@
-"""Clusters of tasks: weights are drawn to the mean of their cluster, clusters to the mean of all.
+"""Clusters of tasks have weights that are alike: Jacob, Bach & Vert, *Clustered Multi-Task Learning*, NIPS 2008.
 
-The penalty of Jacob, Bach & Vert (NeurIPS 2008): ``mean |w|^2 T + between sum_c m_c |w_c - w|^2 + within sum_t |w_t -
-w_c(t)|^2``, halved, with ``w`` the mean of all tasks' weights, ``w_c`` of a cluster's, ``m_c`` its size. One cluster is
-regularised multi-task learning (Evgeniou & Pontil 2004). Known clusters have one exact answer; unknown ones are found
-by turns: weights given clusters, clusters given weights (k-means), from several starts.
+For tasks with weights ``w_t``, their mean ``m``, and ``m_c`` the mean of the weights of cluster c, half of::
 
-Axes: ``F`` inputs, ``T`` tasks, ``K`` clusters.
+    mean * T |m|^2  +  between * sum over c of T_c |m_c - m|^2  +  within * sum over t of |w_t - m_c(t)|^2
+
+is added to the sum of the tasks' mean losses (equations 3 to 5). With one cluster it is mean-regularised multi-task
+learning (Evgeniou & Pontil 2004); with three equal factors, whatever the clusters, every task has a ridge of its own.
+An infinite factor forbids what it multiplies.
+
+Axes: ``F`` inputs, ``T`` tasks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,137 +21,160 @@ import numpy as np
 
 from grouping.candidates import FloatArray, IntArray
 from grouping.errors import InputError
-from grouping.linear.problem import LinearProblem
+from grouping.linear.accelerated import Descent, descend
+from grouping.linear.labelled import Labelled
+from grouping.linear.losses import Loss, SquaredLoss, loss_of
+from grouping.linear.model import LinearModel
 
-__all__ = ["ClusteredFit", "clustered", "find_clusters"]
+__all__ = ["ClusterPenalty", "Coupled", "cluster_covariance", "cluster_penalty", "fit_clustered", "fit_coupled"]
 
-_MOST_UNKNOWNS = 5_000
-_MOST_TURNS = 50
+
+@dataclass(frozen=True)
+class ClusterPenalty:
+    """Factors of the three terms, above 0.
+
+    Args:
+        mean: Of the size of the common mean.
+        between: Of how far the clusters' means are from it.
+        within: Of how far tasks are from the mean of their cluster.
+
+    Raises:
+        InputError: a factor that is not above 0.
+    """
+
+    mean: float
+    between: float
+    within: float
+
+    def __post_init__(self) -> None:
+        for name, factor in (("mean", self.mean), ("between", self.between), ("within", self.within)):
+            if math.isnan(factor) or factor <= 0:
+                raise InputError(
+                    f"the factor {factor:g} is not above 0: without it the best weights may be undetermined",
+                    where=f"penalty.{name}",
+                    fix="Give a small one instead of none",
+                )
 
 
 @dataclass(frozen=True, eq=False)
-class ClusteredFit:
-    """Weights for given or found clusters.
+class Coupled:
+    """Weights under a quadratic penalty that couples the tasks.
 
     Args:
-        weights_FT: Weights.
-        intercept_T: Intercepts.
-        cluster_T: Which cluster each task is in, numbered from 0 as they first appear.
-        objective: Loss plus penalty.
+        weights_FT: The weights.
+        descent: How they were found, in coordinates where the penalty is half the squared norm.
     """
 
     weights_FT: FloatArray
-    intercept_T: FloatArray
-    cluster_T: IntArray
-    objective: float
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """The clusters as groups of tasks, in the order of their first task."""
-        return tuple(tuple(np.flatnonzero(self.cluster_T == k).tolist()) for k in range(int(self.cluster_T.max()) + 1))
+    descent: Descent
 
 
-def clustered(
-    problem: LinearProblem, cluster_T: Sequence[int] | IntArray, *, mean: float, between: float, within: float
-) -> ClusteredFit:
-    """The exact minimum for known clusters: one linear system.
-
-    Args:
-        problem: Tasks and rows.
-        cluster_T: Cluster of each task.
-        mean, between, within: Weights of the three parts of the penalty, 0 or more.
-
-    Raises:
-        InputError: clusters of another number of tasks, a negative weight, more than 5,000 weights, or no unique
-            answer.
-    """
-    clusters = np.unique(np.asarray(cluster_T), return_inverse=True)[1].astype(np.int64).ravel()
-    if len(clusters) != problem.n_tasks:
-        raise InputError(
-            f"{len(clusters)} clusters are given for {problem.n_tasks} tasks", fix="Give one for each task"
-        )
-    for name, value in (("mean", mean), ("between", between), ("within", within)):
-        if not 0 <= value < float("inf"):
-            raise InputError(f"the penalty '{name}' is {value}", fix="Use a number from 0 on")
-    n_inputs, n_tasks = problem.product_FT.shape
-    if n_inputs * n_tasks > _MOST_UNKNOWNS:
-        what = f"{n_inputs} inputs times {n_tasks} tasks are more than {_MOST_UNKNOWNS:,} weights"
-        raise InputError(what, fix="Use fewer inputs, their principal components for example")
-    first = {int(k): place for place, k in reversed(list(enumerate(clusters)))}
-    order = sorted(first, key=first.__getitem__)
-    clusters = np.array([order.index(int(k)) for k in clusters])
-    penalty_TT = _penalty_TT(clusters, mean, between, within)
-    system = np.kron(penalty_TT, np.eye(n_inputs))
-    for t, moment_FF in enumerate(problem.moment_TFF):
-        here = slice(t * n_inputs, (t + 1) * n_inputs)
-        system[here, here] += moment_FF
-    try:
-        weights_FT = np.linalg.solve(system, problem.product_FT.T.ravel()).reshape(n_tasks, n_inputs).T
-    except np.linalg.LinAlgError as error:
-        what = "the inputs do not determine the weights"
-        raise InputError(what, fix="Raise the penalties above 0") from error
-    objective = problem.loss(weights_FT) + 0.5 * float((weights_FT @ penalty_TT * weights_FT).sum())
-    return ClusteredFit(weights_FT, problem.intercepts(weights_FT), clusters, objective)
+def cluster_penalty(weights_FT: FloatArray, cluster_T: IntArray, penalty: ClusterPenalty) -> float:
+    """The penalty of weights, half included; infinite where they do what an infinite factor forbids."""
+    mean_F = weights_FT.mean(axis=1)
+    centre_FT = weights_FT @ _averages(cluster_T)
+    terms = (
+        (penalty.mean, weights_FT.shape[1] * float(mean_F @ mean_F)),
+        (penalty.between, float(((centre_FT - mean_F[:, None]) ** 2).sum())),
+        (penalty.within, float(((weights_FT - centre_FT) ** 2).sum())),
+    )
+    return sum(factor * size for factor, size in terms if size > 0) / 2
 
 
-def find_clusters(
-    problem: LinearProblem,
-    n_clusters: int,
-    rng: np.random.Generator,
+def cluster_covariance(cluster_T: IntArray, penalty: ClusterPenalty) -> FloatArray:
+    """The inverse of the penalty's matrix, [T, T]: how the tasks' weights vary together, were they normal."""
+    n_tasks = len(cluster_T)
+    whole_TT, centre_TT = np.full((n_tasks, n_tasks), 1 / n_tasks), _averages(cluster_T)
+    within_TT = (np.eye(n_tasks) - centre_TT) / penalty.within
+    return np.asarray(whole_TT / penalty.mean + (centre_TT - whole_TT) / penalty.between + within_TT)
+
+
+def fit_clustered(
+    data: Labelled,
+    clusters: Sequence[Sequence[str]],
+    penalty: ClusterPenalty,
     *,
-    mean: float = 0.01,
-    between: float = 0.1,
-    within: float = 1.0,
-    starts: int = 20,
-) -> ClusteredFit:
-    """The clusters with the lowest objective found; no proof that there is no lower one.
+    tolerance: float = 1e-9,
+    most_steps: int = 100_000,
+) -> LinearModel:
+    """Fit with known clusters: in closed form for squared errors without missing labels, else by accelerated descent.
 
     Args:
-        problem: Tasks and rows.
-        n_clusters: At most the number of tasks.
-        rng: Of the starts.
-        mean, between, within: As for ``clustered``; ``within`` should be larger than ``between``.
-        starts: Random clusterings to begin from, beside that of the tasks' own weights.
+        data: Rows and labels; missing ones are left out row by row and task by task.
+        clusters: Names of the tasks of each; every task is in one.
+        penalty: The three factors.
+        tolerance: What the objective may be above its minimum, as a share of the loss without any input.
+        most_steps: Steps after which it is given up.
 
     Raises:
-        InputError: a number of clusters out of range, and as ``clustered``.
+        InputError: clusters that are not a partition of the tasks.
+        NoResultError: the minimum was not proven in so many steps.
     """
-    n_tasks = problem.n_tasks
-    if not 1 <= n_clusters <= n_tasks:
-        raise InputError(f"{n_clusters} clusters of {n_tasks} tasks", fix=f"Use 1 to {n_tasks}")
-    penalties = {"mean": mean, "between": between, "within": within}
-    alone_FT = clustered(problem, np.arange(n_tasks), mean=mean, between=mean, within=mean).weights_FT
-    best: ClusteredFit | None = None
-    for start in range(starts + 1):
-        centres = rng.permutation(n_tasks)[:n_clusters]
-        cluster_T = _nearest(alone_FT, alone_FT[:, centres]) if start == 0 else rng.permutation(n_tasks) % n_clusters
-        fit = clustered(problem, cluster_T, **penalties)
-        for _ in range(_MOST_TURNS):
-            moved = clustered(problem, _moved(fit), **penalties)
-            if moved.objective >= fit.objective - 1e-12 * abs(fit.objective):
-                break
-            fit = moved
-        if best is None or fit.objective < best.objective:
-            best = fit
-    assert best is not None
-    return best
+    cluster_T = data.clusters_T(clusters)
+    loss = loss_of(data)
+    found = fit_coupled(loss, cluster_covariance(cluster_T, penalty), None, tolerance, most_steps)
+    return LinearModel(
+        data.tasks,
+        data.kind,
+        found.weights_FT,
+        loss.intercept_T(found.weights_FT),
+        found.descent.objective,
+        found.descent.gap,
+        found.descent.objectives_S,
+    )
 
 
-def _penalty_TT(cluster_T: IntArray, mean: float, between: float, within: float) -> FloatArray:
-    """The quadratic form of the penalty on the weights of one input."""
-    same_TT = (cluster_T[:, None] == cluster_T).astype(float)
-    inside_TT = same_TT / same_TT.sum(axis=1, keepdims=True)
-    all_TT = np.full(same_TT.shape, 1 / len(cluster_T))
-    return np.asarray(mean * all_TT + between * (inside_TT - all_TT) + within * (np.eye(len(cluster_T)) - inside_TT))
+def fit_coupled(
+    loss: Loss, covariance_TT: FloatArray, start_FT: FloatArray | None, tolerance: float, most_steps: int
+) -> Coupled:
+    """Minimise the loss plus half of ``trace W C^-1 W'``; directions in which C is zero are not taken.
+
+    With ``W = V C^(1/2)`` the penalty is half of ``|V|^2``, so the objective curves by 1 at least in every direction:
+    what it is above its minimum is half the squared norm of its gradient at most, and large factors cost no steps.
+
+    Args:
+        loss: Of the weights.
+        covariance_TT: C, symmetric and positive semidefinite.
+        start_FT: Coordinates V to begin at, from an earlier ``Coupled.descent.point``; None: zeros.
+        tolerance: What the objective may be above its minimum, as a share of the loss without any input.
+        most_steps: Steps after which it is given up.
+
+    Raises:
+        NoResultError: the minimum was not proven in so many steps.
+    """
+    size_T, direction_TT = np.linalg.eigh(covariance_TT)
+    size_T = np.where(size_T > 1e-14 * size_T[-1], size_T, 0.0)
+    root_TT = (direction_TT * np.sqrt(size_T)) @ direction_TT.T
+
+    def smooth(point_FT: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient_FT = loss.at(point_FT @ root_TT)
+        return value + float((point_FT**2).sum()) / 2, gradient_FT @ root_TT + point_FT
+
+    start = np.zeros(loss.shape) if start_FT is None else start_FT
+    if isinstance(loss, SquaredLoss) and len(loss.covariance_PFF) == 1:
+        start = _closed_form(loss, size_T, direction_TT)
+    found = descend(
+        smooth,
+        lambda point_FT: 0.0,
+        lambda point_FT, step: point_FT,
+        lambda point_FT, objective, gradient_FT: float((gradient_FT**2).sum()) / 2,
+        1 + loss.smoothness * float(size_T[-1]),
+        start,
+        tolerance * loss.at(np.zeros(loss.shape))[0],
+        most_steps,
+    )
+    return Coupled(found.point @ root_TT, found)
 
 
-def _moved(fit: ClusteredFit) -> IntArray:
-    """Each task in the cluster whose mean weights are nearest to its own; a cluster may vanish."""
-    clusters = range(int(fit.cluster_T.max()) + 1)
-    centres_FK = np.stack([fit.weights_FT[:, fit.cluster_T == k].mean(axis=1) for k in clusters], axis=1)
-    return _nearest(fit.weights_FT, centres_FK)
+def _closed_form(loss: SquaredLoss, size_T: FloatArray, direction_TT: FloatArray) -> FloatArray:
+    """Where the gradient is zero: the inputs' directions and the tasks' are each other's business no more."""
+    spread_F, turn_FF = np.linalg.eigh(loss.covariance_PFF[0])
+    turned_FT = turn_FF.T @ loss.covariance_FT @ direction_TT
+    solved_FT = turned_FT * np.sqrt(size_T) / (1 + np.maximum(spread_F, 0.0)[:, None] * size_T)
+    return np.asarray(turn_FF @ solved_FT @ direction_TT.T)
 
 
-def _nearest(weights_FT: FloatArray, centres_FK: FloatArray) -> IntArray:
-    apart_TK = ((weights_FT[:, :, None] - centres_FK[:, None]) ** 2).sum(axis=0)
-    return np.asarray(apart_TK.argmin(axis=1).astype(np.int64))
+def _averages(cluster_T: IntArray) -> FloatArray:
+    """The matrix that replaces every task's value by the mean of its cluster, [T, T]."""
+    same_TT = cluster_T[:, None] == cluster_T
+    return np.asarray(same_TT / same_TT.sum(axis=0))

@@ -35,7 +35,7 @@ def plan(
     """Validate everything, then print candidates, trainings and their cost."""
     from search.data.dataset import load_dataset
     from search.data.resolution import resolve
-    from search.decision.enumeration import make_plan
+    from search.decision.linear_clusters import plan_for
     from search.documents import read_spec
 
     resolved = resolve(read_spec(spec), spec.parent)
@@ -45,7 +45,7 @@ def plan(
 
         made = prepare(resolved, spec.parent).plan
     else:
-        made = make_plan(resolved, dataset.tasks, len(dataset.input_names), dataset.classes_T)
+        made = plan_for(resolved, dataset)
     engine, speed = _probe(made, dataset) if probe else (None, None)
     seen = _pilot(resolved, spec.parent, quiet=quiet or as_json) if pilot else None
     for warning in dataset.warnings:
@@ -123,6 +123,7 @@ def plan_as_json(
         "candidates": len(made.candidates),
         "trained_candidates": int(made.trained_C.sum()),
         "largest_group": made.largest_group,
+        **({"linear_clusters": made.proposed} if made.spec.candidates.linear_clusters else {}),
         "estimator": made.spec.affinity.estimator,
         "budget": {"limit": made.spec.budget.inference, "unit": made.spec.budget.unit},
         "search_seeds": len(made.search_seeds),
@@ -175,6 +176,9 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         "",
         f"{'Trainings':<44}{'networks':>9}{'= standard':>12}" + (f"{'minutes':>10}" if speed else ""),
     ]
+    if "linear_clusters" in data:
+        groups = "; ".join("+".join(group) for group in data["linear_clusters"]) or "none of two or more tasks"
+        lines.insert(2, fill(f"Clusters     {groups}", 118, subsequent_indent=" " * 13))
     for phase in data["phases"]:
         line = f"  {phase['label']:<42}{phase['trainings']:>9,}{phase['standard_trainings']:>12,.1f}"
         lines.append(line + (f"{phase['minutes']:>10.1f}" if speed else ""))

@@ -123,6 +123,7 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
         *(shared_clusters(table[spec.data.cluster], rows) if spec.data.cluster is not None else ()),
         *_few_labels(names, parts[1], "validation"),
         *_few_labels(names, parts[2], "test"),
+        *_never_judged(names, parts[1]),
     ]
     return Dataset(
         name=spec.name,
@@ -190,7 +191,15 @@ def _few_labels(names: list[str], part: Part, called: str) -> list[str]:
     return [
         f"task '{name}' has only {count} labelled {called} rows: expect wide intervals"
         for name, count in zip(names, count_T, strict=True)
-        if count < _FEW_ROWS
+        if 0 < count < _FEW_ROWS
+    ]
+
+
+def _never_judged(names: list[str], validation: Part) -> list[str]:
+    missing_T = np.isnan(validation.targets_NT).all(axis=0)
+    return [
+        f"task '{names[t]}' has no validation labels: its loss stands as 1 in every network, and decides nothing"
+        for t in np.flatnonzero(missing_T).tolist()
     ]
 
 

@@ -41,15 +41,21 @@ class Target:
 def encode_target(column: pd.Series[Any], task: TaskSpec, rows: Rows) -> Target:
     """Encode a target; scale and classes are learnt from the training rows alone.
 
+    An auxiliary task needs labels in the training part only, because it is never judged. So hints, and quantities that
+    are known only after the fact, can be learnt from.
+
     Raises:
         DataError: a label does not fit the type; constant, of one class, or missing throughout a part.
     """
     where = f"target '{task.column}' of task '{task.name}'"
     missing_N = column.isna().to_numpy()
     for part, rows_N in zip(PARTS, rows, strict=True):
-        if missing_N[rows_N].all():
+        if missing_N[rows_N].all() and (part == "train" or task.role == "main"):
             what = "every label is missing" if missing_N.all() else f"the {part} part has no labelled row"
-            raise DataError(what, where=where, fix="Remove the task, or split the rows another way")
+            fix = "Remove the task, or split the rows another way"
+            if part != "train":
+                fix += "; a task that is only learnt from may have the role auxiliary"
+            raise DataError(what, where=where, fix=fix)
     if task.type == "regression":
         return _regression(column, where, rows)
     return _classes(column, where, rows, binary=task.type == "binary")
@@ -97,7 +103,7 @@ def _classes(column: pd.Series[Any], where: str, rows: Rows, *, binary: bool) ->
     warnings = tuple(
         f"{where}: the {part} part has labels of one class only, so its ranking cannot be judged"
         for part, rows_N in zip(PARTS[1:], rows[1:], strict=True)
-        if len(np.unique(values_N[rows_N][~missing_N[rows_N]])) < 2
+        if len(np.unique(values_N[rows_N][~missing_N[rows_N]])) == 1
     )
     return Target(values_N, names, warnings=warnings)
 

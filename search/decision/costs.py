@@ -75,9 +75,11 @@ class Costs:
         return self._known[key]
 
     def charged(self, tasks: Sequence[str], capacity: float, sharing: str) -> float:
-        """Cost of a network in the budget's unit."""
-        if self._unit == "snt":
-            return capacity
+        """Cost of a network in the budget's unit.
+
+        Raises:
+            InputError: a capacity that no integer widths reach.
+        """
         return self.of(tasks, capacity, Sharing.parse(sharing))[self._unit]
 
     def _count(self, sharing: Sharing, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:

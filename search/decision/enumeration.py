@@ -34,7 +34,12 @@ _MOST_ADAPTIVE = 5_000
 
 
 def make_plan(
-    spec: Spec, tasks: Sequence[Task], n_inputs: int, outputs: Sequence[int], latency: Latency | None = None
+    spec: Spec,
+    tasks: Sequence[Task],
+    n_inputs: int,
+    outputs: Sequence[int],
+    latency: Latency | None = None,
+    proposed: Sequence[Sequence[str]] = (),
 ) -> Plan:
     """Enumerate the candidates of a resolved spec and what is trained.
 
@@ -44,6 +49,7 @@ def make_plan(
         n_inputs: Encoded input columns.
         outputs: Outputs per task, T long.
         latency: Measures a network; needed where the budget is in milliseconds.
+        proposed: Groups that are trained too, whatever the spec says of sizes; task names.
 
     Raises:
         SpecError: a capacity that no integer width reaches, or more trainings than ``budget.training`` allows.
@@ -52,7 +58,7 @@ def make_plan(
     _check_fraction(spec)
     _check_rungs(spec)
     names = [task.name for task in tasks]
-    trained = _trained_groups(spec, names)
+    trained = {**_trained_groups(spec, names), **_groups(proposed, names)}
     largest = _largest_group(spec, len(names))
     wide = spec.affinity.estimator in (*ONE_RUN, "adaptive", "linear-surrogate")
     if spec.candidates.max_size is not None and wide:
@@ -95,6 +101,7 @@ def make_plan(
         fits[keep],
         largest,
         costs,
+        proposed=tuple(tuple(group) for group in proposed),
         left_out=left_out,
         searches=_searches(spec, trained, names, costs),
     )

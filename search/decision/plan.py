@@ -74,6 +74,7 @@ class Plan:
         choosable_C: Candidates that may be served; the others are single-task references outside budget or capacities.
         largest_group: Size of the largest group considered.
         costs: What serving any network costs.
+        proposed: Groups that linear models propose, as task names; the search trains them too.
         seen: What a one-run estimator saw, by seed; empty until it has looked.
         left_out: Sentences about ways to share that were asked for and are not among the candidates.
         searches: Policies that are searched before anything is trained; what they find becomes candidates.
@@ -88,6 +89,7 @@ class Plan:
     choosable_C: BoolArray
     largest_group: int
     costs: Costs
+    proposed: tuple[tuple[str, ...], ...] = ()
     seen: Mapping[str, FloatArray] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     searches: tuple[Identity, ...] = ()

@@ -33,7 +33,10 @@ from search.training.residence import ResidentPart
 from search.training.scoring import mean_scores
 from search.trials import Trial, stream_seed
 
-__all__ = ["Blueprint", "blueprint"]
+__all__ = ["UNREAD", "Blueprint", "blueprint"]
+
+UNREAD = 1.0
+"""What stands for the score of a task without labels in a part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +94,16 @@ class Blueprint:
     ) -> FloatArray:
         """Score of each task on a part, [T], from the raw outputs of the copies.
 
+        An auxiliary task may have no label there: its score is then 1 in every network and at every step, so that it
+        decides neither which state is kept nor which network is better.
+
         Raises:
             TrialError: a score that is not finite.
         """
         with torch.inference_mode():
             outputs_NO = averaged_outputs(self.blocks, outputs_KNO)
         scores_T = mean_scores(outputs_NO, self.blocks, self.metrics, part)
+        scores_T = np.where((part.labelled_NT.sum(dim=0) == 0).cpu().numpy(), UNREAD, scores_T)
         for task, score in zip(self.trial.tasks, scores_T.tolist(), strict=True):
             if not math.isfinite(score):
                 raise TrialError(f"non-finite {called} loss of task '{task}' at step {step}")

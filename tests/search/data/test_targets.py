@@ -84,6 +84,19 @@ def test_39_equal_labels_in_the_other_parts_are_no_error() -> None:
     assert len(set(target.values_N[6:].tolist())) == 1
 
 
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+def test_an_auxiliary_task_needs_labels_in_the_training_part_only(kind: TaskType) -> None:
+    column = pd.Series([0.0, 1, 0, 1, 0, 1, NAN, NAN, NAN, NAN])
+    task = TaskSpec(name="t", target="y", type=kind, role="auxiliary")
+    target = encode_target(column, task, ROWS)
+    assert np.isnan(target.values_N[6:]).all()
+    assert target.warnings == ()
+    with pytest.raises(DataError, match=r"validation part has no labelled row.*may have the role auxiliary"):
+        encode_target(column, _task(kind), ROWS)
+    with pytest.raises(DataError, match="train part has no labelled row"):
+        encode_target(column[::-1].reset_index(drop=True), task, ROWS._replace(train=np.arange(4)))
+
+
 BAD: dict[str, tuple[TaskType, Sequence[object], tuple[str, ...]]] = {
     "48-constant-target": ("regression", [0.1] * 6 + [1.0, 2, 3, 4], ("constant (0.1)",)),
     "49-single-class": ("binary", [0] * 6 + [1, 0, 1, 0], ("all training labels are '0'",)),
