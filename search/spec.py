@@ -17,6 +17,7 @@ from search.balancing import EQUAL, Balancing
 from search.errors import SpecError
 from search.networks.shape import BUILT_IN, Norm, TrunkShape, check_trunk
 from search.networks.sharing import HARD, Sharing, check_sharing
+from search.task_sampling import BY_ROWS, TaskSampling
 
 __all__ = [
     "AffinitySpec",
@@ -167,7 +168,8 @@ class TrainingSpec(_Section):
 
     ``engine: auto`` stands for the fastest engine that rounds nothing, found when a run begins and kept in its spec.
     ``weighting: declared`` multiplies each task's loss by its weight; ``balancing`` is how the tasks of a network are
-    kept in balance on top of that (``search.balancing``). ``clip_norm`` is the largest norm of a network's gradient.
+    kept in balance on top of that (``search.balancing``), ``sampling`` whose turn a step is (``search.task_sampling``).
+    ``clip_norm`` is the largest norm of a network's gradient.
     ``precision: bfloat16`` rounds the factors of products in training; parameters and losses stay float32.
     """
 
@@ -179,6 +181,7 @@ class TrainingSpec(_Section):
     seed: Seed = 0
     weighting: Weighting = "equal"
     balancing: str = EQUAL
+    sampling: str = BY_ROWS
     clip_norm: Positive | None = None
     precision: Precision = "float32"
     engine: EngineName | Literal["auto"] = "auto"
@@ -189,6 +192,7 @@ class TrainingSpec(_Section):
     def _written_one_way(self) -> Self:
         try:
             object.__setattr__(self, "balancing", str(Balancing.parse(self.balancing)))
+            object.__setattr__(self, "sampling", str(TaskSampling.parse(self.sampling)))
         except InputError as error:
             raise SpecError(error.what, where=error.where, fix=error.fix) from error
         return self

@@ -129,7 +129,7 @@ class NetworkState:
         squares: Adam's second moments by parameter.
         streams: States of the network's random generators, in the order of its modules.
         noise: State of the generators that modules of other packages draw from; empty if nothing was drawn.
-        balancing: State of what balances the tasks; empty where nothing does.
+        balancing: State of what balances and samples the tasks; empty where nothing does.
     """
 
     step: int

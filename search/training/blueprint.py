@@ -36,7 +36,7 @@ from search.trials import Trial, stream_seed
 __all__ = ["UNREAD", "Blueprint", "blueprint"]
 
 UNREAD = 1.0
-"""What stands for the score of a task without labels in a part."""
+"""What stands for the score of an auxiliary task without labels in a part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,7 @@ class Blueprint:
         header: The network's shape and tasks.
         columns: The tasks' columns in the data set, length T.
         metrics: What each task is read on, length T.
+        auxiliary: Which tasks are trained for the others' sake only, length T.
         steps_S: Optimiser steps done at each reading.
         seeds: One for each copy; a copy's initial values and order of rows follow from it.
     """
@@ -56,6 +57,7 @@ class Blueprint:
     header: NetworkHeader
     columns: tuple[int, ...]
     metrics: tuple[Metric, ...]
+    auxiliary: tuple[bool, ...]
     steps_S: IntArray
     seeds: tuple[int, ...]
 
@@ -103,7 +105,8 @@ class Blueprint:
         with torch.inference_mode():
             outputs_NO = averaged_outputs(self.blocks, outputs_KNO)
         scores_T = mean_scores(outputs_NO, self.blocks, self.metrics, part)
-        scores_T = np.where((part.labelled_NT.sum(dim=0) == 0).cpu().numpy(), UNREAD, scores_T)
+        unlabelled_T = (part.labelled_NT.sum(dim=0) == 0).cpu().numpy()
+        scores_T = np.where(unlabelled_T & np.array(self.auxiliary), UNREAD, scores_T)
         for task, score in zip(self.trial.tasks, scores_T.tolist(), strict=True):
             if not math.isfinite(score):
                 raise TrialError(f"non-finite {called} loss of task '{task}' at step {step}")
@@ -153,6 +156,7 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
         ),
         columns=columns,
         metrics=tuple(dataset.tasks[column].metric for column in columns),
+        auxiliary=tuple(dataset.tasks[column].role == "auxiliary" for column in columns),
         steps_S=steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))],
         seeds=(trial.seed, *(stream_seed(trial.seed, "copy", copy) for copy in range(1, trial.copies))),
     )

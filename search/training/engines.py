@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from search.balancing import EQUAL
 from search.spec import EngineName
+from search.task_sampling import BY_ROWS
 from search.training import stack_onednn
 from search.training.experiment import Experiment
 from search.training.fused import train_fused
@@ -42,7 +43,7 @@ class Engine:
 def _onednn_obstacle(experiment: Experiment) -> str:
     if not stack_onednn.available():
         return "this build of torch lacks the operator mkldnn._linear_pointwise"
-    if experiment.training.balancing != EQUAL:
+    if experiment.training.balancing != EQUAL or experiment.training.sampling != BY_ROWS:
         return can_fuse(experiment)
     network = experiment.network
     fully_connected = network.trunk == "mlp" and network.norm == "none" and not network.dropout

@@ -20,12 +20,14 @@ from search.balancing import EQUAL, Balancing
 from search.errors import TrialError
 from search.networks.shared_network import SharedNetwork
 from search.spec import TrainingSpec
+from search.task_sampling import BY_ROWS, TaskSampling
 from search.training.adam import Adam
 from search.training.balanced import BalancedSteps
 from search.training.losses import TaskBlock, batch_losses, row_losses
 from search.training.noise import Noise
 from search.training.progress import load_moments, network_state, restore, trainable
 from search.training.residence import ResidentPart
+from search.training.task_batches import TaskBatches
 from search.trials import NetworkState
 
 __all__ = ["EXPLODED", "Fit", "LossWatch", "batches", "orders", "reading_steps"]
@@ -87,7 +89,14 @@ class Fit:
         self._rounded = partial(torch.autocast, device.type, torch.bfloat16, enabled=training.precision == "bfloat16")
         self._noise = Noise(device, noise_seed)
         self._done = 0 if start is None else start.step
-        self._batches = batches(part, training.batch_size, order_seed, self._done)
+        rows = len(part.inputs_NF)
+        self._batches: Iterator[tuple[Tensor, Tensor, Tensor]]
+        self._by_task = None
+        if training.sampling == BY_ROWS:
+            self._batches = batches(part, training.batch_size, order_seed, self._done)
+        else:
+            sampling, steps = TaskSampling.parse(training.sampling), int(reading_steps(rows, training)[-1])
+            self._batches = self._by_task = TaskBatches(part, sampling, training.batch_size, steps, order_seed)
         self._optimizer = Adam(trainable(network).values(), training.learning_rate, training.weight_decay, self._done)
         self._balanced = None
         if training.balancing != EQUAL:
@@ -98,7 +107,7 @@ class Fit:
                 blocks,
                 list(auxiliary) or [False] * part.targets_NT.shape[1],
                 training.learning_rate,
-                math.ceil(len(part.inputs_NF) / training.batch_size),
+                math.ceil(rows / training.batch_size),
                 self._done,
             )
         self._watch = watch or LossWatch()
@@ -108,6 +117,8 @@ class Fit:
             self._noise.restore(start.noise)
             if self._balanced is not None:
                 self._balanced.restore(start.balancing)
+            if self._by_task is not None:
+                self._by_task.restore(start.balancing)
 
     def advance(self, step: int) -> None:
         """Train until ``step`` steps are done.
@@ -131,6 +142,8 @@ class Fit:
                 else:
                     again = partial(self._losses, *batch)
                     self._balanced.step(losses_T, labelled_NT, penalty, self._clip_norm, again)
+                if self._by_task is not None:
+                    self._by_task.read(losses_T.detach())
                 losses.append(loss.detach())
         self._watch.check(torch.stack(losses).double().cpu().numpy(), self._done)
         self._done = step
@@ -147,6 +160,8 @@ class Fit:
         """Where the network is."""
         state = network_state(self._network, self._done, self._optimizer.means, self._optimizer.squares)
         balancing = {} if self._balanced is None else self._balanced.state()
+        if self._by_task is not None:
+            balancing = balancing | self._by_task.state()
         return replace(state, noise=self._noise.state(), balancing=balancing)
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.errors import InputError
 from search.data.sampling import temperature_shares
+from search.trials import stream_seed
 
-__all__ = ["Annealed", "FixedCycle", "LossSlope", "TaskSchedule"]
+__all__ = ["Annealed", "FixedCycle", "LossSlope", "Reshuffled", "Steady", "TaskSchedule"]
 
 
 class TaskSchedule(Protocol):
@@ -64,6 +65,21 @@ class _Counted:
         self._step = int(state["step"])
 
 
+class Steady(_Counted):
+    """The same shares in every step.
+
+    Args:
+        share_T: Not negative, adding up to 1.
+    """
+
+    def __init__(self, share_T: FloatArray) -> None:
+        super().__init__()
+        self._share_T = share_T
+
+    def shares_T(self) -> FloatArray:
+        return self._share_T
+
+
 class FixedCycle(_Counted):
     """One task a step, in a fixed order again and again.
 
@@ -85,6 +101,24 @@ class FixedCycle(_Counted):
 
     def shares_T(self) -> FloatArray:
         return np.asarray(np.eye(self._n_tasks)[self._cycle[self._step % len(self._cycle)]])
+
+
+class Reshuffled(_Counted):
+    """One task a step, every task once in each cycle, in an order that is drawn anew for each.
+
+    Args:
+        n_tasks: How many tasks there are.
+        seed: Of the orders.
+    """
+
+    def __init__(self, n_tasks: int, seed: int) -> None:
+        super().__init__()
+        self._n_tasks, self._seed = n_tasks, seed
+
+    def shares_T(self) -> FloatArray:
+        cycle, within = divmod(self._step, self._n_tasks)
+        order_T = np.random.default_rng(stream_seed(self._seed, "task cycle", cycle)).permutation(self._n_tasks)
+        return np.asarray(np.eye(self._n_tasks)[order_T[within]])
 
 
 class Annealed(_Counted):

@@ -20,6 +20,7 @@ from search.balancing import EQUAL
 from search.execution.executor import one_line
 from search.networks.hard_sharing import HardSharing, hard_sharing
 from search.spec import TrainingSpec
+from search.task_sampling import BY_ROWS
 from search.training.experiment import Experiment
 from search.training.layers import unknown_layer
 from search.training.stack import ROWS, StackedNetworks, StackShape, padded
@@ -134,6 +135,8 @@ def can_fuse(experiment: Experiment) -> str:
     """Why the networks of an experiment cannot be trained side by side, in one line; empty if they can."""
     if experiment.training.balancing != EQUAL:
         return f"tasks balanced by '{experiment.training.balancing}' are trained network by network"
+    if experiment.training.sampling != BY_ROWS:
+        return f"tasks sampled by '{experiment.training.sampling}' are trained network by network"
     shape = experiment.network.shape(experiment.dataset.train.inputs_NF.shape[1])
     try:
         networks = [hard_sharing(shape, [1], seed, [seed]) for seed in range(2)]

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from grouping.candidates import FloatArray
 from grouping.errors import InputError
-from search.training.schedule import Annealed, FixedCycle, LossSlope, TaskSchedule
+from search.data.sampling import temperature_shares
+from search.errors import DataError
+from search.training.schedule import Annealed, FixedCycle, LossSlope, Reshuffled, Steady, TaskSchedule
 
 MAKERS: list[Callable[[], TaskSchedule]] = [
     lambda: FixedCycle([0, 2, 2, 1], 3),
     lambda: Annealed([100, 10, 1], 20),
     lambda: LossSlope(3, window=3),
+    lambda: Reshuffled(3, 5),
+    lambda: Steady(temperature_shares([100, 10, 1], 2.0)),
 ]
 
 
@@ -128,3 +132,29 @@ def test_where_nothing_changes_shares_are_equal() -> None:
 def test_what_makes_no_schedule_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
+
+
+@given(rows_T=st.lists(st.integers(1, 1000), min_size=1, max_size=6), temperature=st.floats(1.0, 100.0))
+def test_ratios_of_shares_are_roots_of_ratios_of_rows(rows_T: list[int], temperature: float) -> None:
+    share_T = temperature_shares(rows_T, temperature)
+    assert share_T.sum() == pytest.approx(1)
+    for t, rows in enumerate(rows_T):
+        assert share_T[t] / share_T[0] == pytest.approx((rows / rows_T[0]) ** (1 / temperature))
+
+
+def test_a_temperature_of_one_is_in_proportion_to_rows_and_infinity_is_uniform() -> None:
+    np.testing.assert_allclose(temperature_shares([30, 60, 10], 1.0), [0.3, 0.6, 0.1])
+    np.testing.assert_array_equal(temperature_shares([30, 60, 10], float("inf")), np.full(3, 1 / 3))
+
+
+@pytest.mark.parametrize(("rows_T", "temperature"), [([3, 0], 1.0), ([3, 1], 0.0), ([3, 1], -1.0)])
+def test_what_nothing_can_be_drawn_from_is_refused(rows_T: list[int], temperature: float) -> None:
+    with pytest.raises(DataError) as refused:
+        temperature_shares(rows_T, temperature)
+    assert refused.value.fix
+
+
+def test_every_cycle_has_every_task_once_in_orders_that_differ() -> None:
+    turns = np.array(_advance(Reshuffled(3, 5), 60, 0)).argmax(axis=1).reshape(20, 3)
+    assert (np.sort(turns, axis=1) == [0, 1, 2]).all()
+    assert len({tuple(turn) for turn in turns.tolist()}) > 3
