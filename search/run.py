@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
-from grouping.recommendation import Controls, Domination, Recommendation
+from grouping.recommendation import Controls, Domination, Recommendation, Tuning
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from grouping.tasks import SEPARATOR
 from search.data.dataset import load_dataset
@@ -27,10 +27,11 @@ from search.decision.engine_choice import EngineChoice, choose_engine, with_engi
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
-from search.decision.plan import Plan
+from search.decision.plan import SEARCHING, Plan
 from search.decision.policy_records import policy_records
 from search.decision.probe import Speed, measure_speed
 from search.decision.selection import affinity_capacity
+from search.decision.tuning import tune, with_learning_rate
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError
@@ -50,6 +51,7 @@ from search.training.packs import TrainPack
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
 
 PHASES = {
+    "tuning": "learning rates of every way to share",
     "policy": "searches of policies",
     "search": "groups of the search",
     "audit": "random groups that audit the estimates",
@@ -71,12 +73,14 @@ class Job:
         plan: Candidates and trainings.
         experiments: One for each repetition of the data split.
         cost_of: Cost of a network in the budget's unit.
+        latency: Measures a network.
     """
 
     spec: Spec
     plan: Plan
     experiments: tuple[Experiment, ...]
     cost_of: CostOf
+    latency: Latency
 
 
 def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -> Job:
@@ -95,7 +99,7 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
     plan = plan_for(spec, first, latency)
     experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
-    return Job(spec, plan, experiments, plan.costs.charged)
+    return Job(spec, plan, experiments, plan.costs.charged, latency)
 
 
 def run_recommendation(
@@ -143,6 +147,7 @@ def run_recommendation(
     folder.write_text("spec.yaml", dump_spec(job.spec))
     announce(choice, speed)
     measurement = Measurement(store, run, executor, train, progress, networks)
+    job, tuning = _tuned(job, measurement)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
         for split, experiment in enumerate(job.experiments)
@@ -150,7 +155,16 @@ def run_recommendation(
     controls = measure_controls(job.plan, job.experiments[0], measurement)
     domination = measure_domination(job.plan, job.experiments[0], measurement, decisions[0].reference_T)
     recommendation = _recommendation(
-        job, decisions, controls, domination, measurement, executor, run, command, earlier + time.monotonic() - began
+        job,
+        decisions,
+        controls,
+        domination,
+        tuning,
+        measurement,
+        executor,
+        run,
+        command,
+        earlier + time.monotonic() - began,
     )
     write_run(folder, recommendation, decisions[0], store.trials(run))
     store.set_progress(run, best=recommendation.solution.objective)
@@ -186,11 +200,27 @@ def _counted(job: Job, speed: Speed, store: Store, run: str) -> Job:
     return replace(job, spec=spec, plan=replace(plan, spec=spec))
 
 
+def _tuned(job: Job, measurement: Measurement) -> tuple[Job, tuple[Tuning, ...]]:
+    """The job with the learning rates that were kept, and what was tried; a resumed run looks it up and ends alike."""
+    tuning = tune(job.plan, job.experiments[0], measurement)
+    if not tuning:
+        return job, ()
+    rate = job.spec.training.learning_rate * tuning[0].kept
+    ways = {one.sharing: Sharing.parse(one.sharing) for one in tuning[1:]}
+    kept = [str(replace(ways[one.sharing], rate=ways[one.sharing].rate * one.kept)) for one in tuning[1:]]
+    training = job.spec.training.model_copy(update={"learning_rate": rate})
+    spec = job.spec.model_copy(update={"training": training, "architectures": (HARD, *kept)})
+    experiments = tuple(with_learning_rate(experiment, rate) for experiment in job.experiments)
+    plan = plan_for(spec, experiments[0].dataset, job.latency)
+    return replace(job, spec=spec, plan=plan, experiments=experiments, cost_of=plan.costs.charged), tuning
+
+
 def _recommendation(
     job: Job,
     decisions: Sequence[Decision],
     controls: Controls | None,
     domination: Domination | None,
+    tuning: tuple[Tuning, ...],
     measurement: Measurement,
     executor: Executor,
     run: str,
@@ -257,6 +287,7 @@ def _recommendation(
         ways=assembly.ways(first),
         domination=domination,
         policies=policy_records(first, len(dataset.input_names)),
+        tuning=tuning,
     )
 
 
@@ -282,7 +313,7 @@ def _check_minutes(job: Job, speed: Speed) -> None:
     if allowed is None or allowed.minutes is None:
         return
     least = "about"
-    searching = [phase.trials for phase in job.plan.phases() if phase.phase in {"policy", "search", "audit", "check"}]
+    searching = [phase.trials for phase in job.plan.phases() if phase.phase in SEARCHING]
     if job.spec.affinity.estimator == "adaptive":  # it fills the time that is left after what every search trains
         least = "at least"
         searching = [job.plan.search_trials(split) for split in range(job.spec.evidence.splits)]

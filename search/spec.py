@@ -37,6 +37,7 @@ __all__ = [
     "TaskSpec",
     "TrainingBudgetSpec",
     "TrainingSpec",
+    "TuningSpec",
     "Weighting",
 ]
 
@@ -300,6 +301,15 @@ class NoHarmSpec(_Section):
     constrain: bool = False
 
 
+class TuningSpec(_Section):
+    """How many learning rates every way to share is tried with, on one network of all tasks: 1, 1/2, 2, 1/4, ... times.
+
+    With 1 all are trained with the rate of the spec, which may suit some better than others.
+    """
+
+    learning_rates: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+
+
 class EvidenceSpec(_Section):
     """How the choice is confirmed: fresh seeds, random groupings to compare with, the user's own grouping.
 
@@ -330,8 +340,8 @@ class Spec(_Section):
 
     ``architectures`` are ways to share that groups of two or more tasks are tried in, at equal cost: ``hard`` (one
     trunk; always among them), ``branch``, ``soft``, ``cross-stitch``, ``mtan``, ``mmoe``, ``cgc``, ``ple``, some with
-    options, as in ``soft weight=0.1``. An adaptive search, and estimators that look at few trainings, try the group of
-    all tasks only.
+    options, as in ``soft weight=0.1``; ``adashare``, ``learned-branching`` and ``automtl`` search what each layer is to
+    each task first. An adaptive search, and estimators that look at few trainings, try the group of all tasks only.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -340,6 +350,7 @@ class Spec(_Section):
     network: NetworkSpec = NetworkSpec()
     training: TrainingSpec = TrainingSpec()
     architectures: Annotated[tuple[str, ...], Field(max_length=16)] = (HARD,)
+    tuning: TuningSpec = TuningSpec()
     candidates: CandidatesSpec = CandidatesSpec()
     affinity: AffinitySpec = AffinitySpec()
     budget: BudgetSpec

@@ -35,6 +35,7 @@ from grouping.recommendation.records import (
     Stability,
     Verdict,
 )
+from grouping.recommendation.tuning import Tuning
 
 __all__ = [
     "SCHEMA",
@@ -71,6 +72,7 @@ __all__ = [
     "TaskHarm",
     "TaskShare",
     "TrainedNext",
+    "Tuning",
     "Verdict",
     "WayToShare",
     "recommend",

@@ -17,6 +17,7 @@ from grouping.budget import BudgetUnit
 from grouping.recommendation.course import Adaptive, Halving, Regret
 from grouping.recommendation.effects import Controls, Domination, NoHarm, WayToShare
 from grouping.recommendation.policies import SearchedPolicy
+from grouping.recommendation.tuning import Tuning
 from grouping.tasks import Task
 
 if TYPE_CHECKING:
@@ -272,6 +273,7 @@ class Recommendation:
     ways: tuple[WayToShare, ...] = ()
     domination: Domination | None = None
     policies: tuple[SearchedPolicy, ...] = ()
+    tuning: tuple[Tuning, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.policy_view import policy_blocks
 from grouping.report.regret_view import regret_text
-from grouping.report.ways_view import ways_table, ways_text
+from grouping.report.ways_view import tuning_table, ways_table, ways_text
 from grouping.report.wording import (
     MISSING,
     change,
@@ -263,7 +263,9 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
 
 def _ways(recommendation: Recommendation) -> tuple[Block, ...]:
     ways = recommendation.ways
-    return (Paragraph(ways_text(ways)), ways_table(ways)) if ways else ()
+    tuning = recommendation.tuning
+    told = (Paragraph(ways_text(ways, tuning)), ways_table(ways)) if ways else ()
+    return (*told, Folded(tuning_table(tuning))) if tuning else told
 
 
 def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:

@@ -18,11 +18,11 @@ from grouping.estimators.halving import fewest_survivors
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.costs import Costs
-from search.networks.sharing import HARD
+from search.networks.sharing import HARD, Sharing
 from search.spec import Spec
 from search.trials import Identity, Phase, Trial
 
-__all__ = ["ROUNDS", "STANDARD", "PhaseCount", "Plan"]
+__all__ = ["ROUNDS", "SEARCHING", "STANDARD", "PhaseCount", "Plan"]
 
 STANDARD = 1.0
 """Capacity of the standard network, in standard network times."""
@@ -30,6 +30,10 @@ STANDARD = 1.0
 ROUNDS = 8
 """How often a choice that rests on estimates is trained and made again; after that, measured networks are chosen."""
 
+SEARCHING = ("tuning", "policy", "search", "audit", "check")
+"""Phases of the search proper: ``budget.training`` limits them. ``check`` trains choices that rest on estimates."""
+
+_RATES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0)
 _UNLIMITED = 10**9
 _SMALLEST_ROUND = 4
 
@@ -39,7 +43,7 @@ class PhaseCount:
     """Trainings of one phase.
 
     Args:
-        phase: ``policy``, ``search``, ``audit``, ``check`` (choices that rest on estimates), ``compare``, ``confirm``.
+        phase: One of ``SEARCHING``, ``compare`` or ``confirm``.
         label: The phase in words.
         trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
         least: The cost in trainings of the standard network where halving drops all it can; None without halving.
@@ -153,6 +157,28 @@ class Plan:
         """Seeds of the confirmation: disjoint from every search seed."""
         first = self.spec.training.seed + 10_000 + self.spec.training.seeds
         return tuple(range(first, first + self.spec.evidence.seeds))
+
+    @property
+    def tuned_rates(self) -> tuple[float, ...]:
+        """Multiples of the learning rate that every way to share is tried with; none where one is enough."""
+        tried = self.spec.tuning.learning_rates
+        return _RATES[:tried] if tried > 1 and len(self.tasks) > 1 else ()
+
+    @property
+    def tuning_seeds(self) -> tuple[int, ...]:
+        """As many seeds as the search has, used for nothing else."""
+        first = self.spec.training.seed + 20_000
+        return tuple(range(first, first + self.spec.training.seeds))
+
+    def tuning_trials(self) -> tuple[Trial, ...]:
+        """Trainings with every rate, and a search for each way whose policy is searched."""
+        everything = tuple(task.name for task in self.tasks)
+        found: list[Trial] = []
+        for way in map(Sharing.parse, self.spec.architectures if self.tuned_rates else ()):
+            if way.to_search:
+                found.append(Trial(everything, self.plain_capacity, self.tuning_seeds[0], "policy", sharing=str(way)))
+            found += [Trial(everything, self.plain_capacity, s) for _ in self.tuned_rates for s in self.tuning_seeds]
+        return tuple(found)
 
     @property
     def plain_capacity(self) -> float:
@@ -339,6 +365,8 @@ class Plan:
         if self.searches:
             policies = tuple(trial for split in range(splits) for trial in self.policy_trials(split))
             phases.insert(0, PhaseCount("policy", "searches of policies", policies))
+        if self.tuned_rates:
+            phases.insert(0, PhaseCount("tuning", "learning rates of every way to share", self.tuning_trials()))
         return tuple(phases)
 
     def _controls(self) -> tuple[Trial, ...]:
@@ -395,6 +423,7 @@ class Plan:
         The search of a policy counts as the trainings that it takes as long as.
         """
         searched = self.searched + sum(ceil(trial.effort) for trial in self.policy_trials())
+        searched += sum(ceil(trial.effort) for trial in self.tuning_trials())
         return len(self.search_trials()) + len(self._retrained()) + len(self.joint_trials()) + searched
 
     @property
@@ -438,4 +467,4 @@ class Plan:
     @property
     def searching(self) -> int:
         """Trainings of the search proper: the ones that ``budget.training`` limits."""
-        return sum(p.trainings for p in self.phases() if p.phase in {"policy", "search", "audit", "check"})
+        return sum(p.trainings for p in self.phases() if p.phase in SEARCHING)

@@ -42,16 +42,16 @@ SEARCHED: dict[SharingKind, tuple[Mode, ...]] = {
 }
 """Ways whose policy is searched (``search.policy``), and what is chosen from for every task and unit."""
 
-_SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling")
+_SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling", "rate")
 _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "hard": (),
-    "branch": ("depth",),
-    "soft": ("penalty", "weight"),
-    "cross-stitch": (),
-    "mtan": (),
-    "mmoe": ("experts",),
-    "cgc": ("experts",),
-    "ple": ("experts",),
+    "branch": ("depth", "rate"),
+    "soft": ("penalty", "weight", "rate"),
+    "cross-stitch": ("rate",),
+    "mtan": ("rate",),
+    "mmoe": ("experts", "rate"),
+    "cgc": ("experts", "rate"),
+    "ple": ("experts", "rate"),
     "adashare": _SEARCH,
     "learned-branching": _SEARCH,
     "automtl": _SEARCH,
@@ -80,6 +80,7 @@ class Sharing:
         target: Share of the trunk's FLOPs per task that the loss on FLOPs does not ask to fall below.
         draws: Policies that are drawn from what the search ends with, of which validation losses choose one.
         sampling: In the search: a mixture of the modes (``soft``), or one of them with the mixture's gradient.
+        rate: What the learning rate is multiplied by; every way but ``hard`` takes it.
 
     Raises:
         InputError: an unknown kind, or a number out of range.
@@ -96,6 +97,7 @@ class Sharing:
     target: float = 0.0
     draws: int = 8
     sampling: Sampling = "soft"
+    rate: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -117,6 +119,8 @@ class Sharing:
             if not low <= getattr(self, name) <= high:
                 what = f"{name}={getattr(self, name)} is out of range"
                 raise InputError(what, where="architectures", fix=f"Use {low} to {high}")
+        if not 0 < self.rate < float("inf"):
+            raise InputError(f"a learning rate times {self.rate}", where="architectures", fix="Use a number above 0")
         if self.modes:
             self._check_modes()
 
@@ -139,7 +143,7 @@ class Sharing:
 
     def found(self, policy: Policy) -> Sharing:
         """What a search of this way came to: the policy alone says what is built."""
-        return Sharing(self.kind, modes=str(policy))
+        return Sharing(self.kind, modes=str(policy), rate=self.rate)
 
     @property
     def family(self) -> str:

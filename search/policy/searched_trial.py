@@ -94,7 +94,7 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
             schedule,
             Regularizer(modes, sharing.sparsity, sharing.alike, sharing.target),
             batch_size=training.batch_size,
-            learning_rate=training.learning_rate,
+            learning_rate=training.learning_rate * sharing.rate,
             weight_decay=training.weight_decay,
             clip_norm=training.clip_norm,
             sampling=sharing.sampling,

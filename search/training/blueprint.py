@@ -66,6 +66,11 @@ class Blueprint:
         """The tasks by columns."""
         return task_blocks(self.header.types, self.header.outputs)
 
+    @property
+    def rate(self) -> float:
+        """What the learning rate is multiplied by."""
+        return Sharing.parse(self.header.sharing).rate
+
     def network(self, seed: int) -> Network:
         """A copy at its start, in training mode.
 

@@ -64,6 +64,8 @@ def train(
     kept, test, weights = -1, None, b""
     states: list[dict[str, Tensor]] = []
     here = device()
+    training = experiment.training
+    training = training.model_copy(update={"learning_rate": training.learning_rate * plan.rate})
     with one_thread():
         rows, validation = (resident(part, plan.columns, here) for part in (dataset.train, dataset.validation))
         tested = None if test_curve_TS is None else resident(dataset.test, plan.columns, here)
@@ -76,7 +78,7 @@ def train(
                 network,
                 plan.blocks,
                 rows,
-                experiment.training,
+                training,
                 plan.order_seed(seed),
                 None if start is None else start.network,
                 watch,
