@@ -45,7 +45,7 @@ _WHERE = "training.balancing"
 _OPTIONS: dict[str, dict[str, type]] = {
     "dwa": {"temperature": float},
     "gradnorm": {"restoring": float},
-    "mgda": {"normalise": str},
+    "mgda": {"normalise": str, "by": str},
 }
 _SOLVERS = {"cagrad": ("cvxpy", "clarabel"), "nash-mtl": ("cvxpy", "ecos"), "upgrad": ("qpsolvers", "quadprog")}
 
@@ -59,6 +59,7 @@ class Balancing:
         temperature: Of ``dwa``: large ones make weights equal.
         restoring: Strength of ``gradnorm``'s pull towards equal training rates.
         normalise: What ``mgda`` divides gradients by first: nothing, their norm, the first loss, or both.
+        by: What ``mgda`` differentiates by: the shared parameters, or what the heads read (``features``: MGDA-UB).
 
     Raises:
         InputError: an unknown name, a number out of range, or a package that the method needs and that is not there.
@@ -68,6 +69,7 @@ class Balancing:
     temperature: float = 2.0
     restoring: float = 1.5
     normalise: Normaliser = "none"
+    by: Literal["parameters", "features"] = "parameters"
 
     def __post_init__(self) -> None:
         if self.name not in get_args(BalancingName):
@@ -80,6 +82,9 @@ class Balancing:
         if self.normalise not in get_args(Normaliser):
             fix = nearest_name(self.normalise, list(get_args(Normaliser)))
             raise InputError(f"gradients cannot be normalised by '{self.normalise}'", where=_WHERE, fix=fix)
+        if self.by not in {"parameters", "features"}:
+            what = f"mgda cannot differentiate by '{self.by}'"
+            raise InputError(what, where=_WHERE, fix="Use parameters or features")
         missing = [package for package in _SOLVERS.get(self.name, ()) if find_spec(package) is None]
         if missing:
             what = f"the balancing '{self.name}' needs {' and '.join(missing)}"

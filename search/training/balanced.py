@@ -17,6 +17,7 @@ from search.balancing import Balancing
 from search.training.adam import Adam
 from search.training.balancing import make_balancer
 from search.training.balancing.balancer import Setting
+from search.training.balancing.feature_mgda import FeatureMgda
 from search.training.clipping import clip_each
 from search.training.losses import TaskBlock
 from search.training.progress import trainable
@@ -56,6 +57,9 @@ class BalancedSteps:
         classes_T = [b.type != "regression" for b in blocks for _ in range(b.tasks.stop - b.tasks.start)]
         device = self._heads[0].device
         self._balancer = make_balancer(balancing, Setting(len(classes_T), classes_T, auxiliary, learning_rate, device))
+        if isinstance(self._balancer, FeatureMgda):
+            assert isinstance(network.trunk, nn.Module)
+            self._balancer.watch(network.trunk)
         self._optimizer = optimizer
         self._per_epoch, self._done = per_epoch, done
         self._sum_T, self._count_T = np.zeros((2, len(classes_T)))

@@ -8,6 +8,7 @@ from search.balancing import GRADIENT_METHODS, Balancing, BalancingName
 from search.training.balancing import weights
 from search.training.balancing.agreement import Agreement
 from search.training.balancing.balancer import Balancer, Setting
+from search.training.balancing.feature_mgda import FeatureMgda
 from search.training.balancing.gradients import Aggregated
 
 __all__ = ["METHODS", "make_balancer"]
@@ -29,4 +30,6 @@ METHODS: dict[BalancingName, Callable[[Balancing, Setting], Balancer]] = {
 
 def make_balancer(balancing: Balancing, setting: Setting) -> Balancer:
     """A method for one network, at its start."""
+    if balancing.name == "mgda" and balancing.by == "features":
+        return FeatureMgda(balancing, setting)
     return METHODS[balancing.name](balancing, setting)
