@@ -9,12 +9,17 @@ from grouping.errors import GroupingError
 from grouping.tasks import nearest_name
 from search.data.builtin.nyc_weather import load_nyc_weather
 from search.data.builtin.synthetic import load_synthetic
+from search.data.builtin.synthetic_faces import load_synthetic_faces
 from search.data.layout import Source, SourceLoader
 from search.errors import DataError
 
 __all__ = ["DATASETS", "ENTRY_POINTS", "is_registered", "load_registered", "registered_names"]
 
-DATASETS: Mapping[str, SourceLoader] = {"nyc-weather": load_nyc_weather, "synthetic": load_synthetic}
+DATASETS: Mapping[str, SourceLoader] = {
+    "nyc-weather": load_nyc_weather,
+    "synthetic": load_synthetic,
+    "synthetic-faces": load_synthetic_faces,
+}
 """Built-in data sets: name -> function without arguments that returns a ``Source``."""
 
 ENTRY_POINTS = "taskgrouping.datasets"

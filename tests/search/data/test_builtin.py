@@ -14,6 +14,7 @@ import pytest
 from search.data import registry
 from search.data.builtin import nyc_weather
 from search.data.builtin.synthetic import planted
+from search.data.builtin.synthetic_faces import synthetic_faces
 from search.data.dataset import load_dataset
 from search.data.layout import Source
 from search.errors import DataError
@@ -105,7 +106,7 @@ def test_other_packages_may_offer_data_sets(monkeypatch: pytest.MonkeyPatch) -> 
     points = [EntryPoint(name="theirs", value=f"{__name__}:their_data", group=registry.ENTRY_POINTS)]
     monkeypatch.setattr(registry, "entry_points", lambda group, name=None: points)
     monkeypatch.setattr(EntryPoint, "load", lambda self: their_data)
-    assert registry.registered_names() == ["nyc-weather", "synthetic", "theirs"]
+    assert registry.registered_names() == ["nyc-weather", "synthetic", "synthetic-faces", "theirs"]
     assert len(load_dataset(spec_for("theirs")).tasks) == 2
 
 
@@ -136,3 +137,18 @@ def test_a_data_set_of_another_package_that_fails_is_named_with_its_reason(monke
 def their_data() -> Source:
     """A data set as another package would offer it: a table whose layout is inferred."""
     return Source(planted(group_sizes=(1, 1), rows=300).source.table)
+
+
+def test_synthetic_faces_show_age_and_gender_but_not_surely() -> None:
+    source = synthetic_faces(600)
+    assert source.table.equals(synthetic_faces(600).table)
+    assert np.array_equal(source.images["face"], synthetic_faces(600).images["face"])
+    assert source.images["face"].shape == (600, 1, 32, 32)
+    pixels_NF = source.images["face"].reshape(600, -1)
+    fitted_F = np.hstack([pixels_NF[:450], np.ones((450, 1))])
+    for name, low, high in (("age", 0.4, 0.98), ("female", 0.2, 0.9)):
+        target_N = source.table[name].to_numpy()
+        weights_F = np.linalg.solve(fitted_F.T @ fitted_F + 20 * np.eye(1025), fitted_F.T @ target_N[:450])
+        found_N = np.hstack([pixels_NF[450:], np.ones((150, 1))]) @ weights_F
+        correlation = float(np.corrcoef(found_N, target_N[450:])[0, 1])
+        assert low < correlation < high

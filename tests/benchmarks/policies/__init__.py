@@ -1,0 +1,1 @@
+"""Searched policies against what they have to beat: see ``run``."""
