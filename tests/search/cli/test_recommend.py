@@ -26,7 +26,7 @@ tasks:
   - {name: b, target: y_b, type: regression}
   - {name: c, target: y_c, type: binary}
 network: {widths: [16, 16], capacities: [1.0]}
-training: {epochs: 20, batch_size: 8, seeds: 2}
+training: {epochs: 60, batch_size: 8, seeds: 2}
 affinity: {audit: 1}
 budget: {inference: 2, max_networks: 2}
 evidence: {seeds: 3, random_groupings: 2, draws: 10}
