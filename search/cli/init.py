@@ -17,7 +17,7 @@ __all__ = ["init"]
 
 
 def init(
-    data: Annotated[str, typer.Argument(help="CSV, Parquet or npz file, or nyc-weather, or synthetic.")],
+    data: Annotated[str, typer.Argument(help="CSV, Parquet or npz file, or nyc-weather, synthetic, synthetic-faces.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="SPEC", help="Default: NAME.yaml.")] = None,
     targets: Annotated[
         list[str] | None, typer.Option(help="Target columns or globs, separated by commas; may be repeated.")

@@ -21,6 +21,8 @@ from grouping.losses import LossTable
 from search.decision.enumeration import make_plan
 from search.decision.plan import Plan
 from search.decision.selection import curves_of, reference_losses
+from search.errors import SpecError
+from search.networks.sharing import Sharing
 from search.spec import AffinitySpec, Spec
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult
@@ -51,7 +53,18 @@ class Lattice:
 
 
 def every_group(spec: Spec, experiment: Experiment) -> Plan:
-    """The plan of a spec in which whatever is considered is trained to the end."""
+    """The plan of a spec in which whatever is considered is trained to the end.
+
+    Raises:
+        SpecError: a way to share whose policy would have to be searched first.
+    """
+    searched = next((way for way in spec.architectures if Sharing.parse(way).to_search), None)
+    if searched is not None:
+        raise SpecError(
+            f"a complete table has networks that are known beforehand, and '{searched}' is searched",
+            where="architectures",
+            fix="Leave it out, or give the modes that a search found, as in 'adashare modes=ss-,s-s'",
+        )
     candidates = spec.candidates.model_copy(update={"halving": None})
     whole = spec.model_copy(update={"affinity": AffinitySpec(estimator="measured"), "candidates": candidates})
     dataset = experiment.dataset

@@ -96,7 +96,7 @@ def test_bad_input_is_refused_before_there_is_a_run(
 @pytest.mark.ray
 def test_ways_to_share_are_candidates_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = write_job(tmp_path)
-    wide = spec.read_text().replace("widths: [16, 16]", "widths: [48, 48]").replace("epochs: 20", "epochs: 1")
+    wide = spec.read_text().replace("widths: [16, 16]", "widths: [48, 48]").replace("epochs: 60", "epochs: 1")
     spec.write_text(wide + "architectures: [mtan]\n")
     code, _, err = finish(start(tmp_path, "measure", "spec.yaml", "-o", "t.parquet"))
     assert code == 0, err
@@ -107,3 +107,17 @@ def test_ways_to_share_are_candidates_of_the_table(tmp_path: Path, capsys: pytes
     where = ["--where", "split=val", "--score-where", "split=test"]
     assert run(["solve", str(tmp_path / "t.parquet"), *where, "--budget", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["proven_optimal"]
+
+
+def test_a_policy_that_would_be_searched_first_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = write_job(tmp_path)
+    spec.write_text(spec.read_text() + "architectures: [adashare]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TASKGROUP_HOME", str(tmp_path / "runs"))
+    assert run(["measure", "spec.yaml", "-o", "t.parquet"]) == 2
+    error = capsys.readouterr().err
+    assert "architectures" in error
+    assert "'adashare' is searched" in error
+    assert not (tmp_path / "t.parquet").exists()
