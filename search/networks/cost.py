@@ -179,6 +179,7 @@ class Layer:
         norms: Those of ``others`` that belong to its normalisation.
         skip: What the way round it costs; None where there is none that is cheaper.
         within: Whether what that way is made of is part of the layer.
+        skip_norms: Parameters of its normalisation.
     """
 
     weights: int
@@ -189,6 +190,7 @@ class Layer:
     norms: int = 0
     skip: TrunkCost | None = None
     within: bool = False
+    skip_norms: int = 0
 
     @property
     def flops(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from search.networks.shape import TrunkShape
 from search.networks.trunks import make_trunk
 from search.networks.units import Unit
 
-__all__ = ["CountedUnit", "counted_cost", "counted_units", "foreign_units"]
+__all__ = ["CountedUnit", "costs_of", "counted_cost", "counted_units", "foreign_units"]
 
 
 class CountedUnit(NamedTuple):
@@ -28,6 +29,7 @@ class CountedUnit(NamedTuple):
     norms: int
     skip: TrunkCost | None
     within: bool = False
+    skip_norms: int = 0
 
 
 def foreign_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list[Unit]:
@@ -45,14 +47,25 @@ def foreign_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list
 @cache
 def counted_units(shape: TrunkShape) -> tuple[CountedUnit, ...]:
     """What those units cost; a batch normalisation is one more for every way through a unit."""
+    return costs_of(foreign_units(shape, 0, 0))
+
+
+def _scales(module: nn.Module) -> int:
+    """Trained parameters of a module's batch normalisations."""
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    return sum(parameter.numel() for norm in norms for parameter in norm.parameters())
+
+
+def costs_of(units: Sequence[Unit]) -> tuple[CountedUnit, ...]:
+    """What any units cost, as ``search.networks.sharing_cost.policy_cost`` wants it: FLOPs of a row, parameters."""
     found = []
-    for unit in foreign_units(shape, 0, 0):
-        norms = [m for m in unit.module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for unit in units:
         skip = None
         if unit.skip is not None:
             skip = TrunkCost(unit.skip_flops, sum(p.numel() for p in unit.skip.parameters()))
         parameters = sum(p.numel() for p in unit.module.parameters())
-        found.append(CountedUnit(unit.flops, parameters, sum(p.numel() for n in norms for p in n.parameters()), skip))
+        aside = 0 if unit.skip is None else _scales(unit.skip)
+        found.append(CountedUnit(unit.flops, parameters, _scales(unit.module), skip, unit.skip_within, aside))
     return tuple(found)
 
 

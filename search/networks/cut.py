@@ -7,6 +7,7 @@ too: a strided 1 x 1 convolution with normalisation, or a product over the last 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, fx, nn
@@ -37,7 +38,7 @@ def cut(
     """The module as a chain of units that ends in features [N, H].
 
     Args:
-        module: From rows to features. Its parts become the units'; it is put in evaluation and back for the probe.
+        module: From rows to features. The units are made of a copy of it, which is put in evaluation for the probe.
         example: A row or more, [N, ...].
         at: Names of the submodules that are searched, as in ``named_modules``; what lies between them always runs.
             Default: every product or convolution with what follows it, or whole blocks where a value passes by.
@@ -46,17 +47,15 @@ def cut(
     Raises:
         InputError: an unknown name; a module that cannot be traced; a value that passes by a named submodule.
     """
+    module = deepcopy(module)
     training = module.training
     module.eval()
-    try:
-        with torch.no_grad():
-            expected = module(example)
-            chain = _chain(module, example, expected, at) or _traced(module, example, at)
-            units = _probed(chain, example, expected, generator or torch.Generator().manual_seed(0))
-    finally:
-        module.train(training)
-    for unit in units:
-        unit.module.train(training)
+    with torch.no_grad():
+        expected = module(example)
+        chain = _chain(module, example, expected, at) or _traced(module, example, at)
+        units = _probed(chain, example, expected, generator or torch.Generator().manual_seed(0))
+    for part in (part for unit in units for part in (unit.module, unit.skip) if part is not None):
+        part.train(training)
     return units
 
 

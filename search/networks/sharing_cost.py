@@ -106,6 +106,9 @@ class UnitCost(Protocol):
     @property
     def within(self) -> bool: ...
 
+    @property
+    def skip_norms(self) -> int: ...
+
 
 def unit_costs(shape: TrunkShape) -> Sequence[UnitCost]:
     """Cost of every unit of a trunk.
@@ -137,8 +140,8 @@ def policy_cost(policy: Policy, layers: Sequence[UnitCost]) -> TrunkCost:
         if step.mode == "skip":
             assert layer.skip is not None
             flops += layer.skip.flops
-            there = step.path > 0 or (layer.within and step.level in shared)
-            parameters += 0 if there else layer.skip.parameters
+            if not (layer.within and step.level in shared):
+                parameters += layer.skip.parameters if step.path == 0 else layer.skip_norms
         else:
             flops += layer.flops
             parameters += layer.parameters if step.path == 0 else layer.norms
