@@ -74,12 +74,12 @@ training: {epochs: 15, batch_size: 64, learning_rate: 2.0e-3, engine: plain}
 """,
     "multimnist": """\
 name: multimnist
-data: {source: "${TASKGROUP_DATA}/multimnist/data.npz", inputs: [x], split: {column: split}, rows: 2000}
+data: {source: "${TASKGROUP_DATA}/multimnist/data.npz", inputs: [x], split: {column: split}, rows: 1500}
 tasks:
   - {name: left, target: y_left, type: multiclass}
   - {name: right, target: y_right, type: multiclass}
-network: {trunk: resnet, widths: [8, 8, 16, 16, 32]}
-training: {epochs: 5, batch_size: 64, learning_rate: 2.0e-3, engine: plain}
+network: {trunk: resnet, widths: [12, 12, 24, 24, 48]}
+training: {epochs: 4, batch_size: 64, learning_rate: 2.0e-3, engine: plain}
 """,
 }
 
