@@ -69,6 +69,9 @@ class FoundPolicy:
 def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
     """Search a policy for a trial's tasks, whose ``sharing`` says which modes there are.
 
+    Losses are added up with the tasks' declared weights: balancing, sampling of tasks and rounded products are for the
+    training that follows.
+
     Raises:
         TrialError: a loss that is not finite or has exploded; a task with too few labels to learn a policy from.
     """
@@ -113,7 +116,8 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
         losses_DT = np.stack(
             [_losses(supernet, policy, plan, validation, schedule.steps) for policy in (hard, *policies)]
         )
-    served = [t for t, column in enumerate(columns) if experiment.dataset.tasks[column].role == "main"]
+    roles = [experiment.dataset.tasks[column].role for column in columns]
+    served = [t for t, role in enumerate(roles) if role == "main"] or list(range(len(roles)))
     relative_D = (losses_DT[1:, served] / losses_DT[0, served]).mean(axis=1)
     seen: dict[str, NDArray[np.float64]] = {
         "modes_DTL": np.array([_numbers(policy) for policy in policies], dtype=np.float64),
