@@ -34,9 +34,8 @@ def _record(decision: Decision, one: SearchedPolicy, shape: TrunkShape) -> recom
     modes = SEARCHED[Sharing.parse(trial.sharing).kind]
     turns = len(found.history_RLTM)
     noted = sorted({round(turn) for turn in np.linspace(0, turns - 1, min(turns, _MOST_TURNS))})
-    served = [
-        t for t, task in enumerate(trial.tasks) if task in {decision.plan.tasks[m].name for m in decision.plan.main}
-    ]
+    main = {decision.plan.tasks[t].name for t in decision.plan.main}
+    served = [t for t, task in enumerate(trial.tasks) if task in main] or list(range(len(trial.tasks)))
     relative_T = found.losses_DT[found.chosen, served] / found.hard_T[served]
     units = tuple(f"unit {level + 1}" for level in range(found.policy.n_units))
     layers = unit_costs(shape)

@@ -128,6 +128,17 @@ def test_a_policy_costs_what_its_network_costs_to_build_at_equal_flops() -> None
     assert counted(network("sss,sss", shape), shape) == trunk_cost(shape).flops
 
 
+@shapes
+def test_it_can_be_exported(shape: TrunkShape) -> None:
+    n_units = len(shape.widths)
+    level = max(i for i, unit in enumerate(built_in_units(shape, 2, 3)) if unit.skip is not None)
+    text = f"{'s' * level}-{'s' * (n_units - level - 1)},{'s' * n_units},{'s' * (n_units - 1)}o"
+    trunk = network(text, shape).eval()
+    exported = torch.export.export(trunk, (rows(shape),)).module()
+    for ours, theirs in zip(exported(rows(shape)), trunk(rows(shape)), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-6)
+
+
 def test_a_policy_that_does_not_fit_is_refused() -> None:
     with pytest.raises(InputError, match="unit 1 cannot be skipped"):
         network("-ss,sss", SHAPES[0])
