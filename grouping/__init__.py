@@ -26,6 +26,7 @@ from grouping.solver.question import SharedCost
 from grouping.solver.solution import Progress, Solution
 from grouping.solver.solve import solve
 from grouping.solver.verification import verify
+from grouping.study import Study
 from grouping.tasks import Task
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RegretChoice",
     "SharedCost",
     "Solution",
+    "Study",
     "TableError",
     "Task",
     "bootstrap",

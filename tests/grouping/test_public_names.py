@@ -23,6 +23,7 @@ PUBLIC = [
     "RegretChoice",
     "SharedCost",
     "Solution",
+    "Study",
     "TableError",
     "Task",
     "bootstrap",
