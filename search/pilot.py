@@ -13,6 +13,7 @@ from grouping.recommendation import Outlook
 from search.decision.adaptive import adaptive_search
 from search.decision.engine_choice import choose_engine, with_engine
 from search.decision.measurement import Measurement, Progress
+from search.decision.phases import phases_of, search_trainings
 from search.decision.regret import outlook
 from search.decision.selection import curves_of, finished, reference_losses
 from search.documents import dump_spec
@@ -67,7 +68,7 @@ def run_pilot(
         NoResultError: a task cannot be trained alone.
     """
     asked = prepare(spec, base)
-    planned = sum(phase.trainings for phase in asked.plan.phases())
+    planned = sum(phase.trainings for phase in phases_of(asked.plan))
     if asked.plan.networks < 2:
         raise SpecError(
             "the budget holds a single network, so there is nothing to group",
@@ -92,7 +93,7 @@ def run_pilot(
     measured = finished(curves, reference_T).scaled(reference_T)
     sizes_C = job.plan.candidates.size_C
     ungrouped_C = (sizes_C == 1) | (sizes_C == len(job.plan.tasks))
-    left = max(0, asked.plan.searching - measurement.trained)
+    left = max(0, search_trainings(asked.plan) - measurement.trained)
     rng = np.random.default_rng(stream_seed(spec.training.seed, "pilot"))
     return Pilot(measurement.trained, planned, outlook(job.plan, measured, left, rng, ungrouped_C))
 

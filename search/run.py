@@ -27,7 +27,8 @@ from search.decision.engine_choice import EngineChoice, choose_engine, with_engi
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
-from search.decision.plan import SEARCHING, Plan
+from search.decision.phases import SEARCHING, phases_of
+from search.decision.plan import Plan
 from search.decision.policy_records import policy_records
 from search.decision.probe import Speed, measure_speed
 from search.decision.selection import affinity_capacity
@@ -313,7 +314,7 @@ def _check_minutes(job: Job, speed: Speed) -> None:
     if allowed is None or allowed.minutes is None:
         return
     least = "about"
-    searching = [phase.trials for phase in job.plan.phases() if phase.phase in SEARCHING]
+    searching = [phase.trials for phase in phases_of(job.plan) if phase.phase in SEARCHING]
     if job.spec.affinity.estimator == "adaptive":  # it fills the time that is left after what every search trains
         least = "at least"
         searching = [job.plan.search_trials(split) for split in range(job.spec.evidence.splits)]

@@ -104,6 +104,8 @@ def plan_as_json(
     made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None
 ) -> dict[str, Any]:
     """What ``plan --json`` prints."""
+    from search.decision.phases import phases_of, search_trainings
+
     phases: list[dict[str, Any]] = [
         {
             "phase": phase.phase,
@@ -113,7 +115,7 @@ def plan_as_json(
             **({} if phase.least is None else {"least_standard_trainings": phase.least}),
             **({"minutes": speed.wall(phase.trials) / 60} if speed else {}),
         }
-        for phase in made.phases()
+        for phase in phases_of(made)
     ]
     data: dict[str, Any] = {
         "name": made.spec.name,
@@ -130,7 +132,7 @@ def plan_as_json(
         "fresh_seeds": len(made.fresh_seeds),
         "phases": phases,
         "trainings": sum(phase["trainings"] for phase in phases),
-        "search_trainings": made.searching,
+        "search_trainings": search_trainings(made),
         "warnings": list(dataset.warnings),
     }
     if speed:

@@ -93,6 +93,7 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
     """Bring one run to its end, or leave it resumable."""
     from search.cli.ownership import owned
     from search.cli.progress import progress_for
+    from search.decision.phases import phases_of
     from search.execution.ray_executor import RayExecutor
     from search.output.folder import RunFolder
     from search.run import run_recommendation
@@ -108,7 +109,7 @@ def _work(store: Store, run: str, job: Job, *, as_json: bool, quiet: bool) -> No
         with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
 
             def announce(engine: EngineChoice, speed: Speed) -> None:
-                phases = job.plan.phases()
+                phases = phases_of(job.plan)
                 minutes = sum(speed.wall(phase.trials) for phase in phases) / 60
                 networks = sum(phase.trainings for phase in phases)
                 note(f"engine {engine.engine}: {engine.reason}", quiet=quiet)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from search.data.dataset import Part
+from search.decision.phases import phases_of
 from search.decision.plan import Plan
 from search.errors import SpecError, TrialError
 from search.execution.executor import Executor
@@ -98,7 +99,7 @@ def _loads(plan: Plan) -> list[tuple[tuple[Trial, ...], float]]:
     """Trials of one capacity and how many whole trainings they come to, for the capacities that take most time."""
     by_capacity: dict[float, list[Trial]] = {}
     reachable = set(plan.capacity_C.tolist())
-    for phase in plan.phases():
+    for phase in phases_of(plan):
         for trial in phase.trials:
             if trial.capacity in reachable:  # others are tried in comparisons, and may have no integer widths
                 by_capacity.setdefault(trial.capacity, []).append(trial)

@@ -6,7 +6,7 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
-from grouping.estimators.halving import fewest_survivors
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.costs import Costs
@@ -22,7 +21,7 @@ from search.networks.sharing import HARD, Sharing
 from search.spec import Spec
 from search.trials import Identity, Phase, Trial
 
-__all__ = ["ROUNDS", "SEARCHING", "STANDARD", "PhaseCount", "Plan"]
+__all__ = ["ROUNDS", "STANDARD", "Plan"]
 
 STANDARD = 1.0
 """Capacity of the standard network, in standard network times."""
@@ -30,39 +29,9 @@ STANDARD = 1.0
 ROUNDS = 8
 """How often a choice that rests on estimates is trained and made again; after that, measured networks are chosen."""
 
-SEARCHING = ("tuning", "policy", "search", "audit", "check")
-"""Phases of the search proper: ``budget.training`` limits them. ``check`` trains choices that rest on estimates."""
-
 _RATES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0)
 _UNLIMITED = 10**9
 _SMALLEST_ROUND = 4
-
-
-@dataclass(frozen=True)
-class PhaseCount:
-    """Trainings of one phase.
-
-    Args:
-        phase: One of ``SEARCHING``, ``compare`` or ``confirm``.
-        label: The phase in words.
-        trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
-        least: The cost in trainings of the standard network where halving drops all it can; None without halving.
-    """
-
-    phase: str
-    label: str
-    trials: tuple[Trial, ...]
-    least: float | None = None
-
-    @property
-    def trainings(self) -> int:
-        """Networks trained, at most; an ensemble counts every copy."""
-        return sum(trial.copies for trial in self.trials)
-
-    @property
-    def standard_trainings(self) -> float:
-        """The same in units of one training of the standard network."""
-        return sum(trial.effort * trial.capacity for trial in self.trials)
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +220,7 @@ class Plan:
         trunk = charged[small] - sizes[small] * head
         return int((limit - len(self.main) * head) / trunk + 1e-9)
 
-    def _cheapest(self, capacity: float) -> float:
+    def cheapest(self, capacity: float) -> float:
         charged_C = self.charged_C[self.hard_C & (self.capacity_C == capacity)]
         return float(charged_C.min()) if len(charged_C) else float(self.charged_C.min())
 
@@ -320,7 +289,7 @@ class Plan:
         seed = self.spec.training.seed
         return tuple(Trial(g, capacity, seed, "policy", split=split, sharing=way) for g, capacity, way in self.searches)
 
-    def _retrained(self, split: int = 0) -> tuple[Trial, ...]:
+    def retrained_trials(self, split: int = 0) -> tuple[Trial, ...]:
         """Trainings of what the searches will find, on every search seed, as far as they can be known."""
         return tuple(
             Trial(g, capacity, seed, split=split, sharing=way)
@@ -328,85 +297,11 @@ class Plan:
             for seed in self.search_seeds
         )
 
-    def phases(self) -> tuple[PhaseCount, ...]:
-        """Every phase with the most trainings it can take, over all repetitions of the split."""
-        spec, seeds, splits = self.spec, self.spec.training.seeds, self.spec.evidence.splits
-        search = tuple(
-            trial
-            for split in range(splits)
-            for trial in (*self.search_trials(split), *self._retrained(split), *self.joint_trials(split))
-        )
-        phases = [PhaseCount("search", "groups of the search", search, self._least())]
-        typical = self.typical_group
-        audited = self.audit_groups + self.audit_dropped
-        if audited:
-            audit = (typical,) * (audited * seeds * splits)
-            phases.append(PhaseCount("audit", "random groups that audit the estimates", audit))
-        if self.explored_C.any():
-            rounds = (typical,) * (self.adaptive_trainings * splits)
-            phases[0] = replace(phases[0], trials=search + rounds)
-            left = self.spare - self.adaptive_trainings
-            check = (typical,) * (max(0, min(left, self.networks * seeds)) * splits)
-            phases.append(PhaseCount("check", "further seeds of what is chosen, at most", check))
-        elif self._guessed_C.any():
-            most = min(ROUNDS * self.networks * seeds, self.spare - audited * seeds)
-            phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
-        if spec.evidence.best_of_random and self.networks > 1 and self.random_groups():
-            compare = (typical,) * (self.random_groups() * seeds * splits)
-            phases.append(PhaseCount("compare", "as many random groups, at most", compare))
-        confirm = self._confirmed() * (spec.evidence.seeds * splits)
-        phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
-        if spec.affinity.controls:
-            phases.append(PhaseCount("controls", "controls of the affinities", self._controls() * seeds))
-        if spec.evidence.domination:
-            everything = tuple(task.name for task in self.tasks)
-            joint = (Trial(everything, self.plain_capacity, spec.training.seed),) * (5 * seeds)
-            phases.append(PhaseCount("domination", "who dominates one network of all tasks", joint))
-        if self.searches:
-            policies = tuple(trial for split in range(splits) for trial in self.policy_trials(split))
-            phases.insert(0, PhaseCount("policy", "searches of policies", policies))
-        if self.tuned_rates:
-            phases.insert(0, PhaseCount("tuning", "learning rates of every way to share", self.tuning_trials()))
-        return tuple(phases)
-
-    def _controls(self) -> tuple[Trial, ...]:
-        """Trainings of one seed: alone, pairs, two noisy partners, a copy, a wider network; the first two thrice."""
-        n_tasks = len(self.tasks)
-        pairs = n_tasks * (n_tasks - 1) // 2
-        return (self.typical_group,) * (3 * (n_tasks + pairs) + n_tasks * (min(2, n_tasks - 1) + 2))
-
-    def _least(self) -> float | None:
-        """Standard trainings of the search, over all splits, where every rung drops as many groups as it can."""
-        halving, halved_C = self.spec.candidates.halving, self.halved_C
-        if halving is None:
-            return None
-        stretches = np.diff([0.0, *self.rungs, 1.0])
-        least = float(self.capacity_C[self.trained_C & ~halved_C].sum())
-        for capacity in np.unique(self.capacity_C[halved_C]).tolist():
-            compared_C = self.shared_C & (self.capacity_C == capacity)
-            spared_C = ~halved_C[compared_C]
-            members_CT = self.candidates.members_CT[compared_C]
-            left = [len(members_CT), *fewest_survivors(members_CT, spared_C, halving.keep, len(halving.rungs))]
-            least += capacity * float(stretches @ (np.array(left) - spared_C.sum()))
-        return least * self.spec.training.seeds * self.spec.evidence.splits
-
     @property
     def typical_group(self) -> Trial:
         """A network of the size that a grouping within the budget has on average."""
         size = max(1, round(len(self.tasks) / self.networks))
         return Trial(tuple(task.name for task in self.tasks[:size]), self.plain_capacity, self.spec.training.seed)
-
-    def _confirmed(self) -> tuple[Trial, ...]:
-        """Trainings of one fresh seed: choice, runner-up, best of random, clustering, random groupings, references."""
-        seed, everything = self.spec.training.seed, tuple(task.name for task in self.tasks)
-        groupings = 4 + self.spec.evidence.random_groupings if self.networks > 1 else 1
-        singles = tuple(Trial(everything[:1], STANDARD, seed) for _ in self.main)
-        wide = self.spec.budget.inference / self._cheapest(STANDARD) * STANDARD
-        small = tuple(Trial(everything[:1], wide / len(self.main), seed) for _ in self.main)
-        whole = Trial(everything, STANDARD, seed)
-        ensemble = Trial(everything, STANDARD, seed, copies=max(1, self.networks))
-        grouped = (self.typical_group,) * (groupings * self.networks)
-        return (*grouped, *singles, *small, whole, Trial(everything, wide, seed), ensemble)
 
     @property
     def spare(self) -> int:
@@ -424,12 +319,12 @@ class Plan:
         """
         searched = self.searched + sum(ceil(trial.effort) for trial in self.policy_trials())
         searched += sum(ceil(trial.effort) for trial in self.tuning_trials())
-        return len(self.search_trials()) + len(self._retrained()) + len(self.joint_trials()) + searched
+        return len(self.search_trials()) + len(self.retrained_trials()) + len(self.joint_trials()) + searched
 
     @property
     def audit_groups(self) -> int:
         """Random groups that the estimates are audited on: what the spec asks for, and half of the spare at most."""
-        guessed = self._guessed_C & ~self.halved_C & (self.candidates.size_C >= 3)
+        guessed = self.guessed_C & ~self.halved_C & (self.candidates.size_C >= 3)
         return min(self.spec.affinity.audit, int(guessed.sum()), self._affordable)
 
     @property
@@ -443,7 +338,7 @@ class Plan:
         return self.spare // 2 // self.spec.training.seeds
 
     @property
-    def _guessed_C(self) -> BoolArray:
+    def guessed_C(self) -> BoolArray:
         """Candidates that are chosen on an estimate unless they are trained later."""
         if self.spec.affinity.estimator == "adaptive":
             return np.zeros(len(self.candidates), dtype=bool)
@@ -463,8 +358,3 @@ class Plan:
         whole = len(groups) * (self.spec.affinity.fraction if early else 1.0)
         whole += self.adaptive_trainings / self.spec.training.seeds
         return max(0, min(int(whole + 1e-9) + self.audit_groups, everything))
-
-    @property
-    def searching(self) -> int:
-        """Trainings of the search proper: the ones that ``budget.training`` limits."""
-        return sum(p.trainings for p in self.phases() if p.phase in SEARCHING)

@@ -12,6 +12,7 @@ import pytest
 
 from grouping.recommendation import Recommendation
 from grouping.report.controls_view import controls_text
+from search.decision.phases import phases_of
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 from tests.search.planted import READINGS, STEPS_EACH, planted
@@ -54,7 +55,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Recomme
     job = job_of(**SMALL)
     run = runs.create(job)
     recommendation = runs.work(job, run, world)
-    planned = next(phase.trainings for phase in job.plan.phases() if phase.phase == "controls")
+    planned = next(phase.trainings for phase in phases_of(job.plan) if phase.phase == "controls")
     yield recommendation, runs.home / run, planned
     runs.store.close()
 

@@ -10,6 +10,7 @@ import pytest
 
 from grouping.recommendation import Recommendation
 from search.decision.domination import CURES
+from search.decision.phases import phases_of
 from tests.search.planted import GROUPS
 from tests.search.test_run import Runs, job_of
 
@@ -82,5 +83,5 @@ def test_nothing_is_trained_for_it_unasked(runs: Runs) -> None:
 
 def test_a_plan_counts_what_it_takes() -> None:
     plan = job_of(evidence=EVIDENCE, training={"epochs": 3, "seeds": 2}).plan
-    counted = {phase.phase: phase.trainings for phase in plan.phases()}
+    counted = {phase.phase: phase.trainings for phase in phases_of(plan)}
     assert counted["domination"] == 5 * 2

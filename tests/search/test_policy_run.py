@@ -11,6 +11,7 @@ import pytest
 
 from grouping.policy import Policy
 from grouping.recommendation import Recommendation
+from search.decision.phases import phases_of
 from search.errors import SpecError
 from search.networks.sharing import HARD, Sharing
 from search.training.experiment import Experiment
@@ -101,12 +102,12 @@ def test_a_resumed_run_searches_nothing_twice_and_ends_alike(runs: Runs) -> None
 
 def test_the_plan_says_what_searches_take_and_the_budget_counts_it() -> None:
     plan = job_of(**SECTIONS, architectures=["automtl"]).plan
-    phases = {phase.phase: phase for phase in plan.phases()}
+    phases = {phase.phase: phase for phase in phases_of(plan)}
     assert phases["policy"].trainings == 4
     # Every task goes its own way, shared and own, for a quarter more steps.
     assert phases["policy"].standard_trainings == pytest.approx(1.25 * 2 * (3 + 3 + 2 + 6))
     hard = job_of(**SECTIONS).plan
-    assert phases["search"].trainings == hard.phases()[0].trainings + 4 * 3
+    assert phases["search"].trainings == phases_of(hard)[0].trainings + 4 * 3
     needed = hard.needed + 4 * 3 + 8 + 8 + 5 + 15
     assert plan.needed == needed
     with pytest.raises(SpecError, match=f"the search trains {needed} networks"):

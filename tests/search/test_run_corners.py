@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from grouping.recommendation import Recommendation
+from search.decision.phases import phases_of
 from search.errors import SpecError, TrialError
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult
@@ -119,8 +120,8 @@ def test_a_training_budget_is_one_for_all_repetitions_of_the_split() -> None:
     }
     one = job_of(network=sizes(1.0), evidence=QUICK).plan
     two = job_of(network=sizes(1.0), **redrawn).plan
-    assert [phase.trainings for phase in two.phases()] == [2 * phase.trainings for phase in one.phases()]
-    assert len(set(two.phases()[0].trials)) == two.phases()[0].trainings
+    assert [phase.trainings for phase in phases_of(two)] == [2 * phase.trainings for phase in phases_of(one)]
+    assert len(set(phases_of(two)[0].trials)) == phases_of(two)[0].trainings
     with pytest.raises(SpecError, match=r"trains 132 networks, 131 are allowed"):
         job_of(network=sizes(1.0), budget={"inference": 2, "training": {"trainings": 131}}, **redrawn)
 

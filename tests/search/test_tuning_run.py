@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from grouping.recommendation import Recommendation
+from search.decision.phases import phases_of, search_trainings
 from search.networks.sharing import HARD, Sharing
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult
@@ -69,9 +70,9 @@ def test_the_best_rate_of_each_way_is_found_and_kept(runs: Runs) -> None:
 def test_rates_are_tried_on_seeds_that_are_used_for_nothing_else(runs: Runs) -> None:
     plan = job_of(**SECTIONS).plan
     assert not {*plan.tuning_seeds} & {*plan.search_seeds, *plan.fresh_seeds}
-    phases = {phase.phase: phase for phase in plan.phases()}
+    phases = {phase.phase: phase for phase in phases_of(plan)}
     assert phases["tuning"].trainings == 27
-    assert plan.searching >= 27 + phases["search"].trainings
+    assert search_trainings(plan) >= 27 + phases["search"].trainings
 
 
 def test_a_resumed_run_tries_nothing_twice(runs: Runs) -> None:

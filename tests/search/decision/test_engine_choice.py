@@ -13,6 +13,7 @@ from search.data.resolution import resolve
 from search.decision import engine_choice
 from search.decision.engine_choice import choose_engine
 from search.decision.enumeration import make_plan
+from search.decision.phases import phases_of
 from search.decision.plan import Plan
 from search.documents import dump_spec, parse_spec
 from search.errors import SpecError, TrialError
@@ -101,7 +102,7 @@ def test_an_engine_that_may_round_is_never_chosen_unasked(clocks: dict[str, Cloc
 def test_engines_are_timed_on_the_same_networks_of_the_run_in_packs_of_their_own(clocks: dict[str, Clock]) -> None:
     plan, experiment = job_of()
     choose_engine(plan, experiment, InlineExecutor())
-    networks = {(trial.tasks, trial.capacity) for phase in plan.phases() for trial in phase.trials}
+    networks = {(trial.tasks, trial.capacity) for phase in phases_of(plan) for trial in phase.trials}
     tried = {name: [c.trial for pack in clocks[name].packs for c in pack] for name in ("plain", "fused")}
     assert tried["plain"] == tried["fused"]
     assert len({len(trial.tasks) for trial in tried["plain"]}) > 1

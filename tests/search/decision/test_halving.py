@@ -13,6 +13,7 @@ from grouping.errors import NoResultError
 from search.decision import measurement as measuring
 from search.decision.halving import Rung, Searched, dropped_by, early_warning, saved, search
 from search.decision.measurement import Measurement
+from search.decision.phases import phases_of
 from search.documents import dump_spec, parse_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
@@ -210,18 +211,18 @@ def test_pairs_across_the_planted_groups_are_dropped(searches: Searches) -> None
 
 def test_the_plan_says_what_halving_leaves_at_least() -> None:
     plan = plan_of(8, candidates={"halving": {}}, training={"seeds": 1, "epochs": 8})
-    [phase] = [phase for phase in plan.phases() if phase.phase == "search"]
+    [phase] = [phase for phase in phases_of(plan) if phase.phase == "search"]
     assert phase.standard_trainings == 37
     # Nine are always trained to the end. A task is in 7 pairs and the all-in-one: 4 of the 8 stay, then 2 of the 4.
     # Where the all-in-one is among them, 12 pairs and then 4 are enough.
     assert phase.least == 9 + 0.25 * 28 + 0.25 * 12 + 0.5 * 4
-    assert plan_of(8).phases()[0].least is None
+    assert phases_of(plan_of(8))[0].least is None
 
 
 def test_no_search_trains_less_than_the_plan_said(searches: Searches) -> None:
     job = job_of(candidates={"halving": {}})
     searched, _ = searches.search(job, OneByOne(planted))
-    [phase] = [phase for phase in job.plan.phases() if phase.phase == "search"]
+    [phase] = [phase for phase in phases_of(job.plan) if phase.phase == "search"]
     spent = (1 - saved(job.plan, searched.results)) * phase.standard_trainings
     assert phase.least is not None
     assert phase.least <= spent + 1e-9
@@ -231,7 +232,7 @@ def test_no_search_trains_less_than_the_plan_said(searches: Searches) -> None:
 def test_groups_that_may_be_dropped_are_audited_apart() -> None:
     plan = plan_of(4, candidates={"halving": {}}, affinity={"estimator": "measured", "audit": 3}, training={"seeds": 2})
     assert (plan.audit_groups, plan.audit_dropped) == (0, 3)
-    phases = {phase.phase: phase.trainings for phase in plan.phases()}
+    phases = {phase.phase: phase.trainings for phase in phases_of(plan)}
     assert phases["audit"] == 3 * 2
     assert "check" in phases
     tight = plan_of(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from grouping.errors import InfeasibleError
 from grouping.tasks import Task
 from search.decision.enumeration import make_plan
+from search.decision.phases import phases_of, search_trainings
 from search.decision.plan import Plan
 from search.errors import SpecError
 from search.spec import Spec
@@ -123,12 +124,12 @@ def test_what_a_training_budget_leaves_is_shared_by_audits_and_checks() -> None:
         training={"seeds": 2},
         budget={"inference": 2, "training": {"trainings": 32}},
     )
-    counts = {phase.phase: phase.trainings for phase in plan.phases()}
+    counts = {phase.phase: phase.trainings for phase in phases_of(plan)}
     assert counts["search"] == 22
     assert plan.spare == 10
     assert plan.audit_groups == 2
     assert counts["audit"] + counts["check"] == 10
-    assert plan.searching == 32
+    assert search_trainings(plan) == 32
 
 
 def test_a_latency_budget_needs_a_measurement() -> None:
@@ -151,8 +152,8 @@ def test_many_tasks_limit_the_size_of_groups_and_say_so() -> None:
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
 def test_counts_add_up(n_tasks: int, seeds: int, budget: int) -> None:
     plan = plan_of(n_tasks, training={"seeds": seeds}, budget={"inference": budget})
-    phases = {phase.phase: phase for phase in plan.phases()}
+    phases = {phase.phase: phase for phase in phases_of(plan)}
     assert phases["search"].trainings == int(plan.trained_C.sum()) * seeds
     assert len(set(phases["search"].trials)) == phases["search"].trainings
-    assert plan.searching == sum(phases[p].trainings for p in ("search", "audit", "check") if p in phases)
+    assert search_trainings(plan) == sum(phases[p].trainings for p in ("search", "audit", "check") if p in phases)
     assert 1 <= plan.networks <= min(budget, n_tasks)

@@ -1,7 +1,4 @@
-"""The spec: what a user asks for, as one schema for YAML, REST and Python. Unknown keys are refused.
-
-Reading a file into it (and every complaint about YAML itself) is ``search.documents``.
-"""
+"""The sections of a spec, each complete in itself."""
 
 from __future__ import annotations
 
@@ -12,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from grouping.budget import Budget, BudgetUnit
 from grouping.errors import InputError
-from grouping.tasks import Metric, Role, Task, TaskType, check_metric, check_task_name, check_task_names, nearest_name
+from grouping.tasks import Metric, Role, TaskType
 from search.balancing import EQUAL, Balancing
 from search.errors import SpecError
-from search.networks.shape import BUILT_IN, Norm, TrunkShape, check_trunk
-from search.networks.sharing import HARD, Sharing, check_sharing
+from search.networks.shape import Norm, TrunkShape, check_trunk
 from search.task_sampling import BY_ROWS, TaskSampling
 
 __all__ = [
@@ -32,7 +28,7 @@ __all__ = [
     "NetworkSpec",
     "NoHarmSpec",
     "Precision",
-    "Spec",
+    "Section",
     "SplitSpec",
     "TaskSpec",
     "TrainingBudgetSpec",
@@ -64,11 +60,11 @@ Repeats = Annotated[int, Field(ge=1, le=1_000, strict=True)]
 Seed = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class SplitSpec(_Section):
+class SplitSpec(Section):
     """How rows become training, validation and test part: a column, or fractions of rows, groups or time.
 
     Exactly one of ``column`` and ``fractions``. With ``group`` no group spans two parts; with ``time`` the parts follow
@@ -94,7 +90,7 @@ class SplitSpec(_Section):
         return self
 
 
-class DataSpec(_Section):
+class DataSpec(Section):
     """Where rows come from.
 
     ``source`` is a registered data set (``nyc-weather``) or a path to CSV, Parquet or npz; an array of an npz file with
@@ -113,7 +109,7 @@ class DataSpec(_Section):
     rows: Count | None = None
 
 
-class TaskSpec(_Section):
+class TaskSpec(Section):
     """One task: its name, its target column (default: the name), its type.
 
     Networks are trained on the loss of the type; ``metric`` is what they are compared on: that loss (squared error,
@@ -133,7 +129,7 @@ class TaskSpec(_Section):
         return self.target if self.target is not None else self.name
 
 
-class NetworkSpec(_Section):
+class NetworkSpec(Section):
     """The trunk at 1 SNT and the sizes it may have.
 
     ``trunk`` is ``mlp``, ``cnn``, one of residual blocks (``resmlp``, ``resnet``), or one that another package offers.
@@ -164,7 +160,7 @@ class NetworkSpec(_Section):
         return TrunkShape(self.trunk, n_inputs, self.widths, self.image, self.norm, self.dropout)
 
 
-class TrainingSpec(_Section):
+class TrainingSpec(Section):
     """How every candidate is trained; ``seeds`` replicates of each during the search.
 
     ``engine: auto`` stands for the fastest engine that rounds nothing, found when a run begins and kept in its spec.
@@ -202,7 +198,7 @@ class TrainingSpec(_Section):
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
-class HalvingSpec(_Section):
+class HalvingSpec(Section):
     """Groups that are hopeless for all of their tasks are trained no further.
 
     Groups are compared when each share of ``rungs`` of their training is done; for each task the best ``keep`` of those
@@ -219,7 +215,7 @@ class HalvingSpec(_Section):
         return self
 
 
-class CandidatesSpec(_Section):
+class CandidatesSpec(Section):
     """Which groups are trained during the search: all up to ``max_size``, or the list ``groups``.
 
     The default follows from the estimator: pairs for ``higher-order``, every size for the others. With ``halving`` not
@@ -239,7 +235,7 @@ class CandidatesSpec(_Section):
         return self
 
 
-class AffinitySpec(_Section):
+class AffinitySpec(Section):
     """How losses of groups that were not trained to the end are estimated, and how that is audited.
 
     ``adaptive`` estimates nothing that is chosen: it spends ``budget.training`` on the trainings that are expected to
@@ -257,7 +253,7 @@ class AffinitySpec(_Section):
     controls: bool = False
 
 
-class TrainingBudgetSpec(_Section):
+class TrainingBudgetSpec(Section):
     """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed).
 
     An adaptive search stops earlier once it is unlikely that another grouping is better by more than ``worthwhile``
@@ -275,7 +271,7 @@ class TrainingBudgetSpec(_Section):
         return self
 
 
-class BudgetSpec(_Section):
+class BudgetSpec(Section):
     """What serving may cost, and what the search may cost."""
 
     inference: Positive
@@ -287,7 +283,7 @@ class BudgetSpec(_Section):
         return Budget(**{self.unit: self.inference}, max_networks=self.max_networks)  # type: ignore[arg-type]
 
 
-class NoHarmSpec(_Section):
+class NoHarmSpec(Section):
     """By how much sharing may raise the loss of a served task, relative to a reference.
 
     ``against`` is each task's single-task network, or its network in ``evidence.grouping``. ``margin`` is relative
@@ -301,7 +297,7 @@ class NoHarmSpec(_Section):
     constrain: bool = False
 
 
-class TuningSpec(_Section):
+class TuningSpec(Section):
     """How many learning rates every way to share is tried with, on one network of all tasks: 1, 1/2, 2, 1/4, ... times.
 
     With 1 all are trained with the rate of the spec, which may suit some better than others.
@@ -310,7 +306,7 @@ class TuningSpec(_Section):
     learning_rates: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
 
 
-class EvidenceSpec(_Section):
+class EvidenceSpec(Section):
     """How the choice is confirmed: fresh seeds, random groupings to compare with, the user's own grouping.
 
     ``splits`` repeats the whole job on that many redrawn splits (fractions only). ``domination`` looks at the gradients
@@ -327,189 +323,9 @@ class EvidenceSpec(_Section):
     domination: bool = False
 
 
-class ClusterSpec(_Section):
+class ClusterSpec(Section):
     """Where trials run: ``local`` or the address of an existing Ray cluster."""
 
     address: str = "local"
     workers: Repeats | None = None
     gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] = 0.0
-
-
-class Spec(_Section):
-    """One recommendation to make.
-
-    ``architectures`` are ways to share that groups of two or more tasks are tried in, at equal cost: ``hard`` (one
-    trunk; always among them), ``branch``, ``soft``, ``cross-stitch``, ``mtan``, ``mmoe``, ``cgc``, ``ple``, some with
-    options, as in ``soft weight=0.1``; ``adashare``, ``learned-branching`` and ``automtl`` search what each layer is to
-    each task first. An adaptive search, and estimators that look at few trainings, try the group of all tasks only.
-    """
-
-    name: str = Field(min_length=1, max_length=100)
-    data: DataSpec
-    tasks: tuple[TaskSpec, ...] = ()
-    network: NetworkSpec = NetworkSpec()
-    training: TrainingSpec = TrainingSpec()
-    architectures: Annotated[tuple[str, ...], Field(max_length=16)] = (HARD,)
-    tuning: TuningSpec = TuningSpec()
-    candidates: CandidatesSpec = CandidatesSpec()
-    affinity: AffinitySpec = AffinitySpec()
-    budget: BudgetSpec
-    evidence: EvidenceSpec = EvidenceSpec()
-    cluster: ClusterSpec = ClusterSpec()
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        object.__setattr__(self, "architectures", _ways_to_share(self.architectures, self.network))
-        _check_tasks(self.tasks)
-        _check_groups(self.candidates.groups, "candidates.groups", self.tasks)
-        _check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
-        _check_redraws(self.evidence.splits, self.data.split)
-        _check_linear_clusters(self)
-        named = "estimator" in self.affinity.model_fields_set or self.candidates.halving is not None
-        if self.budget.training is not None and not named:
-            # The default follows from another section; written into the spec, it stays what it is from here on.
-            adaptive = AffinitySpec(**{**dict(self.affinity), "estimator": "adaptive"})
-            object.__setattr__(self, "affinity", adaptive)
-        _check_halving(self.candidates.halving, self.affinity.estimator)
-        _check_adaptive(self)
-        _check_samples(self.affinity)
-        _check_no_harm(self)
-        return self
-
-    def task_set(self) -> tuple[Task, ...]:
-        """The tasks as domain values; types must have been inferred by then."""
-        assert all(task.type is not None for task in self.tasks)
-        return tuple(Task(t.name, t.type or "regression", t.weight, t.role, t.metric) for t in self.tasks)
-
-
-# The checks below raise SpecError, not ValueError: pydantic lets it through, with the field's path in ``where``.
-
-
-def _ways_to_share(architectures: tuple[str, ...], network: NetworkSpec) -> tuple[str, ...]:
-    """As they are written down everywhere, each once, hard sharing first."""
-    ways: dict[str, None] = {HARD: None}
-    for index, text in enumerate(architectures):
-        try:
-            way = Sharing.parse(text)
-            if network.trunk in BUILT_IN or not way.modes:  # units of another trunk are known once it is built
-                check_sharing(way, network.trunk, len(network.widths))
-        except InputError as error:
-            raise SpecError(error.what, where=f"architectures[{index}]", fix=error.fix) from error
-        ways[str(way)] = None
-    return tuple(ways)
-
-
-def _check_tasks(tasks: tuple[TaskSpec, ...]) -> None:
-    for index, task in enumerate(tasks):
-        check_task_name(task.name, f"tasks[{index}].name")
-        if any(character in task.name for character in "/\\") or task.name in {".", ".."}:
-            what = f"task name {task.name!r} looks like a path, and names of networks become file names"
-            raise SpecError(what, where=f"tasks[{index}].name", fix="Use letters, digits, '-' and '_'")
-        twins = [other.name for other in tasks[:index] if other.column == task.column]
-        if twins and task.name not in twins:
-            what = f"task '{task.name}' has the same target column '{task.column}' as task '{twins[0]}'"
-            raise SpecError(what, where=f"tasks[{index}].target", fix="Remove one of the two")
-        if task.type is not None:  # else checked again once the type has been inferred
-            check_metric(task.name, task.type, task.metric, f"tasks[{index}].metric")
-    check_task_names([task.name for task in tasks])
-    if tasks and all(task.role == "auxiliary" for task in tasks):
-        raise SpecError(
-            "every task is auxiliary, so nothing would be served", where="tasks", fix="Give one task the role 'main'"
-        )
-
-
-def _check_groups(groups: tuple[tuple[str, ...], ...] | None, where: str, tasks: tuple[TaskSpec, ...]) -> None:
-    """Groups name known tasks, each once, and together cover every main task (unknown before tasks are resolved)."""
-    if groups is None or not tasks:
-        return
-    names = [task.name for task in tasks]
-    for index, group in enumerate(groups):
-        if not group:
-            raise SpecError("the group is empty", where=f"{where}[{index}]", fix="Name at least one task, or remove it")
-        for position, name in enumerate(group):
-            if name not in names:
-                what = f"no task is called '{name}'"
-                raise SpecError(what, where=f"{where}[{index}][{position}]", fix=nearest_name(name, names))
-            if name in group[:position]:
-                what = f"task '{name}' appears twice in the group"
-                raise SpecError(what, where=f"{where}[{index}][{position}]", fix="Name it once")
-    covered = {name for group in groups for name in group}
-    for task in tasks:
-        if task.role == "main" and task.name not in covered:
-            fix = f"Add a group that contains it, [{task.name}] for example"
-            raise SpecError(f"no group contains the main task '{task.name}'", where=where, fix=fix)
-
-
-def _check_redraws(splits: int, split: SplitSpec | None) -> None:
-    if splits == 1 or split is None:
-        return
-    fixed = "a split by column" if split.column is not None else "a split by time" if split.time is not None else ""
-    if fixed:
-        fix = "Give data.split.fractions without 'time', or evidence.splits: 1"
-        raise SpecError(f"{fixed} cannot be drawn again {splits} times", where="evidence.splits", fix=fix)
-
-
-def _check_linear_clusters(spec: Spec) -> None:
-    if spec.candidates.linear_clusters and spec.evidence.splits > 1:
-        raise SpecError(
-            f"clusters found in one training part may know test rows of the other {spec.evidence.splits - 1} splits",
-            where="candidates.linear_clusters",
-            fix="Set evidence.splits to 1, or leave it out",
-        )
-
-
-def _check_adaptive(spec: Spec) -> None:
-    if spec.affinity.estimator != "adaptive":
-        return
-    if spec.budget.training is None:
-        raise SpecError(
-            "an adaptive search needs to know how much it may train",
-            where="budget.training",
-            fix="Add it to the budget: training: {trainings: 120}, or {minutes: 10}",
-        )
-    if spec.candidates.halving is not None:
-        raise SpecError(
-            "an adaptive search decides by itself what is trained, so there is nothing to halve",
-            where="candidates.halving",
-            fix="Leave it out, or use affinity.estimator: higher-order or measured",
-        )
-
-
-def _check_samples(affinity: AffinitySpec) -> None:
-    if affinity.samples is not None and affinity.estimator != "linear-surrogate":
-        raise SpecError(
-            f"the estimator {affinity.estimator} samples no groups",
-            where="affinity.samples",
-            fix="Leave it out, or use affinity.estimator: linear-surrogate",
-        )
-
-
-def _check_no_harm(spec: Spec) -> None:
-    asked = spec.evidence.no_harm
-    if asked.against == "grouping" and spec.evidence.grouping is None:
-        raise SpecError(
-            "no grouping is given that tasks could be compared with",
-            where="evidence.no_harm.against",
-            fix="Add evidence.grouping, or use: single-task",
-        )
-    if asked.constrain and spec.training.seeds < 2:
-        raise SpecError(
-            "one seed says nothing of its error, so no network can be shown to do no harm",
-            where="evidence.no_harm.constrain",
-            fix="Set training.seeds to 2 or more",
-        )
-    if asked.constrain and spec.affinity.estimator == "early-stopping":
-        raise SpecError(
-            "with affinity.estimator: early-stopping no final loss is measured that a limit could be put on",
-            where="evidence.no_harm.constrain",
-            fix="Use another estimator, or drop the constraint",
-        )
-
-
-def _check_halving(halving: HalvingSpec | None, estimator: Estimator) -> None:
-    if halving is not None and estimator == "early-stopping":
-        raise SpecError(
-            "with affinity.estimator: early-stopping no group is trained to the end, so there is nothing to halve",
-            where="candidates.halving",
-            fix="Leave it out, or use affinity.estimator: higher-order or measured",
-        )

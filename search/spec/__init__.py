@@ -1,0 +1,48 @@
+"""The spec: what a user asks for, as one schema for YAML, REST and Python. Unknown keys are refused.
+
+Reading a file into it (and every complaint about YAML itself) is ``search.documents``.
+"""
+
+from search.spec.sections import (
+    AffinitySpec,
+    BudgetSpec,
+    CandidatesSpec,
+    ClusterSpec,
+    DataSpec,
+    EngineName,
+    Estimator,
+    EvidenceSpec,
+    HalvingSpec,
+    NetworkSpec,
+    NoHarmSpec,
+    Precision,
+    SplitSpec,
+    TaskSpec,
+    TrainingBudgetSpec,
+    TrainingSpec,
+    TuningSpec,
+    Weighting,
+)
+from search.spec.spec import Spec
+
+__all__ = [
+    "AffinitySpec",
+    "BudgetSpec",
+    "CandidatesSpec",
+    "ClusterSpec",
+    "DataSpec",
+    "EngineName",
+    "Estimator",
+    "EvidenceSpec",
+    "HalvingSpec",
+    "NetworkSpec",
+    "NoHarmSpec",
+    "Precision",
+    "Spec",
+    "SplitSpec",
+    "TaskSpec",
+    "TrainingBudgetSpec",
+    "TrainingSpec",
+    "TuningSpec",
+    "Weighting",
+]
