@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from search.cli.console import emit_json, escape_controls, note, print_result
+from search.cli.doctor import doctor
 from search.cli.init import init
 from search.cli.measure import measure
 from search.cli.plan import plan
@@ -117,3 +118,4 @@ app.command()(resume)
 app.command()(solve)
 app.command()(measure)
 app.command()(replay)
+app.command()(doctor)
