@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,8 +183,11 @@ def test_networks_of_another_library_are_grouped() -> None:
     def train(group: Sequence[str], seed: int) -> dict[str, float]:
         columns = [tasks.index(task) for task in group]
         network = neural.MLPRegressor(hidden_layer_sizes=(12,), max_iter=80, random_state=seed, solver="lbfgs")
-        network.fit(x_NF[:200], y_NT[:200][:, columns])
-        error_NT = network.predict(x_NF[200:]).reshape(200, -1) - y_NT[200:][:, columns]
+        targets_NT = y_NT[:, columns]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is stopped early, and says so
+            network.fit(x_NF[:200], targets_NT[:200].squeeze())
+        error_NT = network.predict(x_NF[200:]).reshape(200, -1) - targets_NT[200:]
         return dict(zip(group, (error_NT**2).mean(axis=0).tolist(), strict=True))
 
     study = g.Study(tasks, 2, seeds=3)
