@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from grouping.errors import InputError
 
-__all__ = ["LETTERS", "MODES", "Mode", "Policy", "Step"]
+__all__ = ["LETTERS", "MODES", "Mode", "Policy", "Step", "without_modes"]
 
 Mode: TypeAlias = Literal["shared", "own", "skip"]
 
@@ -157,3 +157,9 @@ class Policy:
             if not can_skip and any(modes_L[level] == "skip" for modes_L in self.modes_TL):
                 return f"unit {level + 1} cannot be skipped"
         return ""
+
+
+def without_modes(label: str) -> str:
+    """A candidate's label without the modes that a search found: networks of one way to share may differ in them."""
+    way, _, found = label.partition(" modes=")
+    return " ".join([way, *found.split()[1:]])

@@ -19,6 +19,7 @@ from grouping.candidates import BoolArray, FloatArray
 from grouping.errors import InputError
 from grouping.evidence.regret import Regrets
 from grouping.losses import LossTable
+from grouping.policy import without_modes
 from grouping.posterior import Belief, Believed
 from grouping.solver.solution import Solution
 
@@ -95,7 +96,7 @@ class TableBelief:
 
     def _kinds(self) -> list[BoolArray]:
         candidates, count_CT = self.table.candidates, self.table.replicates_CT
-        kinds = list(zip(candidates.cost_C.tolist(), candidates.label_C, strict=True))
+        kinds = list(zip(candidates.cost_C.tolist(), map(without_modes, candidates.label_C), strict=True))
         masks = [self.rivals_C & np.array([other == kind for other in kinds]) for kind in dict.fromkeys(kinds)]
         return [kind_C for kind_C in masks if (count_CT[kind_C] > 0).sum() > 1]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from grouping.evidence.intervals import Interval
 from grouping.losses import LossTable
+from grouping.policy import without_modes
 
 __all__ = ["WayGain", "ways_to_share"]
 
@@ -43,11 +44,11 @@ def ways_to_share(table: LossTable) -> tuple[WayGain, ...]:
     """
     candidates = table.candidates
     found = []
-    for label in dict.fromkeys(_family(name) for name in candidates.label_C if name):
+    for label in dict.fromkeys(without_modes(name) for name in candidates.label_C if name):
         pairs = [
             (c, hard)
             for c, its in enumerate(candidates.label_C)
-            if _family(its) == label
+            if without_modes(its) == label
             and (hard := candidates.index(_names(table, c), float(candidates.cost_C[c]), "")) is not None
             and not np.isnan(table.losses_RCT[:, [c, hard]]).all(axis=(0, 2)).any()
         ]
@@ -67,11 +68,6 @@ def ways_to_share(table: LossTable) -> tuple[WayGain, ...]:
             WayGain(label, len(pairs), better, Interval(float(gain_R.mean()), error, max(seeds - 1, 1), seeds))
         )
     return tuple(found)
-
-
-def _family(label: str) -> str:
-    """The label without the modes that a search found: networks of one family may differ in them."""
-    return label.partition(" modes=")[0]
 
 
 def _names(table: LossTable, candidate: int) -> list[str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grouping.errors import InputError
-from grouping.policy import MODES, Mode, Policy
+from grouping.policy import MODES, Mode, Policy, without_modes
 
 
 def policies(most_tasks: int = 4, most_units: int = 5) -> st.SearchStrategy[Policy]:
@@ -81,3 +81,16 @@ def test_it_says_why_a_trunk_cannot_have_it() -> None:
     assert policy.refusal([False, True]) == ""
     assert "2 units, the trunk has 3" in policy.refusal([False, True, True])
     assert policy.refusal([True, False]) == "unit 2 cannot be skipped"
+
+
+@pytest.mark.parametrize(
+    ("label", "way"),
+    [
+        ("", ""),
+        ("mtan", "mtan"),
+        ("adashare modes=ss,s-", "adashare"),
+        ("automtl modes=so,s- rate=0.5", "automtl rate=0.5"),
+    ],
+)
+def test_networks_of_one_way_may_differ_in_what_was_found(label: str, way: str) -> None:
+    assert without_modes(label) == way
