@@ -74,6 +74,7 @@ class PolicySearch:
         seed: Of everything random.
         weights: What each task's loss is multiplied by, length T; default: 1.
         prefix: What is own stays own (branching).
+        names: Of the tasks, for messages; default: their numbers from 1.
         start: Where an earlier search stopped; None to begin.
 
     Raises:
@@ -96,8 +97,10 @@ class PolicySearch:
         seed: int = 0,
         weights: Sequence[float] = (),
         prefix: bool = False,
+        names: Sequence[str] = (),
         start: SearchState | None = None,
     ) -> None:
+        self._names = [f"'{name}'" for name in names] or [str(task + 1) for task in range(supernet.n_tasks)]
         self.supernet = supernet
         self.schedule = schedule
         self._blocks, self._regularizer, self._sampling = blocks, regularizer, sampling
@@ -193,7 +196,7 @@ class PolicySearch:
             if without:
                 raise TrialError(
                     f"a policy is learnt from a fifth of the training rows, weights from the others, and task "
-                    f"{without[0] + 1} of the group has no label in one of them",
+                    f"{self._names[without[0]]} has no label in one of them",
                     fix="Give it more labels, or leave searched architectures out",
                 )
 

@@ -104,6 +104,7 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
             seed=stream_seed(trial.seed, "policy search", trial.split),
             weights=[experiment.task_weights[column] for column in columns],
             prefix=prefix,
+            names=trial.tasks,
         )
         search.advance(schedule.steps)
         generator = torch.Generator().manual_seed(stream_seed(trial.seed, "policy draws", trial.split))
