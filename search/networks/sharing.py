@@ -13,7 +13,7 @@ from grouping.policy import Mode, Policy
 from grouping.tasks import nearest_name
 from search.networks.shape import BUILT_IN
 
-__all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "check_sharing"]
+__all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "Variant", "check_sharing"]
 
 SharingKind = Literal[
     "hard",
@@ -29,6 +29,7 @@ SharingKind = Literal[
     "automtl",
 ]
 Sampling = Literal["soft", "straight-through"]
+Variant = Literal["paper", "official-code"]
 Penalty = Literal["l2", "trace-norm"]
 
 HARD: SharingKind = "hard"
@@ -52,7 +53,7 @@ _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "mmoe": ("experts", "rate"),
     "cgc": ("experts", "rate"),
     "ple": ("experts", "rate"),
-    "adashare": _SEARCH,
+    "adashare": (*_SEARCH, "variant"),
     "learned-branching": _SEARCH,
     "automtl": _SEARCH,
 }
@@ -80,6 +81,7 @@ class Sharing:
         target: Share of the trunk's FLOPs per task that the loss on FLOPs does not ask to fall below.
         draws: Policies that are drawn from what the search ends with, of which validation losses choose one.
         sampling: In the search: a mixture of the modes (``soft``), or one of them with the mixture's gradient.
+        variant: Of ``adashare``'s losses on policies: those of the paper, or of its official code, which differ.
         rate: What the learning rate is multiplied by; every way but ``hard`` takes it.
 
     Raises:
@@ -98,6 +100,7 @@ class Sharing:
     draws: int = 8
     sampling: Sampling = "soft"
     rate: float = 1.0
+    variant: Variant = "paper"
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -112,9 +115,10 @@ class Sharing:
             raise InputError(f"a penalty's weight of {self.weight}", where="architectures", fix="Use 0 or more")
         if not 1 <= self.experts <= 64:
             raise InputError(f"{self.experts} experts", where="architectures", fix="Use 1 to 64")
-        if self.sampling not in get_args(Sampling):
-            what, known = f"no sampling is called '{self.sampling}'", list(get_args(Sampling))
-            raise InputError(what, where="architectures", fix=nearest_name(self.sampling, known))
+        for name, known in (("sampling", list(get_args(Sampling))), ("variant", list(get_args(Variant)))):
+            if getattr(self, name) not in known:
+                what, fix = f"no {name} is called '{getattr(self, name)}'", nearest_name(getattr(self, name), known)
+                raise InputError(what, where="architectures", fix=fix)
         for name, low, high in (("sparsity", 0, 100), ("alike", 0, 100), ("target", 0, 1), ("draws", 1, 1000)):
             if not low <= getattr(self, name) <= high:
                 what = f"{name}={getattr(self, name)} is out of range"

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from grouping.policy import Mode
+from search.networks.sharing import Variant
 from search.networks.units import Unit
 
-__all__ = ["Regularizer", "Variant", "expected_cost", "official_sharing", "official_sparsity", "unlikeness"]
-
-Variant = Literal["paper", "official-code"]
+__all__ = ["Regularizer", "expected_cost", "official_sharing", "official_sparsity", "unlikeness"]
 
 
 def expected_cost(probability_LTM: Tensor, units: Sequence[Unit], modes: Sequence[Mode]) -> Tensor:

@@ -95,7 +95,7 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
             plan.blocks,
             part,
             schedule,
-            Regularizer(modes, sharing.sparsity, sharing.alike, sharing.target),
+            Regularizer(modes, sharing.sparsity, sharing.alike, sharing.target, sharing.variant),
             batch_size=training.batch_size,
             learning_rate=training.learning_rate * sharing.rate,
             weight_decay=training.weight_decay,

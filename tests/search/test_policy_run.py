@@ -114,6 +114,14 @@ def test_the_plan_says_what_searches_take_and_the_budget_counts_it() -> None:
         job_of(**SECTIONS, architectures=["automtl"], budget={"inference": 2, "training": {"trainings": needed - 1}})
 
 
+def test_the_losses_of_the_official_code_lead_elsewhere(runs: Runs) -> None:
+    ways = ["adashare sparsity=0.05", "adashare sparsity=0.05 variant=official-code"]
+    recommendation, _ = work(runs, *ways)
+    last = {way: [one.probability[-1] for one in recommendation.policies if one.sharing == way] for way in ways}
+    assert len(last[ways[0]]) == len(last[ways[1]]) == 4
+    assert last[ways[0]] != last[ways[1]]
+
+
 def test_a_trunk_without_anything_to_skip_is_refused_with_a_way_out() -> None:
     network = {"trunk": "mlp", "widths": [24, 16]}
     with pytest.raises(SpecError, match="can be skipped") as refused:
