@@ -3,7 +3,7 @@
 Liu, Johns & Davison, *End-to-End Multi-Task Learning with Attention*, CVPR 2019. Of a layer, ``p`` are the features
 before the ReLU and ``u`` those after it; the mask of task ``i`` is ``sigmoid(g(relu(h([p; m]))))`` with what the layer
 before handed on, ``m``, and ``m`` of the next layer is ``f(mask * u)``, where ``f`` is the same for all tasks. In
-convolutional layers ``g`` and ``h`` are 1 x 1, ``f`` is 3 x 3. Masks have no normalisation of their own. A mask of 1
+convolutional layers ``g`` and ``h`` are 1 x 1, ``f`` is 3 x 3; with ``norm: batch`` each is normalised. A mask of 1
 gives the features of hard sharing.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from search.networks.layers import Layer, pooled, trunk_layers
-from search.networks.shape import TrunkShape
+from search.networks.shape import KERNEL, TrunkShape
 from search.networks.shared_network import TaskTrunk
 from search.networks.sharing import Sharing
 from search.networks.sharing_cost import SQUEEZE
@@ -32,16 +32,15 @@ class Mask(nn.Module):
         width: Features or channels of the layer.
         handed_on: Those that come from the layer before; 0 in the first.
         image: Whether the layer gives feature maps.
+        normed: Whether both maps are normalised.
         generator: Where initial values come from.
     """
 
-    def __init__(self, width: int, handed_on: int, *, image: bool, generator: torch.Generator) -> None:
+    def __init__(self, width: int, handed_on: int, *, image: bool, normed: bool, generator: torch.Generator) -> None:
         super().__init__()
         hidden = max(1, width // SQUEEZE)
         sizes = ((width + handed_on, hidden), (hidden, width))
-        self.inner, self.outer = (
-            convolution(*size, generator, kernel=1) if image else linear(*size, generator) for size in sizes
-        )
+        self.inner, self.outer = (_product(*size, 1, image=image, normed=normed, generator=generator) for size in sizes)
 
     def forward(self, early: Tensor, handed_on: Tensor | None) -> Tensor:
         seen = early if handed_on is None else torch.cat([early, handed_on], dim=1)
@@ -76,6 +75,17 @@ class AttendedLayer(nn.Module):
         return shared, [self.layer.after(torch.relu(self.handing_on(mask * late))) for mask in masks]
 
 
+def _product(
+    fan_in: int, fan_out: int, kernel: int, *, image: bool, normed: bool, generator: torch.Generator
+) -> nn.Module:
+    """A convolution or fully connected layer, normalised or with a bias."""
+    if image:
+        layer: nn.Module = convolution(fan_in, fan_out, generator, kernel=kernel, bias=not normed)
+        return nn.Sequential(layer, nn.BatchNorm2d(fan_out)) if normed else layer
+    layer = linear(fan_in, fan_out, generator, bias=not normed)
+    return nn.Sequential(layer, nn.BatchNorm1d(fan_out)) if normed else layer
+
+
 def _fitted(handed_on: Tensor, early: Tensor) -> Tensor:
     """What is handed on in the size of a layer that halves; a fully connected layer sees the means of feature maps."""
     if handed_on.dim() != early.dim():
@@ -98,8 +108,9 @@ class Attended(TaskTrunk):
             zip(trunk_layers(shape, trunk_seed, dropout_seed), shape.widths, strict=True)
         ):
             image = shape.image is not None and level < last
-            masks = [Mask(width, before, image=image, generator=generator) for _ in range(n_tasks)]
-            onward = convolution(width, width, generator) if image else linear(width, width, generator)
+            normed = shape.norm == "batch"
+            masks = [Mask(width, before, image=image, normed=normed, generator=generator) for _ in range(n_tasks)]
+            onward = _product(width, width, KERNEL, image=image, normed=normed, generator=generator)
             self.layers.append(AttendedLayer(layer, masks, onward if level < last else None))
             before = width
         self._n_tasks = n_tasks

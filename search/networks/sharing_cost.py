@@ -155,15 +155,16 @@ def _stitches(_: Sharing, shape: TrunkShape, layers: Sequence[Layer], n_tasks: i
 def _masks(_: Sharing, shape: TrunkShape, layers: Sequence[Layer], n_tasks: int) -> TrunkCost:
     """Of each task and layer: two maps that give the mask, and one, the same for all tasks, to the next layer's."""
     flops = parameters = before = 0
+    beside = 2 if shape.norm == "batch" else 1  # scale and shift of a normalisation, or a bias
     for level, layer in enumerate(layers):
         hidden = max(1, layer.width // SQUEEZE)
         inner, outer = (layer.width + before) * hidden, hidden * layer.width
         flops += 2 * n_tasks * (inner + outer) * layer.positions
-        parameters += n_tasks * (inner + outer + hidden + layer.width)
+        parameters += n_tasks * (inner + outer + beside * (hidden + layer.width))
         if level < len(layers) - 1:
             weights = layer.width**2 * (KERNEL**2 if shape.image is not None else 1)
             flops += 2 * n_tasks * weights * layer.positions
-            parameters += weights + layer.width
+            parameters += weights + beside * layer.width
             before = layer.width
     return TrunkCost(flops, parameters)
 

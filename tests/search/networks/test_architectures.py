@@ -167,3 +167,14 @@ def test_a_heavy_penalty_makes_trunks_equal() -> None:
         return float(torch.stack(trunks).detach().std(dim=0).mean())
 
     assert spread(3.0) < 0.05 * spread(0.0)
+
+
+def test_masks_are_normalised_where_the_trunk_is() -> None:
+    def norms(shape: TrunkShape) -> int:
+        masks = [module for module in shared(Sharing("mtan"), shape).modules() if isinstance(module, Mask)]
+        assert len(masks) == len(shape.widths) * len(OUTPUTS)
+        kinds = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+        return sum(isinstance(part, kinds) for mask in masks for part in mask.modules())
+
+    assert norms(SHAPES[0]) == 0
+    assert norms(SHAPES[1]) == 2 * 2 * len(OUTPUTS)
