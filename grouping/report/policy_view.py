@@ -37,6 +37,7 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
     blocks: list[Block] = [Paragraph(_text(policies))]
     for i, one in enumerate(shown_policies(recommendation)):
         title = f"{one.sharing} on {' + '.join(label(task, 24) for task in one.tasks)}"
+        title += f", {one.capacity:g} SNT" if len({other.capacity for other in policies}) > 1 else ""
         for key, caption in ((f"policy-{i}", _MAP), (f"policy-time-{i}", _TIME)):
             if key in figures:
                 drawn = figures[key]

@@ -54,7 +54,8 @@ def tune(plan: Plan, experiment: Experiment, measurement: Measurement) -> tuple[
         tried = _tried(plan, kept, measurement, network, reference_T)
         if tried is not None:
             tuned.append(replace(tried[0], sharing=str(way)))
-    return tuple(tuned)
+    base = found.losses[0][1]  # hard sharing with the first rate that could be trained
+    return tuple(replace(one, losses=tuple((rate, loss / base) for rate, loss in one.losses)) for one in tuned)
 
 
 def _tried(
