@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PY) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV); this takes a few minutes once."
 	@$(PY) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test,demo,balancing]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test,demo,balancing,cluster,postgres,service]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 

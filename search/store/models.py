@@ -2,20 +2,22 @@
 
 ::
 
-    runs 1 ── n trials 1 ── n curves
+    runs 1 ── n trials 1 ── n curves, n attempts
+      ├────── n configurations       what an architecture search tried
       └────── n events
+    tokens, datasets                 of the service
 
 Integer keys never leave the store: a run is known by ``id``, a trial by its ``key``. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Double, ForeignKey, MetaData, UniqueConstraint
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["SCHEMA_VERSION", "Base", "Curve", "Event", "Run", "Trial"]
+__all__ = ["SCHEMA_VERSION", "Attempt", "Base", "Configuration", "Curve", "Dataset", "Event", "Run", "Token", "Trial"]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """Newest revision under ``migrations/versions``; a test holds the two together."""
 
 _CASCADE = "CASCADE"
@@ -39,6 +41,7 @@ class Run(Base):
     """One question that was asked; ``number`` orders runs by creation, whatever the clock did."""
 
     __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_principal_request_key", "principal", "request_key", unique=True),)
 
     number: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
@@ -57,13 +60,20 @@ class Run(Base):
     seconds: Mapped[float]  # work done in earlier stretches
     owner: Mapped[str | None]
     heartbeat: Mapped[float | None]
+    epoch: Mapped[int] = mapped_column(server_default="0")  # fencing token: one more whenever a process takes the run
+    lease: Mapped[float | None]  # when the owner's claim ends, on the clock named beside it
+    lease_clock: Mapped[str | None]  # boot id of the host whose monotonic clock it is, or "database"
+    asked: Mapped[str | None]  # what somebody asks of the owner: "cancel" or "interrupt"
+    principal: Mapped[str] = mapped_column(server_default="")  # who submitted it; empty: somebody at this machine
+    request_key: Mapped[str | None]  # the submitter's idempotency key
+    starts: Mapped[int] = mapped_column(server_default="0")  # processes that were started for it
 
 
 class Trial(Base):
     """One network to train in one run: finished with its result, or failed with its reason."""
 
     __tablename__ = "trials"
-    __table_args__ = (UniqueConstraint("run", "key"),)
+    __table_args__ = (UniqueConstraint("run", "key"), Index("ix_trials_run_state", "run", "state"))
 
     number: Mapped[int] = mapped_column(primary_key=True)
     run: Mapped[int] = mapped_column(ForeignKey("runs.number", ondelete=_CASCADE))
@@ -104,3 +114,75 @@ class Event(Base):
     kind: Mapped[str]
     payload: Mapped[str]
     at: Mapped[float]
+
+
+class Attempt(Base):
+    """One attempt at a trial and how it ended; ``epoch`` says under which owner."""
+
+    __tablename__ = "attempts"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    trial: Mapped[int] = mapped_column(ForeignKey("trials.number", ondelete=_CASCADE), index=True)
+    attempt: Mapped[int]
+    epoch: Mapped[int]
+    state: Mapped[str]
+    seconds: Mapped[float]
+    worker: Mapped[str]
+    reason: Mapped[str]
+    recorded: Mapped[float]
+
+
+class Configuration(Base):
+    """One point of an architecture search's space: sampled, then finished, stopped early (censored) or failed.
+
+    ``values`` is the point as JSON, ``readings`` what was read at each rung: ``[[step, loss], ...]``.
+    """
+
+    __tablename__ = "configurations"
+    __table_args__ = (UniqueConstraint("run", "key"),)
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[int] = mapped_column(ForeignKey("runs.number", ondelete=_CASCADE))
+    key: Mapped[str]
+    values: Mapped[str]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    loss: Mapped[float | None]
+    cost: Mapped[float | None]
+    readings: Mapped[str]
+    seconds: Mapped[float]
+    worker: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    recorded: Mapped[float]
+
+
+class Token(Base):
+    """Who may use the service; the token itself is known to its holder only, ``digest`` is its SHA-256."""
+
+    __tablename__ = "tokens"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    scope: Mapped[str]
+    created: Mapped[float]
+    expires: Mapped[float | None]
+    revoked: Mapped[float | None]
+
+
+class Dataset(Base):
+    """A table that was uploaded to the service; ``file`` is a name in its folder, ``about`` describes it as JSON."""
+
+    __tablename__ = "datasets"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    principal: Mapped[str] = mapped_column(index=True)
+    file: Mapped[str]
+    sha256: Mapped[str]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    about: Mapped[str]
+    created: Mapped[float]

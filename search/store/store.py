@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Engine, case, func, insert, select
+from sqlalchemy import ColumnElement, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from search.errors import StoreError, TrialError
 from search.store.blobs import decode_result, encode_result
-from search.store.database import BEGIN, SYNCHRONOUS, open_database, translated
+from search.store.database import open_database
 from search.store.home import STORE_FILE
 from search.store.models import Curve, Event, Run
 from search.store.models import Trial as TrialRow
@@ -39,6 +37,7 @@ from search.store.rows import (
     trial_record,
 )
 from search.store.run_ids import new_run_id
+from search.store.sessions import Sessions
 from search.trials import Trial, TrialFailure, TrialResult
 
 __all__ = ["Store"]
@@ -65,12 +64,9 @@ class Store:
     not there is an InputError.
     """
 
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._path = path
-        self._turn = threading.Lock()
-        self._engine = engine
-        self._durable = engine.execution_options(**{BEGIN: "IMMEDIATE", SYNCHRONOUS: "FULL"})
-        self._quick = engine.execution_options(**{BEGIN: "IMMEDIATE", SYNCHRONOUS: "NORMAL"})
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self._path = sessions.path
 
     @classmethod
     def open(cls, home: Path, *, create: bool = True) -> Self:
@@ -85,11 +81,11 @@ class Store:
             DiskError: no space left.
         """
         path = home / STORE_FILE
-        return cls(open_database(path, create=create), path)
+        return cls(Sessions(open_database(path, create=create), path))
 
     def close(self) -> None:
         """Give the file back."""
-        self._engine.dispose()
+        self.sessions.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +112,7 @@ class Store:
         """
         name = storable(name)
         texts = {"spec": storable(spec), "plan": json.dumps(plan), "tasks": json.dumps(list(tasks))}
-        with self._write(self._durable) as session:
+        with self.sessions.write(durable=True) as session:
             run_id = new_run_id(name)
             while session.scalar(select(Run.number).where(Run.id == run_id)) is not None:
                 run_id = new_run_id(name)
@@ -134,7 +130,7 @@ class Store:
             StoreError: the transition is not in ``NEXT_STATES``, or a living process works on the run.
         """
         me = this_process().token
-        with self._write(self._durable) as session:
+        with self.sessions.write(durable=True) as session:
             row = exactly(session, run)
             before = present_state(row)
             if state == before and (state != "running" or row.owner == me):
@@ -163,17 +159,17 @@ class Store:
 
     def set_spec(self, run: str, spec: str) -> None:
         """Put a spec in place of the present one, once what was left open in it has been decided."""
-        with self._write(self._durable) as session:
+        with self.sessions.write(durable=True) as session:
             self._mine(session, run).spec = storable(spec)
 
     def heartbeat(self, run: str) -> None:
         """Say that the owner lives; every few seconds is enough."""
-        with self._write(self._quick) as session:
+        with self.sessions.write() as session:
             self._mine(session, run)
 
     def set_progress(self, run: str, *, planned: int | None = None, best: float | None = None) -> None:
         """Record how many trials are planned by now, and the best objective so far; None leaves a value as it is."""
-        with self._write(self._quick) as session:
+        with self.sessions.write() as session:
             row = self._mine(session, run)
             row.planned = row.planned if planned is None else planned
             row.best = row.best if best is None else best
@@ -184,7 +180,7 @@ class Store:
         Raises:
             InputError: none, or several.
         """
-        with self._read() as session:
+        with self.sessions.read() as session:
             return run_records(session, [find_run(session, text, self._path.parent)])[0]
 
     def list_runs(
@@ -198,7 +194,7 @@ class Store:
             limit: At most this many.
             offset: Leave out this many of the newest.
         """
-        with self._read() as session:
+        with self.sessions.read() as session:
             wanted: list[ColumnElement[bool]] = []
             if state is not None:
                 present = case((Run.number.in_(orphans(session)), "interrupted"), else_=Run.state)
@@ -233,7 +229,7 @@ class Store:
             TrialError: a loss is not finite.
         """
         blobs = [_encoded(trial, result) for trial, _, result in results]
-        with self._write(self._quick) as session:
+        with self.sessions.write() as session:
             for (trial, key, result), blob in zip(results, blobs, strict=True):
                 row = self._attempt(session, run, phase, trial, key)
                 if row.state == "finished":
@@ -255,7 +251,7 @@ class Store:
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
     ) -> None:
         """Keep why a trial gave nothing; a finished one stays finished."""
-        with self._write(self._quick) as session:
+        with self.sessions.write() as session:
             row = self._attempt(session, run, phase, trial, key)
             if row.state != "finished":
                 row.state, row.worker = "failed", worker
@@ -267,7 +263,7 @@ class Store:
         Raises:
             StoreError: a result is damaged.
         """
-        with self._read() as session:
+        with self.sessions.read() as session:
             number = exactly(session, run).number
             rows = session.execute(
                 select(TrialRow.key, TrialRow.result)
@@ -282,7 +278,7 @@ class Store:
 
     def trials(self, run: str) -> list[TrialRecord]:
         """All trials of a run without their arrays, in the order of their first attempt."""
-        with self._read() as session:
+        with self.sessions.read() as session:
             number = exactly(session, run).number
             columns = [column for column in TrialRow.__table__.columns if column.name != "result"]
             rows = session.execute(select(*columns).where(TrialRow.run == number).order_by(TrialRow.number)).mappings()
@@ -290,7 +286,7 @@ class Store:
 
     def curves(self, run: str) -> list[CurveReading]:
         """All validation losses of a run's finished trials: by trial, then task, then step."""
-        with self._read() as session:
+        with self.sessions.read() as session:
             number = exactly(session, run).number
             rows = session.execute(
                 select(TrialRow.key, Curve.task, Curve.step, Curve.loss)
@@ -304,12 +300,12 @@ class Store:
 
     def add_event(self, run: str, kind: str, payload: Mapping[str, Any]) -> None:
         """Note that something happened; any process may."""
-        with self._write(self._quick) as session:
+        with self.sessions.write() as session:
             add_event(session, exactly(session, run), kind, payload)
 
     def events(self, run: str, after: int = 0) -> list[EventRecord]:
         """What happened to a run after the event of that number, in order."""
-        with self._read() as session:
+        with self.sessions.read() as session:
             number = exactly(session, run).number
             rows = session.scalars(
                 select(Event).where(Event.run == number, Event.number > after).order_by(Event.number)
@@ -317,16 +313,6 @@ class Store:
             return [EventRecord(row.number, row.kind, json.loads(row.payload), row.at) for row in rows]
 
     # --- inside -------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with translated(self._path), Session(self._engine) as session:
-            yield session
-
-    @contextmanager
-    def _write(self, engine: Engine) -> Iterator[Session]:
-        with self._turn, translated(self._path), Session(engine) as session, session.begin():
-            yield session
 
     def _mine(self, session: Session, run: str) -> Run:
         row = exactly(session, run)

@@ -75,7 +75,7 @@ def test_a_process_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.Mon
     with Store.open(Path("home")) as store:
         run = _new_run(store)
         monkeypatch.chdir("elsewhere")
-        store._engine.dispose()  # the next connection is a new one
+        store.sessions.engine.dispose()  # the next connection is a new one
         assert store.run(run).state == "running"
 
 
@@ -176,7 +176,7 @@ def _no_page_more(connection: sqlite3.Connection, *_: object) -> None:
 def test_a_full_disk_is_exit_5_and_recording_goes_on_when_there_is_space(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run = _new_run(store)
-        event.listen(store._engine, "checkout", _no_page_more)
+        event.listen(store.sessions.engine, "checkout", _no_page_more)
         with pytest.raises(DiskError, match="no space left") as caught:
             store.record_result(run, "p", TRIAL, "key", RESULT)
         assert caught.value.exit_code == 5
@@ -206,9 +206,9 @@ def strike(*_):
 def after(_connection, _cursor, statement, *_):
     if statement.startswith({at!r}):
         strike()
-event.listen(store._engine, "after_cursor_execute", after)
+event.listen(store.sessions.engine, "after_cursor_execute", after)
 if {at!r} == "COMMIT":
-    event.listen(store._engine, "commit", strike)
+    event.listen(store.sessions.engine, "commit", strike)
 for seed in range(10):
     store.record_result(run, "p", dataclasses.replace(TRIAL, seed=seed), str(seed), RESULT)
 """

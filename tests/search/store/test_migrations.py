@@ -28,7 +28,7 @@ def test_the_version_this_code_expects_is_the_newest_there_is() -> None:
     configuration.set_main_option("script_location", "search.store:migrations")
     script = ScriptDirectory.from_config(configuration)
     assert script.get_heads() == [SCHEMA_VERSION]
-    assert [revision.revision for revision in script.walk_revisions()] == ["0001"]
+    assert [revision.revision for revision in script.walk_revisions()] == ["0002", "0001"]
 
 
 def test_every_connection_keeps_the_rules_for_sqlite(tmp_path: Path) -> None:
