@@ -37,6 +37,7 @@ from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError
 from search.execution.executor import Executor
+from search.faults import passing
 from search.networks.architectures import make_network
 from search.networks.latency import measured_latency_ms
 from search.networks.sharing import HARD, Sharing
@@ -167,7 +168,9 @@ def run_recommendation(
         command,
         earlier + time.monotonic() - began,
     )
+    passing("run.decided")
     write_run(folder, recommendation, decisions[0], store.trials(run))
+    passing("run.written")
     store.set_progress(run, best=recommendation.solution.objective)
     return recommendation
 

@@ -5,12 +5,13 @@ Resuming a run is nothing else than asking again: what the store holds is not tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from grouping.recommendation import PhaseCost
 from search.execution.executor import Executor
+from search.faults import passing
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
@@ -34,6 +35,19 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """The phase ended."""
+
+
+_LONGEST_ROW = 64
+"""Packs that are recorded in one transaction at most, so that other writers get their turn."""
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What came of a pack, who trained it, and whether the next pack's results are known already."""
+
+    results: Mapping[Trial, TrialResult | TrialFailure]
+    worker: str
+    more: bool
 
 
 @dataclass
@@ -102,6 +116,7 @@ class Measurement:
             return self._answer(asked, keys)
         self._planned += len(missing)
         self.store.set_progress(self.run, planned=self._known + self._planned)
+        passing("phase.begin")
         self.progress.start(label, len(asked), len(asked) - len(missing))
         # Long trials first: the last ones to finish are then short, and no worker idles for long. Among equals those
         # with as many outputs are neighbours, because they share a stack.
@@ -112,24 +127,31 @@ class Measurement:
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
         trained = self._trained(experiment, courses, train)
         try:
-            for pack, worker in trained:
-                good = {t: replace(r, state=None) for t, r in pack.items() if isinstance(r, TrialResult)}
-                self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
-                self._finished |= {keys[t]: result for t, result in good.items()}
-                for trial, result in pack.items():
-                    if isinstance(result, TrialFailure):
-                        self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
-                        self._failed[keys[trial]] = result
-                    else:
-                        self._keep(trial, result.state)
-                    self.trained += 1
-                    self.progress.advance(failed=isinstance(result, TrialFailure))
+            for row in _rows(trained):
+                self._record(phase, keys, row)
                 if stop():
                     break
         finally:
             trained.close()
             self.progress.finish()
+        passing("phase.end")
         return self._answer(asked, keys)
+
+    def _record(self, phase: str, keys: Mapping[Trial, str], row: Sequence[_Trained]) -> None:
+        """Keep what came of some packs: all that ended well in one transaction."""
+        whole = [(trial, result, one.worker) for one in row for trial, result in one.results.items()]
+        good = {t: replace(r, state=None) for t, r, _ in whole if isinstance(r, TrialResult)}
+        if good:
+            self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
+        self._finished |= {keys[t]: result for t, result in good.items()}
+        for trial, result, worker in whole:
+            if isinstance(result, TrialFailure):
+                self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
+                self._failed[keys[trial]] = result
+            else:
+                self._keep(trial, result.state)
+            self.trained += 1
+            self.progress.advance(failed=isinstance(result, TrialFailure))
 
     def forget_states(self) -> None:
         """Let go of the states: what is asked for from now on is trained from its beginning."""
@@ -152,8 +174,8 @@ class Measurement:
 
     def _trained(
         self, experiment: Experiment, courses: Sequence[Course], train: TrainPack | None
-    ) -> Generator[tuple[dict[Trial, TrialResult | TrialFailure], str]]:
-        """What came of each pack and who trained it; one that failed as a whole is tried trial by trial."""
+    ) -> Generator[_Trained]:
+        """What came of each pack; one that failed as a whole is tried trial by trial."""
         most = self.pack_size if train is None else 1
         waiting = packed(courses, lambda trial: min(most, pack_room(experiment, trial)), self.executor.workers)
         while waiting:
@@ -161,12 +183,14 @@ class Measurement:
             again: list[Pack] = []
             for outcome in self.executor.run(train or self.train, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]
+                results: dict[Trial, TrialResult | TrialFailure] = {}
                 if outcome.result is not None:
-                    yield {c.trial: result for c, result in zip(pack, outcome.result, strict=True)}, outcome.worker
+                    results = {c.trial: result for c, result in zip(pack, outcome.result, strict=True)}
                 elif len(pack) > 1:
                     again += [(course,) for course in pack]
                 else:
-                    yield {pack[0].trial: TrialFailure(outcome.failure, outcome.detail)}, outcome.worker
+                    results = {pack[0].trial: TrialFailure(outcome.failure, outcome.detail)}
+                yield _Trained(results, outcome.worker, outcome.more)
             waiting = again
 
     def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:
@@ -191,6 +215,16 @@ class Measurement:
                 seconds = sum(self._finished[key].seconds for key in mine if key in self._finished)
                 found.append(PhaseCost(phase, label, trainings, failed, seconds))
         return tuple(found)
+
+
+def _rows(trained: Iterable[_Trained]) -> Iterator[list[_Trained]]:
+    """Packs whose results became known in the same moment."""
+    row: list[_Trained] = []
+    for one in trained:
+        row.append(one)
+        if not one.more or len(row) == _LONGEST_ROW:
+            yield row
+            row = []
 
 
 def _n_bytes(state: TrainingState) -> int:

@@ -9,16 +9,31 @@ import os
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from grouping.errors import GroupingError
+from search.faults import passing
 
-__all__ = ["GPU_VARIABLE", "Executor", "InlineExecutor", "Outcome", "failed", "one_line", "this_worker"]
+__all__ = [
+    "ATTEMPTS",
+    "GPU_VARIABLE",
+    "Executor",
+    "InlineExecutor",
+    "Outcome",
+    "called",
+    "failed",
+    "in_a_row",
+    "one_line",
+    "this_worker",
+]
 
 GPU_VARIABLE = "TASKGROUPING_GPUS"
 """Environment variable, above 0 in workers that were given (a share of) a GPU; functions may look at it."""
+
+ATTEMPTS = 2
+"""How often a job is begun whose worker dies: the cause may have been the machine."""
 
 S = TypeVar("S")
 J = TypeVar("J")
@@ -35,6 +50,8 @@ class Outcome(Generic[R]):
         failure: Why it failed, one line for people; empty if it did not.
         detail: More about the failure (a traceback), or empty.
         worker: Who ran it, ``host:pid``; empty if no worker answered.
+        more: Another outcome is known already and follows at once. Whoever records outcomes may wait for the last of
+            such a row and record them together; nothing is then unrecorded for longer.
     """
 
     index: int
@@ -42,6 +59,7 @@ class Outcome(Generic[R]):
     failure: str = ""
     detail: str = ""
     worker: str = ""
+    more: bool = False
 
 
 class Executor(Protocol):
@@ -105,7 +123,7 @@ class InlineExecutor:
     ) -> Iterator[Outcome[R]]:
         for index, job in enumerate(jobs):
             try:
-                result = function(shared, job)
+                result = called(function, shared, job)
             except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a job raises is its own outcome)
                 yield failed(index, error)
             else:
@@ -123,6 +141,19 @@ class InlineExecutor:
 def failed(index: int, error: BaseException) -> Outcome[R]:
     """The outcome of a job that raised, told by the process it ran in."""
     return Outcome(index, None, one_line(error), "".join(traceback.format_exception(error)), this_worker())
+
+
+def called(function: Callable[[S, J], R], shared: S, job: J) -> R:
+    """Call a function on a job where it is worked on."""
+    passing("job.begin")
+    result = function(shared, job)
+    passing("job.end")
+    return result
+
+
+def in_a_row(outcomes: Sequence[Outcome[R]]) -> list[Outcome[R]]:
+    """Outcomes that are known together, each but the last saying that more follow."""
+    return [*(replace(outcome, more=True) for outcome in outcomes[:-1]), *outcomes[-1:]]
 
 
 def one_line(error: BaseException) -> str:

@@ -32,7 +32,7 @@ from search.execution.cluster_environment import (
     environment,
     worker_environment,
 )
-from search.execution.executor import Outcome, failed, one_line, this_worker
+from search.execution.executor import ATTEMPTS, Outcome, called, failed, in_a_row, one_line, this_worker
 
 __all__ = ["RayExecutor"]
 
@@ -41,7 +41,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 _START_SECONDS = 90.0  # a worker starts in 1 to 4 s; long after that there is no room for it
-_ATTEMPTS = 2  # of a job whose worker dies, and of starting workers
+_START_ATTEMPTS = 2
 _POLL_SECONDS = 1.0
 _SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
 _STARTING = -1
@@ -151,7 +151,7 @@ class RayExecutor:
                 yield from finished  # only now: the workers are busy while the caller looks at these
                 if not waiting and not self._jobs_under_way():
                     return
-                finished = [*self._answers(waiting), *self._overdue(limit)]
+                finished = in_a_row([*self._answers(waiting), *self._overdue(limit)])
         except _BREAKDOWNS as error:
             raise ClusterError(
                 f"the Ray cluster broke down ({one_line(error)[:300]})",
@@ -168,9 +168,12 @@ class RayExecutor:
         return self._shared[1]
 
     def _answers(self, waiting: deque[tuple[int, int]]) -> Iterator[Outcome[Any]]:
-        """Wait a moment; the outcome of the worker that answered. A job whose worker died goes back to ``waiting``."""
+        """Wait a moment; outcomes of the workers that answered. A job whose worker died goes back to ``waiting``."""
         patience = min(assignment.deadline for assignment in self._busy.values()) - time.monotonic()
-        done, _ = ray.wait(list(self._busy), timeout=min(max(patience, 0.0), _POLL_SECONDS))
+        under_way = list(self._busy)
+        done, others = ray.wait(under_way, timeout=min(max(patience, 0.0), _POLL_SECONDS))
+        if done and others:  # who answered in the same moment
+            done, _ = ray.wait(under_way, num_returns=len(under_way), timeout=0)
         for answer in done:
             assignment = self._busy.pop(answer)
             worker, index = assignment.worker, assignment.index
@@ -180,7 +183,7 @@ class RayExecutor:
                 self._stop(worker)
                 if index == _STARTING:
                     self._start_failed(death)
-                elif assignment.attempt < _ATTEMPTS:
+                elif assignment.attempt < ATTEMPTS:
                     waiting.appendleft((index, assignment.attempt + 1))
                 else:
                     reason = "out of memory" if isinstance(death, exceptions.OutOfMemoryError) else "worker died"
@@ -226,7 +229,7 @@ class RayExecutor:
 
     def _start_failed(self, error: BaseException) -> None:
         self._failed_starts += 1
-        if self._failed_starts >= _ATTEMPTS:
+        if self._failed_starts >= _START_ATTEMPTS:
             raise ClusterError(
                 f"no worker could be started ({one_line(error)[-300:]})",
                 where=self._address,
@@ -325,6 +328,6 @@ class _Actor:
             if self._held is None or self._held[0] != shared_at[0]:
                 self._held = None  # the old value goes before the new one comes
                 self._held = (shared_at[0], ray.get(shared_at[0]))
-            return Outcome(index, function(self._held[1], job), worker=this_worker())
+            return Outcome(index, called(function, self._held[1], job), worker=this_worker())
         except BaseException as error:  # noqa: BLE001  (SystemExit too: whatever a job raises is its own outcome)
             return failed(index, error)

@@ -16,6 +16,7 @@ import pandas as pd
 from pandas.api.types import is_float_dtype
 
 from search.errors import DiskError
+from search.faults import passing
 
 __all__ = ["RunFolder"]
 
@@ -51,7 +52,9 @@ class RunFolder:
                     stream.flush()
                     os.fsync(stream.fileno())
                 Path(temporary).chmod(0o644)
+                passing("file.rename.before")
                 Path(temporary).replace(target)
+                passing("file.rename.after")
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise

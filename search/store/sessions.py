@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from search.faults import passing
 from search.store.database import BEGIN, SYNCHRONOUS, translated
 
 __all__ = ["Sessions"]
@@ -40,8 +41,12 @@ class Sessions:
     def write(self, *, durable: bool = False) -> Iterator[Session]:
         """One transaction that has happened or has not; a ``durable`` one survives a power cut after it."""
         engine = self._durable if durable else self._quick
-        with self._turn, translated(self.path), Session(engine) as session, session.begin():
-            yield session
+        with self._turn, translated(self.path), Session(engine) as session:
+            with session.begin():
+                yield session
+                session.flush()
+                passing("store.commit.before")
+            passing("store.commit.after")
 
     def close(self) -> None:
         """Give the database back."""

@@ -13,6 +13,7 @@ import pytest
 
 from search.execution.executor import Executor, InlineExecutor, this_worker
 from search.execution.ray_executor import RayExecutor
+from search.execution.simulated import SimulatedExecutor
 from search.training.fused import train_fused
 from search.training.packs import packed
 from search.training.trainer import train
@@ -21,11 +22,14 @@ from tests.contract import jobs
 from tests.contract.trainings import TRIALS, digest, experiment
 
 
-@pytest.fixture(params=["inline", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.fixture(params=["inline", "simulated", pytest.param("ray", marks=pytest.mark.ray)])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     if request.param == "inline":
         with InlineExecutor() as inline:
             yield inline
+    elif request.param == "simulated":
+        with SimulatedExecutor(3, lambda job: 1.0) as simulated:
+            yield simulated
     else:
         yield request.getfixturevalue("ray_executor")
 

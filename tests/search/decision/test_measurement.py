@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from search.decision.measurement import Measurement
 from search.errors import TrialError
 from search.execution.executor import InlineExecutor
+from search.execution.simulated import SimulatedExecutor
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne, Pack, TrainPack
@@ -53,6 +55,35 @@ def test_results_are_stored_one_by_one_whatever_the_packs(store: Store) -> None:
     assert seen == [3, 3, 2]
     assert [float(found[trial].curve_TS[0, 0]) for trial in asked] == list(range(8))
     assert len(store.finished_trials(measure.run)) == 8
+
+
+def test_results_that_become_known_together_are_stored_together(store: Store) -> None:
+    """As many transactions as moments: a thousand workers do not make a thousand of them."""
+    run = store.create_run("x", "recommend", "", {})
+    store.set_state(run, "running")
+    executor = SimulatedExecutor(50, lambda pack: 1.0)
+    measure = Measurement(store, run, executor, OneByOne(trained), Quiet())
+    commits: list[object] = []
+    event.listen(store.sessions.engine, "commit", commits.append)
+    asked = [Trial(("g0_0",), 1.0, seed) for seed in range(200)]
+    assert list(measure.measure(experiment(3), "search", "groups", asked)) == asked
+    assert len(store.finished_trials(run)) == 200
+    assert len(commits) < 20
+
+
+def test_a_row_of_results_ends_when_a_pack_in_it_fails_as_a_whole(store: Store) -> None:
+    recorded: list[int] = []
+
+    def train(common: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
+        recorded.append(len(store.finished_trials(measure.run)))
+        if len(pack) > 1 and pack[0].trial.seed == 2:
+            raise TrialError("too large")
+        return OneByOne(trained)(common, pack)
+
+    measure = measurement(store, train, 2)
+    measure.executor = SimulatedExecutor(2, lambda pack: 1.0)
+    measure.measure(experiment(3), "search", "groups", [Trial(("g0_0",), 1.0, seed) for seed in range(8)])
+    assert recorded == [0, 0, 2, 2, 6, 6]
 
 
 def test_a_pack_that_fails_as_a_whole_is_tried_one_by_one(store: Store) -> None:
