@@ -5,7 +5,8 @@
     GroupingError
     ├── InputError
     │   ├── SpecError       exit 2   the YAML document; ``where`` is the field's path
-    │   └── DataError       exit 2   the data set; ``where`` is file, column, row
+    │   ├── DataError       exit 2   the data set; ``where`` is file, column, row
+    │   └── ConflictError   exit 2   a run is not in a state for that, or a request's key was used for another
     ├── StoreError          exit 4   the database of runs
     ├── DiskError           exit 5   no space, no permission
     ├── ClusterError        exit 6   Ray cannot be started or reached
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from grouping.errors import GroupingError, InputError
 
-__all__ = ["ClusterError", "DataError", "DiskError", "SpecError", "StoreError", "TrialError"]
+__all__ = ["ClusterError", "ConflictError", "DataError", "DiskError", "SpecError", "StoreError", "TrialError"]
 
 
 class SpecError(InputError):
@@ -29,6 +30,12 @@ class DataError(InputError):
     """The data set is wrong; ``where`` names file and column."""
 
     code = "data"
+
+
+class ConflictError(InputError):
+    """What is asked for does not go with what is there already."""
+
+    code = "conflict"
 
 
 class StoreError(GroupingError):

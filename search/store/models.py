@@ -66,6 +66,7 @@ class Run(Base):
     asked: Mapped[str | None]  # what somebody asks of the owner: "cancel" or "interrupt"
     principal: Mapped[str] = mapped_column(server_default="")  # who submitted it; empty: somebody at this machine
     request_key: Mapped[str | None]  # the submitter's idempotency key
+    request_digest: Mapped[str | None]  # SHA-256 of what was asked with that key; the spec may change later
     starts: Mapped[int] = mapped_column(server_default="0")  # processes that were started for it
 
 

@@ -34,13 +34,18 @@ class Owner:
         host, pid, birth = token.rsplit(":", 2)
         return cls(host, int(pid), birth)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this host, so that its death can be seen."""
+        return self.host == socket.gethostname()
+
     def alive(self, heartbeat: float) -> bool:
         """Whether the process lives, as far as can be told from here.
 
         Args:
             heartbeat: When it was last heard of, in seconds since the epoch.
         """
-        if self.host != socket.gethostname():
+        if not self.is_here:
             return time.time() - heartbeat < STALE_SECONDS
         try:
             os.kill(self.pid, 0)

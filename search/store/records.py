@@ -10,11 +10,13 @@ from search.trials import Trial
 
 __all__ = [
     "NEXT_STATES",
+    "AttemptRecord",
     "CurveReading",
     "EventRecord",
     "RunPage",
     "RunRecord",
     "RunState",
+    "TrialPage",
     "TrialRecord",
     "TrialState",
 ]
@@ -25,8 +27,8 @@ TrialState = Literal["finished", "failed"]
 NEXT_STATES: Final[Mapping[RunState, frozenset[RunState]]] = {
     "queued": frozenset({"running", "failed", "cancelled"}),
     "running": frozenset({"interrupted", "failed", "finished", "cancelled"}),
-    "interrupted": frozenset({"running", "cancelled"}),
-    "failed": frozenset({"running"}),
+    "interrupted": frozenset({"running", "queued", "cancelled"}),
+    "failed": frozenset({"running", "queued"}),
     "finished": frozenset(),
     "cancelled": frozenset(),
 }
@@ -51,6 +53,11 @@ class RunRecord:
         created, started, ended: Seconds since the epoch; None where it has not happened.
         seconds: Time spent working, pauses left out.
         owner: ``host:pid:birth`` of the process at work, else empty.
+        principal: Who submitted it; empty for somebody at this machine.
+        epoch: How often a process took it.
+        asked: What is asked of the process at work: ``cancel``, ``interrupt`` or nothing.
+        starts: How often a dispatcher reserved it to start a process.
+        heartbeat: When the process at work was last heard of, in seconds since the epoch.
     """
 
     id: str
@@ -69,10 +76,15 @@ class RunRecord:
     ended: float | None
     seconds: float
     owner: str
+    principal: str
+    epoch: int
+    asked: str | None
+    starts: int
+    heartbeat: float | None
 
 
 class RunPage(NamedTuple):
-    """Some of the runs that were asked for, newest first, and how many there are in all."""
+    """Some of the runs that were asked for, in the order asked for, and how many there are in all."""
 
     runs: tuple[RunRecord, ...]
     total: int
@@ -92,6 +104,26 @@ class TrialRecord:
     kept: int
     reason: str
     detail: str
+    recorded: float
+
+
+class TrialPage(NamedTuple):
+    """Some of a run's trials, in the order of their first attempt, and how many there are in all."""
+
+    trials: tuple[TrialRecord, ...]
+    total: int
+
+
+class AttemptRecord(NamedTuple):
+    """One attempt at the trial with that key: how it ended, and under the run's which owner (``epoch``)."""
+
+    key: str
+    attempt: int
+    epoch: int
+    state: TrialState
+    seconds: float
+    worker: str
+    reason: str
     recorded: float
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import RowMapping, func, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
+from search.store.clock import Moment
 from search.store.models import Event, Run
 from search.store.models import Trial as TrialRow
 from search.store.owner import Owner
@@ -22,11 +22,11 @@ from search.trials import Trial
 
 __all__ = [
     "add_event",
-    "exactly",
     "find_run",
-    "orphans",
+    "gone",
+    "number_of",
     "present_state",
-    "readable_owner",
+    "reserved",
     "run_records",
     "storable",
     "stretch",
@@ -34,13 +34,22 @@ __all__ = [
 ]
 
 
-def find_run(session: Session, text: str, home: Path) -> Run:
+def find_run(session: Session, text: str, place: object, principal: str | None = None) -> Run:
     """The run with this id, the only one whose id begins so, or the newest for ``latest``.
+
+    Args:
+        session: A transaction.
+        text: What the user said.
+        place: Where the runs are, for messages.
+        principal: Whose runs there are for the asker; None: everybody's.
 
     Raises:
         InputError: none, or several.
     """
     newest = select(Run).order_by(Run.number.desc())
+    known = select(Run.id).order_by(Run.number.desc()).limit(500)
+    if principal is not None:
+        newest, known = newest.where(Run.principal == principal), known.where(Run.principal == principal)
     if text == LATEST:
         found = session.scalars(newest.limit(1)).all()
     elif looks_like_id(text):
@@ -53,38 +62,51 @@ def find_run(session: Session, text: str, home: Path) -> Run:
     if found:
         shown = ", ".join(row.id for row in found[:3]) + (", ..." if len(found) > 3 else "")
         raise InputError(f"'{text}' fits {len(found)} runs: {shown}", where="RUN", fix="Give more of the id")
-    ids = session.scalars(select(Run.id).order_by(Run.number.desc()).limit(500)).all()
+    ids = session.scalars(known).all()
     if not ids:
         fix = "Start one: taskgroup recommend SPEC"
-        raise InputError(f"there are no runs yet in {home}", where="RUN", fix=fix)
+        raise InputError(f"there are no runs yet in {place}", where="RUN", fix=fix)
     shown = shown_id(text)
     raise InputError(f"there is no run {shown!r}", where="RUN", fix=nearest_name(shown, ids))
 
 
-def exactly(session: Session, run: str) -> Run:
-    """The run with exactly this id; an InputError if there is none."""
-    row = session.scalar(select(Run).where(Run.id == run))
-    if row is None:
+def number_of(session: Session, run: str) -> int:
+    """The internal number of the run with exactly this id; an InputError if there is none."""
+    number = session.scalar(select(Run.number).where(Run.id == run))
+    if number is None:
         raise InputError(f"there is no run {run!r}", where="RUN", fix="See: taskgroup runs")
-    return row
+    return number
 
 
-def present_state(row: Run) -> RunState:
-    """What the row says, or ``interrupted`` where it says running and nobody is at work."""
-    gone = row.state == "running" and row.owner and not Owner.parse(row.owner).alive(row.heartbeat or 0.0)
-    return "interrupted" if gone else cast("RunState", row.state)
+def present_state(row: Run, now: Moment) -> RunState:
+    """What the row says; where it says running and nobody is at work, what that means.
+
+    That is ``interrupted``, or ``cancelled`` if that was asked of the owner and it went without obeying.
+    """
+    if row.state != "running" or _held(row, now):
+        return cast("RunState", row.state)
+    return "cancelled" if row.asked == "cancel" else "interrupted"
 
 
-def orphans(session: Session) -> list[int]:
-    """Numbers of the runs that are recorded as running while nobody is at work."""
+def _held(row: Run, now: Moment) -> bool:
+    """Whether the owner's claim on a running run holds: its process is not known to be dead, its lease not over."""
+    if not row.owner:
+        return False
+    owner, heard = Owner.parse(row.owner), row.heartbeat or 0.0
+    if row.lease is None or (row.lease_clock != now.clock and not owner.is_here):
+        return owner.alive(heard)  # written before there were leases, or on a clock that cannot be read here
+    return row.lease_clock == now.clock and row.lease > now.seconds and (not owner.is_here or owner.alive(heard))
+
+
+def reserved(row: Run, now: Moment) -> bool:
+    """Whether a queued run is about to be started by somebody."""
+    return row.lease is not None and row.lease_clock == now.clock and row.lease > now.seconds
+
+
+def gone(session: Session, now: Moment) -> dict[int, RunState]:
+    """Runs, by number, that are recorded as running while nobody is at work, and the state they are in thereby."""
     running = session.scalars(select(Run).where(Run.state == "running"))
-    return [row.number for row in running if present_state(row) == "interrupted"]
-
-
-def readable_owner(owner: str | None) -> str:
-    """An owner's token for people: ``4711 on host``."""
-    who = Owner.parse(owner or "?:0:")
-    return f"{who.pid} on {who.host}"
+    return {row.number: state for row in running if (state := present_state(row, now)) != "running"}
 
 
 def add_event(session: Session, row: Run, kind: str, payload: Mapping[str, Any]) -> None:
@@ -92,7 +114,7 @@ def add_event(session: Session, row: Run, kind: str, payload: Mapping[str, Any])
     session.add(Event(run=row.number, kind=kind, payload=json.dumps(payload), at=time.time()))
 
 
-def run_records(session: Session, rows: Sequence[Run]) -> list[RunRecord]:
+def run_records(session: Session, rows: Sequence[Run], now: Moment) -> list[RunRecord]:
     """Runs with the counts of their trials."""
     numbers = [row.number for row in rows]
     counts = session.execute(
@@ -103,8 +125,8 @@ def run_records(session: Session, rows: Sequence[Run]) -> list[RunRecord]:
     ended = {(run, state): count for run, state, count in counts}
     records = []
     for row in rows:
-        state = present_state(row)
-        until = row.heartbeat if state == "interrupted" else None
+        state = present_state(row, now)
+        until = row.heartbeat if state != row.state else None
         records.append(
             RunRecord(
                 id=row.id,
@@ -123,6 +145,11 @@ def run_records(session: Session, rows: Sequence[Run]) -> list[RunRecord]:
                 ended=row.ended,
                 seconds=row.seconds + stretch(row.since, until),
                 owner=(row.owner or "") if state == "running" else "",
+                principal=row.principal,
+                epoch=row.epoch,
+                asked=row.asked if state == "running" else None,
+                starts=row.starts,
+                heartbeat=row.heartbeat,
             )
         )
     return records
@@ -149,8 +176,8 @@ def trial_record(row: RowMapping) -> TrialRecord:
 
 
 def storable(text: str) -> str:
-    """The text without halves of surrogate pairs, which no database takes."""
-    return text.encode(errors="replace").decode()
+    """The text without halves of surrogate pairs and NUL characters, which not every database takes."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 def stretch(since: float | None, until: float | None) -> float:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from search.faults import passing
+from search.store.clock import Moment, host_moment
 from search.store.database import BEGIN, SYNCHRONOUS, translated
 
 __all__ = ["Sessions"]
@@ -47,6 +48,10 @@ class Sessions:
                 session.flush()
                 passing("store.commit.before")
             passing("store.commit.after")
+
+    def moment(self, session: Session) -> Moment:
+        """Now, on the clock that leases run on."""
+        return host_moment()
 
     def close(self) -> None:
         """Give the database back."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -27,31 +26,6 @@ def _result(curve_TS: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None =
     curve_TS = np.array([[0.3, 0.2, -0.0], [1e-300, 0.1 + 0.2, 1e300]]) if curve_TS is None else curve_TS
     scores = TestScores(np.array([[1 / 3], [2.0]]), np.array([[4.0], [0.0]]), {"temp": {"RMSE": 4.2}, "rain": {}})
     return TrialResult(np.array([10, 20, 40]), curve_TS, 1.5, "host:1", kept=2, test=scores, weights=b"\x00\xff\x00")
-
-
-def _open_sqlite(folder: Path) -> Store:
-    return Store.open(folder)
-
-
-@pytest.fixture(params=[_open_sqlite], ids=["sqlite"])
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
-    """Opens the same database anew at every call."""
-    opener: Callable[[Path], Store] = request.param
-    return lambda: opener(tmp_path)
-
-
-@pytest.fixture
-def store(reopen: Callable[[], Store]) -> Iterator[Store]:
-    with reopen() as store:
-        yield store
-
-
-@pytest.fixture
-def run(store: Store) -> str:
-    """A run that this process works on."""
-    run = store.create_run("nyc weather", "recommend", "name: x\n", {"trainings": 2}, tasks=["temp", "rain"], planned=2)
-    store.set_state(run, "running")
-    return run
 
 
 def _assert_same(given: TrialResult, kept: TrialResult) -> None:
@@ -266,6 +240,46 @@ def test_runs_are_filtered_by_state_and_by_a_part_of_the_name(store: Store) -> N
     assert [record.id for record in store.list_runs(name="weather").runs] == [weather]
     assert [record.id for record in store.list_runs(name="%").runs] == [percent]
     assert store.list_runs(state="failed") == ((), 0)
+
+
+def test_runs_are_sorted_as_asked_and_those_without_a_best_come_last(store: Store) -> None:
+    runs = {name: store.create_run(name, "recommend", "", {}) for name in ("b", "C", "a")}
+    for name, best in (("b", 0.9), ("a", 0.8)):
+        store.set_state(runs[name], "running")
+        store.set_progress(runs[name], best=best)
+    names = {sort: "".join(run.name for run in store.list_runs(sort=sort).runs) for sort in ("created", "name", "best")}
+    assert names == {"created": "bCa", "name": "abC", "best": "abC"}
+    names = {
+        sort: "".join(run.name for run in store.list_runs(sort=sort).runs) for sort in ("-created", "-name", "-best")
+    }
+    assert names == {"-created": "aCb", "-name": "Cba", "-best": "baC"}
+    assert [run.state for run in store.list_runs(sort="state").runs] == ["queued", "running", "running"]
+
+
+@pytest.mark.parametrize("sort", ["", "-", "name;drop table runs", "number", "--name", "\ud800"])
+def test_an_order_that_does_not_exist_is_an_input_error(store: Store, sort: str) -> None:
+    with pytest.raises(InputError, match="cannot be sorted by"):
+        store.list_runs(sort=sort)
+
+
+def test_trials_come_in_pages_with_the_true_total(store: Store, run: str) -> None:
+    trials = [dataclasses.replace(TRIAL, seed=seed) for seed in range(5)]
+    store.record_results(run, "pairs", [(trial, trial.key("x"), _result()) for trial in trials])
+    store.record_failure(run, "pairs", TRIAL, KEY, TrialFailure("no"))
+    page = store.trial_page(run, limit=2, offset=1)
+    assert ([record.trial.seed for record in page.trials], page.total) == ([1, 2], 6)
+    failed = store.trial_page(run, state="failed")
+    assert ([record.key for record in failed.trials], failed.total) == ([KEY], 1)
+
+
+@pytest.mark.parametrize("text", ["half \ud800", "nul \0", "line\n\x1b[2J", "'; drop table runs --", "", "\U0001f600"])
+def test_any_text_can_be_a_name_and_be_looked_for(store: Store, text: str) -> None:
+    run = store.create_run(text, "recommend", text, {"text": text}, tasks=[text], principal=text, request_key=text)
+    store.add_event(run, "note", {"text": text})
+    assert store.list_runs(name=text, principal=text, kind="recommend").total == 1
+    record = store.run(run)
+    assert (record.plan, record.tasks) == ({"text": text}, (text,))
+    assert store.events(run)[-1].payload == {"text": text}
 
 
 def test_writers_on_many_threads_take_turns_and_lose_nothing(store: Store, run: str) -> None:

@@ -123,7 +123,7 @@ def test_a_run_whose_process_is_gone_is_interrupted(
 ) -> None:
     gone = Owner(this_process().host, os.getpid(), "an earlier process with this id")
     with Store.open(home) as store, monkeypatch.context() as patch:
-        patch.setattr("search.store.store.this_process", lambda: gone)
+        patch.setattr("search.store.fencing.this_process", lambda: gone)
         run = _run_half_way(store)
     assert taskgroup(["runs", "--state", "interrupted", "--json"]) == 0
     assert [entry["id"] for entry in json.loads(capsys.readouterr().out)["runs"]] == [run]

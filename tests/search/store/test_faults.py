@@ -260,7 +260,7 @@ def test_an_owner_that_was_replaced_is_refused(tmp_path: Path, monkeypatch: pyte
     with Store.open(tmp_path) as store:
         run = _new_run(store)
         somebody = dataclasses.replace(this_process(), pid=os.getppid(), birth="another")
-        monkeypatch.setattr("search.store.store.this_process", lambda: somebody)
+        monkeypatch.setattr("search.store.fencing.this_process", lambda: somebody)
         with pytest.raises(StoreError, match="nothing was written"):
             store.record_result(run, "p", TRIAL, "key", RESULT)
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("asked", sa.String(), nullable=True))
     op.add_column("runs", sa.Column("principal", sa.String(), nullable=False, server_default=""))
     op.add_column("runs", sa.Column("request_key", sa.String(), nullable=True))
+    op.add_column("runs", sa.Column("request_digest", sa.String(), nullable=True))
     op.add_column("runs", sa.Column("starts", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_runs_principal_request_key", "runs", ["principal", "request_key"], unique=True)
     op.create_index("ix_trials_run_state", "trials", ["run", "state"])
