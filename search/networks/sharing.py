@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from grouping.errors import InputError
 from grouping.policy import Mode, Policy
 from grouping.tasks import nearest_name
+from search.networks.settings import SPECS_OWN, Settings
 from search.networks.shape import BUILT_IN
 
 __all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "Variant", "check_sharing"]
@@ -43,6 +44,7 @@ SEARCHED: dict[SharingKind, tuple[Mode, ...]] = {
 }
 """Ways whose policy is searched (``search.policy``), and what is chosen from for every task and unit."""
 
+_WITH = "with"
 _SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling", "rate")
 _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "hard": (),
@@ -83,6 +85,7 @@ class Sharing:
         sampling: In the search: a mixture of the modes (``soft``), or one of them with the mixture's gradient.
         variant: Of ``adashare``'s losses on policies: those of the paper, or of its official code, which differ.
         rate: What the learning rate is multiplied by; every way but ``hard`` takes it.
+        settings: In what else its networks and their training differ from the spec.
 
     Raises:
         InputError: an unknown kind, or a number out of range.
@@ -101,6 +104,7 @@ class Sharing:
     sampling: Sampling = "soft"
     rate: float = 1.0
     variant: Variant = "paper"
+    settings: Settings = SPECS_OWN
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -147,7 +151,12 @@ class Sharing:
 
     def found(self, policy: Policy) -> Sharing:
         """What a search of this way came to: the policy alone says what is built."""
-        return Sharing(self.kind, modes=str(policy), rate=self.rate)
+        return Sharing(self.kind, modes=str(policy), rate=self.rate, settings=self.settings)
+
+    @property
+    def bare(self) -> Sharing:
+        """The same with the spec's own settings."""
+        return replace(self, settings=SPECS_OWN)
 
     @property
     def family(self) -> str:
@@ -158,19 +167,20 @@ class Sharing:
         standard = Sharing(self.kind)
         given = [f"{name}={getattr(self, name)}" for name in _OPTIONS[self.kind]]
         changed = [text for name, text in zip(_OPTIONS[self.kind], given, strict=True) if self._differs(standard, name)]
-        return " ".join([self.kind, *changed])
+        return " ".join([self.kind, *changed, *([_WITH, str(self.settings)] if self.settings else [])])
 
     def _differs(self, other: Sharing, name: str) -> bool:
         return bool(getattr(self, name) != getattr(other, name))
 
     @staticmethod
     def parse(text: str) -> Sharing:
-        """From ``mtan``, ``branch depth=2`` or ``soft penalty=trace-norm weight=0.1``.
+        """From ``mtan``, ``branch depth=2``, ``soft penalty=trace-norm weight=0.1``, ``hard with batch_size=64``.
 
         Raises:
-            InputError: an unknown kind or option, or a value that is none.
+            InputError: an unknown kind, option or setting, or a value that is none.
         """
-        kind, *given = text.split() or [""]
+        way, _, settings = text.partition(f" {_WITH} ")
+        kind, *given = way.split() or [""]
         if kind not in _KINDS:
             what = f"no architecture is called '{kind}'"
             raise InputError(what, where="architectures", fix=nearest_name(kind, list(_KINDS)))
@@ -182,8 +192,9 @@ class Sharing:
                 raise InputError(f"'{one}' is no option of '{kind}'", where="architectures", fix=f"It takes {takes}")
             options[name] = value
         kinds = {field.name: type(getattr(Sharing(), field.name)) for field in fields(Sharing)}
+        apart = Settings.parse(settings)
         try:
-            return Sharing(kind, **{name: kinds[name](value) for name, value in options.items()})
+            return Sharing(kind, **{name: kinds[name](value) for name, value in options.items()}, settings=apart)
         except ValueError as error:
             raise InputError(f"'{text}': {error}", where="architectures", fix="Give numbers, as in depth=2") from error
 

@@ -3,6 +3,7 @@
 Reading a file into it (and every complaint about YAML itself) is ``search.documents``.
 """
 
+from search.spec.searching import SearchSpec
 from search.spec.sections import (
     AffinitySpec,
     BudgetSpec,
@@ -23,6 +24,7 @@ from search.spec.sections import (
     TuningSpec,
     Weighting,
 )
+from search.spec.settled import settled
 from search.spec.spec import Spec
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "NetworkSpec",
     "NoHarmSpec",
     "Precision",
+    "SearchSpec",
     "Spec",
     "SplitSpec",
     "TaskSpec",
@@ -45,4 +48,5 @@ __all__ = [
     "TrainingSpec",
     "TuningSpec",
     "Weighting",
+    "settled",
 ]

@@ -12,7 +12,8 @@ from grouping.tasks import check_metric, check_task_name, check_task_names, near
 from search.errors import SpecError
 from search.networks.shape import BUILT_IN
 from search.networks.sharing import HARD, Sharing, check_sharing
-from search.spec.sections import AffinitySpec, Estimator, HalvingSpec, NetworkSpec, SplitSpec, TaskSpec
+from search.spec.sections import AffinitySpec, Estimator, HalvingSpec, NetworkSpec, SplitSpec, TaskSpec, TrainingSpec
+from search.spec.settled import settled
 
 if TYPE_CHECKING:
     from search.spec.spec import Spec
@@ -30,14 +31,15 @@ __all__ = [
 ]
 
 
-def ways_to_share(architectures: tuple[str, ...], network: NetworkSpec) -> tuple[str, ...]:
+def ways_to_share(architectures: tuple[str, ...], network: NetworkSpec, training: TrainingSpec) -> tuple[str, ...]:
     """As they are written down everywhere, each once, hard sharing first."""
     ways: dict[str, None] = {HARD: None}
     for index, text in enumerate(architectures):
         try:
             way = Sharing.parse(text)
-            if network.trunk in BUILT_IN or not way.modes:  # units of another trunk are known once it is built
-                check_sharing(way, network.trunk, len(network.widths))
+            own, _ = settled(way.settings, network, training)
+            if own.trunk in BUILT_IN or not way.modes:  # units of another trunk are known once it is built
+                check_sharing(way, own.trunk, len(own.widths))
         except InputError as error:
             raise SpecError(error.what, where=f"architectures[{index}]", fix=error.fix) from error
         ways[str(way)] = None

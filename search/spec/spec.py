@@ -19,6 +19,7 @@ from search.spec.checks import (
     check_tasks,
     ways_to_share,
 )
+from search.spec.searching import SearchSpec, check_search
 from search.spec.sections import (
     AffinitySpec,
     BudgetSpec,
@@ -43,6 +44,8 @@ class Spec(Section):
     trunk; always among them), ``branch``, ``soft``, ``cross-stitch``, ``mtan``, ``mmoe``, ``cgc``, ``ple``, some with
     options, as in ``soft weight=0.1``; ``adashare``, ``learned-branching`` and ``automtl`` search what each layer is to
     each task first. An adaptive search, and estimators that look at few trainings, try the group of all tasks only.
+    Settings of a network that differ from the spec stand behind ``with``, as in ``hard with learning_rate=0.003``;
+    ``search`` says how ``taskgroup search`` looks for such settings.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -52,6 +55,7 @@ class Spec(Section):
     training: TrainingSpec = TrainingSpec()
     architectures: Annotated[tuple[str, ...], Field(max_length=16)] = (HARD,)
     tuning: TuningSpec = TuningSpec()
+    search: SearchSpec | None = None
     candidates: CandidatesSpec = CandidatesSpec()
     affinity: AffinitySpec = AffinitySpec()
     budget: BudgetSpec
@@ -60,7 +64,7 @@ class Spec(Section):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        object.__setattr__(self, "architectures", ways_to_share(self.architectures, self.network))
+        object.__setattr__(self, "architectures", ways_to_share(self.architectures, self.network, self.training))
         check_tasks(self.tasks)
         check_groups(self.candidates.groups, "candidates.groups", self.tasks)
         check_groups(self.evidence.grouping, "evidence.grouping", self.tasks)
@@ -75,6 +79,7 @@ class Spec(Section):
         check_adaptive(self)
         check_samples(self.affinity)
         check_no_harm(self)
+        check_search(self)
         return self
 
     def task_set(self) -> tuple[Task, ...]:

@@ -136,7 +136,8 @@ class Attempt(Base):
 class Configuration(Base):
     """One point of an architecture search's space: sampled, then finished, stopped early (censored) or failed.
 
-    ``values`` is the point as JSON, ``readings`` what was read at each rung: ``[[step, loss], ...]``.
+    ``values`` is the point as JSON, ``readings`` what was read at each rung: ``[[share of the training, loss], ...]``,
+    ``found`` what its network is, once everything that is searched for it was found.
     """
 
     __tablename__ = "configurations"
@@ -151,6 +152,7 @@ class Configuration(Base):
     loss: Mapped[float | None]
     cost: Mapped[float | None]
     readings: Mapped[str]
+    found: Mapped[str]
     seconds: Mapped[float]
     worker: Mapped[str]
     reason: Mapped[str]

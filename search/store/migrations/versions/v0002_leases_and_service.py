@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("loss", sa.Double(), nullable=True),
         sa.Column("cost", sa.Double(), nullable=True),
         sa.Column("readings", sa.String(), nullable=False),
+        sa.Column("found", sa.String(), nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("worker", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
