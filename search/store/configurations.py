@@ -15,10 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from search.errors import StoreError
+from search.store.fencing import Fenced
 from search.store.models import Configuration
-from search.store.owner import this_process
-from search.store.rows import exactly, readable_owner, storable
-from search.store.sessions import Sessions
+from search.store.rows import number_of, storable
 
 __all__ = ["ENDED", "ConfigurationRecord", "ConfigurationState", "Configurations"]
 
@@ -60,7 +59,7 @@ class ConfigurationRecord:
     detail: str
 
 
-class Configurations:
+class Configurations(Fenced):
     """Configurations of runs.
 
     **Atomicity and ownership** are those of ``Store``: a method happens or does not, and only the process that works on
@@ -70,17 +69,14 @@ class Configurations:
         sessions: The store's, ``store.sessions``.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
-
     def begin(self, run: str, place: int, values: Mapping[str, Any], cost: float) -> None:
         """A configuration was drawn, or is trained once more from its beginning.
 
         Raises:
             StoreError: it ended before, or has other values.
         """
-        with self._sessions.write() as session:
-            number = self._mine(session, run)
+        with self.sessions.write() as session:
+            number = self._mine(session, run).number
             row = self._row(session, number, place)
             text = json.dumps(dict(values), sort_keys=True)
             if row is None:
@@ -90,7 +86,7 @@ class Configurations:
             if row.state in ENDED or row.values != text:
                 raise StoreError(
                     f"configuration {place} of run '{run}' is there already",
-                    where=str(self._sessions.path),
+                    where=str(self._path),
                     fix="This is a defect: report it with the run's log",
                 )
             row.state, row.loss, row.readings = "sampled", None, "[]"
@@ -99,7 +95,7 @@ class Configurations:
 
     def read(self, run: str, place: int, share: float, loss: float) -> None:
         """Add a loss that was read after a share of the training."""
-        with self._sessions.write() as session:
+        with self.sessions.write() as session:
             row = self._open(session, run, place)
             row.readings = json.dumps([*json.loads(row.readings), [share, loss]])
             row.state, row.loss, row.recorded = "running", loss, time.time()
@@ -121,42 +117,32 @@ class Configurations:
         Raises:
             StoreError: it ended before, or was never begun.
         """
-        with self._sessions.write() as session:
+        with self.sessions.write() as session:
             row = self._open(session, run, place)
             row.state, row.found, row.seconds, row.worker = state, storable(found), seconds, worker
             row.reason, row.detail, row.recorded = storable(reason), storable(detail), time.time()
 
     def of(self, run: str) -> tuple[ConfigurationRecord, ...]:
         """All configurations of a run by their places; places that nothing was drawn for are left out."""
-        with self._sessions.read() as session:
-            number = exactly(session, run).number
+        with self.sessions.read() as session:
+            number = number_of(session, run)
             rows = session.scalars(
                 select(Configuration).where(Configuration.run == number).order_by(Configuration.key)
             ).all()
             return tuple(_record(row) for row in rows)
 
     def _open(self, session: Session, run: str, place: int) -> Configuration:
-        row = self._row(session, self._mine(session, run), place)
+        row = self._row(session, self._mine(session, run).number, place)
         if row is None or row.state in ENDED:
             raise StoreError(
                 f"configuration {place} of run '{run}' has {'ended' if row else 'not begun'}",
-                where=str(self._sessions.path),
+                where=str(self._path),
                 fix="This is a defect: report it with the run's log",
             )
         return row
 
     def _row(self, session: Session, run: int, place: int) -> Configuration | None:
         return session.scalar(select(Configuration).where(Configuration.run == run, Configuration.key == _key(place)))
-
-    def _mine(self, session: Session, run: str) -> int:
-        """The run's number, if this process works on it."""
-        row = exactly(session, run)
-        if row.state != "running" or row.owner != this_process().token:
-            holder = f"being worked on by process {readable_owner(row.owner)}" if row.owner else row.state
-            fix = "Only the process that set it running may write; see: taskgroup runs"
-            raise StoreError(f"run '{run}' is {holder}, nothing was written", where=str(self._sessions.path), fix=fix)
-        row.heartbeat = time.time()
-        return row.number
 
 
 def _key(place: int) -> str:
