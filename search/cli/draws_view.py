@@ -1,70 +1,16 @@
-"""How sure an answer is over draws of its table, for scripts (JSON) and for people (text).
-
-``draws`` in the JSON: ``count``, ``seed``; of the answer its ``frequency``, ``expected_regret``,
-``expected_regret_error`` (Monte-Carlo standard error) and, with ``--tail``, ``tail`` and ``cvar``; ``groupings``, the
-most frequent ones; ``least_regret`` and, with ``--tail``, ``least_cvar``: the groupings that are best by these, with
-the proven ``bound`` and the ``gap`` to it. Regrets are in the objective's unit, 0 or more, gains or losses alike.
-"""
+"""How sure an answer is over draws of its table, for people; regrets are in the objective's unit, 0 or more."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from grouping.evidence.regret import RegretChoice
 from grouping.evidence.stability import grouping_name
 from grouping.solver.solution import Solution
-from search.cli.solution_view import aligned, network_json, network_lines, solution_json, solution_text
-from search.cli.table_draws import Certainty
-from search.cli.table_question import TableQuestion
+from search.cli.solution_view import aligned, network_lines, solution_text
+from search.questions.solution_json import MOST_GROUPINGS
+from search.questions.table_draws import Certainty
+from search.questions.table_question import TableQuestion
 
-__all__ = ["certain_json", "certain_text"]
-
-_MOST_GROUPINGS = 10
-
-
-def certain_json(question: TableQuestion, solution: Solution, certainty: Certainty) -> dict[str, Any]:
-    """The answer with what draws say about it, under ``draws``; each alternative has its own part of that."""
-    answer = solution_json(question, solution)
-    most = list(certainty.frequency.groupings.items())[:_MOST_GROUPINGS]
-    answer["draws"] = {
-        "count": certainty.frequency.draws,
-        "seed": certainty.seed,
-        **_regret_json(question, certainty, certainty.answer),
-        "groupings": [{"networks": list(networks), "frequency": share} for networks, share in most],
-        "least_regret": _choice_json(question, certainty, certainty.least),
-    }
-    if certainty.safest is not None:
-        answer["draws"]["least_cvar"] = _choice_json(question, certainty, certainty.safest)
-    for alternative, choice in zip(answer.get("alternatives", []), certainty.choices[1:], strict=True):
-        alternative["draws"] = _regret_json(question, certainty, choice)
-    return answer
-
-
-def _regret_json(question: TableQuestion, certainty: Certainty, choice: RegretChoice) -> dict[str, Any]:
-    """How often a grouping was the best, and what it loses against the best."""
-    name = grouping_name(choice.solution, question.table.tasks)
-    regret: dict[str, Any] = {
-        "frequency": certainty.frequency.groupings.get(name, 0.0),
-        "expected_regret": choice.expected,
-        "expected_regret_error": choice.error,
-    }
-    if certainty.tail is not None:
-        regret |= {"tail": certainty.tail, "cvar": choice.cvar(certainty.tail)}
-    return regret
-
-
-def _choice_json(question: TableQuestion, certainty: Certainty, choice: RegretChoice) -> dict[str, Any]:
-    """A grouping that was chosen over draws; ``bound`` and ``gap`` are of what it was chosen by."""
-    solution = choice.solution
-    return {
-        "objective": question.sign * solution.objective,
-        "cost": solution.cost,
-        "networks": [network_json(question, solution, g) for g in range(len(solution.chosen))],
-        **_regret_json(question, certainty, choice),
-        "bound": choice.bound,
-        "gap": choice.gap,
-        "is_answer": certainty.is_answer(choice),
-    }
+__all__ = ["certain_text"]
 
 
 def certain_text(question: TableQuestion, solution: Solution, certainty: Certainty, *, brief: bool = False) -> str:
@@ -94,7 +40,7 @@ def _frequencies(question: TableQuestion, certainty: Certainty) -> list[tuple[st
     for rank, choice in enumerate(certainty.choices, start=1):
         ranks.setdefault(grouping_name(choice.solution, question.table.tasks), "answer" if rank == 1 else f"{rank}.")
     shares = certainty.frequency.groupings
-    shown = [*list(shares)[:_MOST_GROUPINGS]]
+    shown = [*list(shares)[:MOST_GROUPINGS]]
     shown += [name for name in ranks if name not in shown]
     rows = [(f"{shares.get(name, 0.0):.1%}", ranks.get(name, ""), "  ".join(name)) for name in shown]
     return [("best in", "rank", "networks"), *rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,6 +36,7 @@ def plan(
     from search.data.dataset import load_dataset
     from search.data.resolution import resolve
     from search.decision.linear_clusters import plan_for
+    from search.decision.plan_record import plan_as_json
     from search.documents import read_spec
 
     resolved = resolve(read_spec(spec), spec.parent)
@@ -100,54 +101,10 @@ def _pilot_text(seen: Pilot) -> str:
     return fill(" ".join(parts), 118, initial_indent="Pilot        ", subsequent_indent=" " * 13)
 
 
-def plan_as_json(
-    made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None
-) -> dict[str, Any]:
-    """What ``plan --json`` prints."""
-    from search.decision.phases import phases_of, search_trainings
-
-    phases: list[dict[str, Any]] = [
-        {
-            "phase": phase.phase,
-            "label": phase.label,
-            "trainings": phase.trainings,
-            "standard_trainings": phase.standard_trainings,
-            **({} if phase.least is None else {"least_standard_trainings": phase.least}),
-            **({"minutes": speed.wall(phase.trials) / 60} if speed else {}),
-        }
-        for phase in phases_of(made)
-    ]
-    data: dict[str, Any] = {
-        "name": made.spec.name,
-        "tasks": [task.name for task in made.tasks],
-        "rows": {part: len(getattr(dataset, part).inputs_NF) for part in ("train", "validation", "test")},
-        "inputs": len(dataset.input_names),
-        "candidates": len(made.candidates),
-        "trained_candidates": int(made.trained_C.sum()),
-        "largest_group": made.largest_group,
-        **({"linear_clusters": made.proposed} if made.spec.candidates.linear_clusters else {}),
-        "estimator": made.spec.affinity.estimator,
-        "budget": {"limit": made.spec.budget.inference, "unit": made.spec.budget.unit},
-        "search_seeds": len(made.search_seeds),
-        "fresh_seeds": len(made.fresh_seeds),
-        "phases": phases,
-        "trainings": sum(phase["trainings"] for phase in phases),
-        "search_trainings": search_trainings(made),
-        "warnings": list(dataset.warnings),
-    }
-    if speed:
-        data["probe"] = {
-            "minutes": sum(phase["minutes"] for phase in phases) + speed.start / 60,
-            "workers": speed.workers,
-            "memory_mb": speed.memory_mb * speed.workers,
-        }
-    if engine:
-        data["probe"]["engine"] = engine.engine
-    return data
-
-
 def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None) -> str:
-    """The same for people."""
+    """What ``plan`` prints for people."""
+    from search.decision.plan_record import plan_as_json
+
     data = plan_as_json(made, dataset, speed, engine)
     rows = data["rows"]
     estimator = {

@@ -13,7 +13,7 @@ from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, 
 if TYPE_CHECKING:
     from grouping.acquisition import Goals
     from grouping.losses import LossTable
-    from search.cli.table_question import TableQuestion
+    from search.questions.table_question import TableQuestion
 
 __all__ = ["replay"]
 
@@ -55,9 +55,9 @@ def replay(
     from grouping.acquisition import STRATEGIES
     from grouping.replay.replay import replay as run_replay
     from grouping.replay.summary import replay_json
-    from search.cli.loss_columns import LossColumns
-    from search.cli.option_values import conditions, numbers
-    from search.cli.table_question import TableQuestion
+    from search.questions.loss_columns import LossColumns
+    from search.questions.option_values import conditions, numbers
+    from search.questions.table_question import TableQuestion
 
     question = TableQuestion.read(
         LossColumns(table, loss_column, group_column, higher_is_better),
@@ -113,7 +113,7 @@ def _goals(question: TableQuestion, budgets: list[str]) -> Goals:
 
     from grouping.acquisition import Goals
     from grouping.errors import InputError
-    from search.cli.option_values import number
+    from search.questions.option_values import number
 
     candidates = question.table.candidates
     limits = [number(text) for text in budgets]

@@ -1,72 +1,15 @@
-"""An answer of the solver for scripts (JSON) and for people (text)."""
+"""An answer of the solver for people."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from grouping.solver.solution import Solution
-from search.cli.table_question import InfeasibleBudget, TableQuestion
+from search.questions.solution_json import behind, network_json
+from search.questions.table_question import InfeasibleBudget, TableQuestion
 
-__all__ = ["aligned", "frontier_text", "network_json", "network_lines", "solution_json", "solution_text"]
-
-
-def solution_json(question: TableQuestion, solution: Solution) -> dict[str, Any]:
-    """The answer with all its digits, in the user's names and sign."""
-    sign, tasks = question.sign, question.table.tasks
-    answer: dict[str, Any] = {
-        "budget": solution.budget,
-        "cost": solution.cost,
-        "objective": sign * solution.objective,
-        "bound": sign * solution.bound,
-        "gap": solution.gap,
-        "proven_optimal": solution.proven_optimal,
-        "optimal_for": question.optimal_for,
-        "networks": [network_json(question, solution, g) for g in range(len(solution.chosen))],
-        "losses": {tasks[t]: sign * float(solution.losses_T[t]) for t in np.flatnonzero(solution.serves_T >= 0)},
-        "seconds": solution.seconds,
-        "estimator": question.estimator,
-    }
-    score = question.score(solution)
-    if score is not None:
-        routed, best, losses = score
-        answer["scored"] = {"routed": routed, "best_of_chosen": best, "losses": losses}
-    if solution.stopped:
-        answer["stopped"] = solution.stopped
-    if solution.alternatives:
-        answer["alternatives"] = [
-            {**solution_json(question, other), **_behind(solution, other)} for other in solution.alternatives
-        ]
-    return answer
-
-
-def _behind(best: Solution, other: Solution) -> dict[str, float | None]:
-    """How much worse an alternative is, in the objective's unit and as a share of it; None where that is zero."""
-    difference = other.objective - best.objective
-    return {
-        "gap_to_best": difference,
-        "gap_to_best_relative": difference / abs(best.objective) if best.objective else None,
-    }
-
-
-def network_json(question: TableQuestion, solution: Solution, g: int) -> dict[str, Any]:
-    """One chosen network, in the user's names."""
-    candidates, c = question.table.candidates, int(solution.chosen[g])
-    network: dict[str, Any] = {
-        "network": candidates.name(c),
-        "cost": float(candidates.cost_C[c]),
-        "candidate": candidates.label_C[c],
-        "tasks": [candidates.tasks[t] for t in np.flatnonzero(solution.members_GT[g])],
-        "serves": [candidates.tasks[t] for t in np.flatnonzero(solution.serves_T == g)],
-    }
-    if c in question.options["deployed"]:
-        network["deployed"] = True
-    if c in question.options["sunk"]:
-        network["sunk"] = True
-    return network
+__all__ = ["aligned", "frontier_text", "network_lines", "solution_text"]
 
 
 def solution_text(question: TableQuestion, solution: Solution, *, brief: bool = False) -> str:
@@ -128,12 +71,12 @@ def _counted(question: TableQuestion) -> str:
 
 def _gap(question: TableQuestion, best: Solution, other: Solution) -> str:
     """'+0.42% above the best', or the difference itself where the best is zero; gains are below it."""
-    behind = _behind(best, other)
-    share, side = behind["gap_to_best_relative"], "above" if question.sign > 0 else "below"
-    if behind["gap_to_best"] == 0:
+    behind_by = behind(best, other)
+    share, side = behind_by["gap_to_best_relative"], "above" if question.sign > 0 else "below"
+    if behind_by["gap_to_best"] == 0:
         return "as good as the best"
     mark = "+" if question.sign > 0 else "-"
-    amount = f"{behind['gap_to_best']:.3g}" if share is None else f"{100 * share:.3g}%"
+    amount = f"{behind_by['gap_to_best']:.3g}" if share is None else f"{100 * share:.3g}%"
     return f"{mark}{amount} {side} the best"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,7 @@ import typer
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result
 
 if TYPE_CHECKING:
-    from grouping.solver.solution import Solution
-    from search.cli.table_question import InfeasibleBudget, TableQuestion
+    from search.questions.ask import Answer
 
 __all__ = ["solve"]
 
@@ -108,143 +106,59 @@ def solve(
     quiet: QuietFlag = False,
 ) -> None:
     """Find the best grouping of a table of losses under a budget, and prove it."""
-    from grouping.errors import InputError
-    from search.cli.loss_columns import LossColumns
-    from search.cli.option_values import conditions, numbers
-    from search.cli.serving_costs import ServingCosts
-    from search.cli.solution_view import solution_json, solution_text
-    from search.cli.table_question import TableQuestion
+    from search.questions.ask import SolveOptions, ask, infeasible
+    from search.questions.loss_columns import LossColumns
+    from search.questions.option_values import conditions, numbers
 
-    if frontier and budget:
-        raise InputError("--frontier takes no --budget", where="--budget", fix="Name the budgets: --budgets 1:5:0.5")
-    if frontier and top > 1 and budgets is None:
-        raise InputError("--frontier gives one solution a point", where="--top", fix="Name --budgets, or leave it out")
-    if budgets and not frontier:
-        raise InputError("--budgets needs --frontier", where="--budgets", fix="Add --frontier, or give one --budget")
-    if frontier and draws:
-        raise InputError("--draws judges one answer", where="--draws", fix="Give one --budget instead of --frontier")
-    if tail is not None and not (draws and 0 < tail <= 1):
-        what = f"the tail {tail:g} is no share" if draws else "--tail needs --draws"
-        raise InputError(what, where="--tail", fix="Give --draws 1000 --tail 0.1 for the worst tenth")
-    if not (frontier or budget or max_networks):
-        raise InputError(
-            "nothing limits the networks", where="--budget", fix="Give --budget B, --max-networks K or --frontier"
-        )
-    columns, rows = LossColumns(table, loss_column, group_column, higher_is_better), conditions(where, "--where")
-    question = TableQuestion.read(
-        columns,
-        where=rows,
+    options = SolveOptions(
+        budget=budget or (),
+        max_networks=max_networks,
+        max_size=max_size,
+        partition=partition,
+        where=conditions(where, "--where"),
         score_where=conditions(score_where, "--score-where"),
         estimator=estimator.value,
         estimate_where=conditions(estimate_where, "--estimate-where"),
         fraction=fraction,
         relative=relative,
-        max_size=max_size,
-        auxiliary=auxiliary or [],
-    ).constrained(
         weights=numbers(weights.split(",") if weights else [], "--weights"),
-        at_most=numbers(at_most, "--at-most"),
-        together=together or [],
-        apart=apart or [],
-        deployed=deployed or [],
-        max_networks=max_networks,
-        max_size=max_size,
-        partition=partition,
         objective=objective.value,
+        at_most=numbers(at_most, "--at-most"),
+        together=together or (),
+        apart=apart or (),
+        deployed=deployed or (),
+        sunk=sunk or (),
+        shared_cost=shared_cost or (),
+        drop_heads=drop_heads,
+        auxiliary=auxiliary or (),
+        top=top,
+        draws=draws,
+        tail=tail,
+        seed=seed,
+        frontier=frontier,
+        budgets=budgets,
+        time_limit=time_limit,
     )
-    question = ServingCosts(sunk or [], shared_cost or [], drop_heads).added_to(
-        question.within(budget or []), columns, rows
-    )
-    if draws and not question.by_pairs:
-        from search.cli.table_draws import require_replicates
-
-        require_replicates(question)
-    if frontier:
-        _frontier(question, budgets, top, time_limit, as_json=as_json)
-        return
-    if question.by_pairs:
-        from search.cli.pair_question import solve_by_pairs
-
-        if top > 1 or draws:
-            raise InputError(
-                f"{len(question.table.tasks)} tasks form too many groups to be listed for --top or --draws",
-                where="--top" if top > 1 else "--draws",
-                fix="Leave it out, or make the groups few with --max-size",
-            )
-        question, solution = solve_by_pairs(question, time_limit=time_limit)
-    else:
-        solution = question.solve(top=top, time_limit=time_limit)
-    if draws and solution.stopped != "interrupted":
-        from search.cli.draws_view import certain_json, certain_text
-        from search.cli.table_draws import certainty
-
-        try:
-            found = certainty(question, solution, draws=draws, tail=tail, seed=seed)
-        except KeyboardInterrupt:  # the answer itself stands
-            solution = replace(solution, stopped="interrupted")
-        else:
-            if as_json:
-                emit_json(certain_json(question, solution, found))
-            else:
-                print_result(escape_controls(certain_text(question, solution, found, brief=quiet)))
-            return
+    answer = ask(LossColumns(table, loss_column, group_column, higher_is_better), options)
     if as_json:
-        emit_json(solution_json(question, solution))
+        emit_json(answer.as_json())
+    elif not answer.solutions:
+        raise infeasible(answer)
     else:
-        print_result(escape_controls(solution_text(question, solution, brief=quiet)))
-    if solution.stopped == "interrupted":
+        print_result(escape_controls(_text(answer, brief=quiet)))
+    if answer.interrupted:
         raise typer.Exit(_INTERRUPTED)
-
-
-def _frontier(
-    question: TableQuestion, budgets: str | None, top: int, time_limit: float | None, *, as_json: bool
-) -> None:
-    """Answer for many budgets.
-
-    Raises:
-        NoResultError: none of them is feasible, or it was stopped before the first answer.
-    """
-    from grouping.errors import InfeasibleError, NoResultError
-    from search.cli.option_values import steps
-    from search.cli.solution_view import frontier_text, solution_json
-    from search.cli.table_question import InfeasibleBudget
-
-    points: list[Solution | InfeasibleBudget]
-    if question.by_pairs:
-        from search.cli.pair_question import frontier_by_pairs, sweep_by_pairs
-
-        if budgets is None:
-            question, found = frontier_by_pairs(question, time_limit=time_limit)
-            points = [*found]
-        else:
-            question, points = sweep_by_pairs(question, steps(budgets, "--budgets"), time_limit=time_limit)
-    elif budgets is None:
-        points = [*question.frontier(time_limit)]
-    else:
-        points = question.sweep(steps(budgets, "--budgets"), top=top, time_limit=time_limit)
-    solutions = [point for point in points if not isinstance(point, InfeasibleBudget)]
-    if not points:
-        raise NoResultError("stopped before any grouping was found", fix="Allow more time")
-    if as_json:
-        emit_json(
-            {
-                "solutions": [
-                    point.as_json() if isinstance(point, InfeasibleBudget) else solution_json(question, point)
-                    for point in points
-                ]
-            }
-        )
-    elif solutions:
-        print_result(escape_controls(frontier_text(question, points)))
-    else:
-        least = max(point.minimum_budget or 0.0 for point in points if isinstance(point, InfeasibleBudget))
-        raise InfeasibleError(
-            "no grouping fits any of these budgets",
-            where="--budgets",
-            fix=f"The smallest feasible budget is {least:.12g}",
-            minimum_budget=least,
-        )
-    if any(point.stopped == "interrupted" for point in solutions):
-        raise typer.Exit(_INTERRUPTED)
-    if not solutions:
+    if not answer.solutions:
         raise typer.Exit(_NO_RESULT)
+
+
+def _text(answer: Answer, *, brief: bool) -> str:
+    from search.cli.draws_view import certain_text
+    from search.cli.solution_view import frontier_text, solution_text
+
+    if answer.frontier:
+        return frontier_text(answer.question, answer.points)
+    (solution,) = answer.solutions
+    if answer.certainty is not None:
+        return certain_text(answer.question, solution, answer.certainty, brief=brief)
+    return solution_text(answer.question, solution, brief=brief)

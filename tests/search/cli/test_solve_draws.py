@@ -16,10 +16,10 @@ from grouping.files import write_losses
 from grouping.losses import LossTable, single_task_losses
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
-from search.cli import table_draws
 from search.cli.app import run
-from search.cli.loss_columns import LossColumns
-from search.cli.table_question import TableQuestion
+from search.questions import table_draws
+from search.questions.loss_columns import LossColumns
+from search.questions.table_question import TableQuestion
 
 SEEDS = 3
 

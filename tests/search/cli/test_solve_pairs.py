@@ -13,8 +13,8 @@ import pytest
 
 from grouping.solver.implicit import frontier_from_pairs, solve_from_pairs
 from grouping.solver.solution import Solution
-from search.cli import pair_question
 from search.cli.app import run
+from search.questions import pair_question
 from tests.grouping.solver.families import pair_table
 
 N_TASKS = 16

@@ -17,7 +17,7 @@ from grouping.evidence.regret import RegretChoice, Regrets
 from grouping.evidence.stability import SelectionFrequency, frequency
 from grouping.losses import LossTable
 from grouping.solver.solution import Solution
-from search.cli.table_question import TableQuestion
+from search.questions.table_question import TableQuestion
 
 __all__ = ["Certainty", "certainty", "drawn_losses", "require_replicates"]
 

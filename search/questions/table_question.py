@@ -22,8 +22,8 @@ from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 from grouping.tasks import SEPARATOR, nearest_name
-from search.cli.loss_columns import LossColumns
-from search.cli.option_values import budget, number
+from search.questions.loss_columns import LossColumns
+from search.questions.option_values import budget, number
 
 __all__ = ["InfeasibleBudget", "TableQuestion"]
 

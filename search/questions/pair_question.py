@@ -13,7 +13,7 @@ from grouping.estimators.higher_order import higher_order, pair_table
 from grouping.solver.implicit import frontier_from_pairs, solve_from_pairs
 from grouping.solver.problem import COST_SLACK
 from grouping.solver.solution import Solution
-from search.cli.table_question import InfeasibleBudget, TableQuestion
+from search.questions.table_question import InfeasibleBudget, TableQuestion
 
 __all__ = ["frontier_by_pairs", "solve_by_pairs", "sweep_by_pairs"]
 

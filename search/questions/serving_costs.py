@@ -10,9 +10,9 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.errors import InputError
 from grouping.solver.question import SharedCost
-from search.cli.loss_columns import LossColumns
-from search.cli.option_values import number
-from search.cli.table_question import TableQuestion
+from search.questions.loss_columns import LossColumns
+from search.questions.option_values import number
+from search.questions.table_question import TableQuestion
 
 __all__ = ["ServingCosts"]
 
