@@ -22,6 +22,7 @@ from search.cli.replay import replay
 from search.cli.report import report
 from search.cli.runs import runs
 from search.cli.solve import solve
+from search.cli.token import token
 
 app = typer.Typer(
     name="taskgroup",
@@ -119,3 +120,4 @@ app.command()(solve)
 app.command()(measure)
 app.command()(replay)
 app.command()(doctor)
+app.add_typer(token)

@@ -1,0 +1,120 @@
+"""The application: the gate, the routes, and what runs beside them for as long as the service lives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+
+import anyio
+from fastapi import FastAPI
+from starlette.responses import JSONResponse, Response
+
+from search.service.auth import Authenticator, read_secret
+from search.service.context import Launcher, Service
+from search.service.dependencies import Reader
+from search.service.gate import API, Gate
+from search.service.metrics import Metrics
+from search.service.problems import Problem, install_problems
+from search.service.rates import Rates
+from search.service.responses import PROBLEMS
+from search.service.routes import health, runs, sessions
+from search.service.settings import Settings
+from search.store.datasets import Datasets
+from search.store.store import Store
+from search.store.tokens import Tokens
+
+__all__ = ["create_app"]
+
+_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE = 10.0, 100.0
+"""Requests without a valid token that one address may make."""
+
+_THREADS = 16
+"""Threads that wait for the database: more would only wait for each other."""
+
+_ROUTERS = (runs.router, sessions.router)
+_PAGES = "search.service.routes.pages"
+
+_DESCRIPTION = """\
+Which tasks should share a network, which layers, at what cost?
+
+Every route but `/healthz` wants a token: `Authorization: Bearer TOKEN`. Errors are problem details (RFC 9457) with
+`what`, `where` and `fix`.
+"""
+
+
+def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        settings: What the operator decided.
+        store: Where runs are; stays the caller's.
+        launcher: Starts processes for queued runs.
+    """
+    service = _service(settings, store, launcher)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        service.ready = True
+        yield
+        service.ready = False
+
+    app = FastAPI(
+        title="taskgroup",
+        version=version("taskgrouping"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    install_problems(app)
+    app.include_router(health.router)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=API)
+    _describe(app)
+    if find_spec(_PAGES) is not None:
+        app.include_router(import_module(_PAGES).router)
+    app.add_middleware(Gate, settings=settings, metrics=service.metrics)
+    return app
+
+
+def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
+    tokens = Tokens(store.sessions)
+    seconds = 3600 * settings.session_hours
+    return Service(
+        settings=settings,
+        store=store,
+        launcher=launcher,
+        tokens=tokens,
+        datasets=Datasets(store.sessions),
+        authenticator=Authenticator(tokens, read_secret(settings.home), session_seconds=seconds),
+        metrics=Metrics(),
+        rates=Rates(settings.requests_per_second, settings.burst),
+        strangers=Rates(_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE),
+    )
+
+
+def _describe(app: FastAPI) -> None:
+    """Serve the OpenAPI document, which needs a token like everything else."""
+
+    @app.get(f"{API}/openapi.json", include_in_schema=False, responses=PROBLEMS(401, 429))
+    async def openapi(_who: Reader) -> Response:
+        return JSONResponse(app.openapi())
+
+    plain = app.openapi
+
+    def with_problems() -> dict[str, object]:
+        if app.openapi_schema is None:
+            document = plain()
+            document.setdefault("components", {}).setdefault("schemas", {})[Problem.__name__] = (
+                Problem.model_json_schema()
+            )
+        return app.openapi_schema or {}
+
+    app.openapi = with_problems  # type: ignore[method-assign]

@@ -1,0 +1,90 @@
+"""The process of ``taskgroup serve``: opens the store, refuses unsafe addresses, serves until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from grouping.errors import InputError
+from search.service.app import create_app
+from search.service.context import Launcher
+from search.service.logs import configure_logging
+from search.service.protocol import limited_protocol
+from search.service.settings import Settings
+from search.store.store import Store
+from search.store.tokens import Tokens
+
+__all__ = ["serve"]
+
+_GRACE_SECONDS = 10
+
+
+def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], announce: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; runs that are being worked on go on without.
+
+    Args:
+        settings: What the operator decided.
+        launcher_of: Makes the launcher.
+        announce: Told the address once it listens.
+
+    Raises:
+        InputError: an address that others can reach while there is no token, or one that is taken.
+        StoreError: the store cannot be used.
+    """
+    configure_logging()
+    with Store.open(settings.home) as store:
+        check_exposure(settings, Tokens(store.sessions))
+        app = create_app(settings, store, launcher_of(settings))
+        listener = listen(settings)
+        config = uvicorn.Config(
+            app,
+            http=limited_protocol(settings),
+            ws="none",
+            loop="uvloop",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            backlog=min(settings.connections, 2048),
+        )
+        port = listener.getsockname()[1]
+        announce(settings.model_copy(update={"port": port}).url)
+        with listener:
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def check_exposure(settings: Settings, tokens: Tokens) -> None:
+    """Refuse to listen where others can reach the service before anybody was given a token.
+
+    Raises:
+        InputError: it would be so.
+    """
+    if not settings.loopback and not tokens.any_valid():
+        raise InputError(
+            f"'{settings.host}' can be reached from other machines, and there is no valid token yet",
+            where="--host",
+            fix="Make one first: taskgroup token create NAME; or listen on 127.0.0.1",
+        )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the address of the settings.
+
+    Raises:
+        InputError: it is taken, or not ours.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(min(settings.connections, 2048))
+    except OSError as error:
+        listener.close()
+        where, fix = f"{settings.host}:{settings.port}", "Choose another with --host or --port"
+        raise InputError(f"the address cannot be used ({error.strerror})", where=where, fix=fix) from None
+    return listener
