@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
@@ -169,7 +170,8 @@ def run_recommendation(
         earlier + time.monotonic() - began,
     )
     passing("run.decided")
-    write_run(folder, recommendation, decisions[0], store.trials(run))
+    weights = partial(measurement.weights, job.experiments[0])
+    write_run(folder, recommendation, decisions[0], store.trials(run), weights)
     passing("run.written")
     store.set_progress(run, best=recommendation.solution.objective)
     return recommendation
@@ -274,7 +276,13 @@ def _recommendation(
         training_cost=measurement.costs(PHASES),
         wall_seconds=seconds,
         next_steps=next_steps(first, comparison, stability, audit),
-        warnings=(*dataset.warnings, *first.notes, *_clusters(job.plan), *_failures(measurement)),
+        warnings=(
+            *dataset.warnings,
+            *first.notes,
+            *_clusters(job.plan),
+            *_failures(measurement),
+            *_damaged(measurement),
+        ),
         repeated_splits=tuple(map(repeated_split, decisions, comparisons)) if len(decisions) > 1 else (),
         environment=describe_environment(
             workers=executor.workers,
@@ -310,6 +318,12 @@ def _failures(measurement: Measurement) -> tuple[str, ...]:
         f"{len(failed)} training{'s' * (len(failed) > 1)} failed: {reason} (the first: {failed[0]})"
         for reason, failed in reasons.items()
     )
+
+
+def _damaged(measurement: Measurement) -> tuple[str, ...]:
+    """A sentence that says how many results could not be read any more."""
+    count = len(measurement.damaged)
+    return (f"stored results of {count} trainings were damaged; they were trained again",) if count else ()
 
 
 def _check_minutes(job: Job, speed: Speed) -> None:

@@ -36,7 +36,7 @@ from grouping.files.sheet import (
 from grouping.losses import LossTable
 from grouping.tasks import SEPARATOR, check_task_names
 
-__all__ = ["read_curves", "read_losses", "write_losses"]
+__all__ = ["losses_csv", "read_curves", "read_losses", "write_losses"]
 
 _UNITS: tuple[BudgetUnit, ...] = tuple(unit for unit in get_args(BudgetUnit) if unit != "snt")
 _OPTIONAL = {"cost", "candidate", "seed", "source", "step", *(f"cost_{unit}" for unit in _UNITS)}
@@ -116,11 +116,16 @@ def read_curves(
 
 
 def write_losses(table: LossTable, path: str | os.PathLike[str]) -> None:
-    """Write a loss table as CSV that ``read_losses`` reads back; ``candidate``, ``seed`` and ``source`` always there.
+    """Write a loss table as CSV that ``read_losses`` reads back.
 
     Raises:
         InputError: the file cannot be written.
     """
+    write_whole(Path(path), losses_csv(table))
+
+
+def losses_csv(table: LossTable) -> str:
+    """A loss table as CSV that ``read_losses`` reads back; ``candidate``, ``seed`` and ``source`` always there."""
     candidates = table.candidates
     units = [unit for unit in _UNITS if unit in candidates.other_costs_C]
     names = ["network", "cost", "candidate", "seed", "task", "loss", "source", *(f"cost_{unit}" for unit in units)]
@@ -136,7 +141,7 @@ def write_losses(table: LossTable, path: str | os.PathLike[str]) -> None:
                 source = "estimated" if table.estimated_CT[c, t] else "measured"
                 cost, loss = repr(float(candidates.cost_C[c])), repr(float(table.losses_RCT[r, c, t]))
                 writer.writerow([network, cost, label, escaped(seed), escaped(table.tasks[t]), loss, source, *others])
-    write_whole(Path(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)

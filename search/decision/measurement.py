@@ -73,7 +73,8 @@ class Measurement:
     trained: int = 0
 
     def __post_init__(self) -> None:
-        self._finished = self.store.finished_trials(self.run)
+        # Weights stay in the store: they are most of a result, and only what was chosen needs its own.
+        self._finished, self.damaged = self.store.take_stock(self.run)
         # A trial that failed before is tried again: what stopped it may have been the machine.
         self._failed: dict[str, TrialFailure] = {}
         self._known, self._planned = len(self._finished), 0
@@ -93,7 +94,7 @@ class Measurement:
         stop: Callable[[], bool] = lambda: False,
         train: TrainPack | None = None,
     ) -> dict[Trial, TrialResult]:
-        """Results of the trials that ended well, in the order asked for; failures are in ``failures``.
+        """Results of the trials that ended well, in the order asked for, without weights; failures are in ``failures``.
 
         A trial whose beginning was trained earlier, and its state kept, is carried on from there.
 
@@ -143,7 +144,7 @@ class Measurement:
         good = {t: replace(r, state=None) for t, r, _ in whole if isinstance(r, TrialResult)}
         if good:
             self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
-        self._finished |= {keys[t]: result for t, result in good.items()}
+        self._finished |= {keys[t]: replace(result, weights=b"") for t, result in good.items()}
         for trial, result, worker in whole:
             if isinstance(result, TrialFailure):
                 self.store.record_failure(self.run, phase, trial, keys[trial], result, worker=worker)
@@ -152,6 +153,10 @@ class Measurement:
                 self._keep(trial, result.state)
             self.trained += 1
             self.progress.advance(failed=isinstance(result, TrialFailure))
+
+    def weights(self, experiment: Experiment, trial: Trial) -> bytes:
+        """The kept state of a trial that ended well, in safetensors format."""
+        return self.store.weights(self.run, trial.key(experiment.context))
 
     def forget_states(self) -> None:
         """Let go of the states: what is asked for from now on is trained from its beginning."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from grouping.estimators.higher_order import higher_order
-from grouping.files import write_losses
+from grouping.files.losses import losses_csv
 from grouping.recommendation import Recommendation
 from grouping.report.affinity_view import affinity_csv
 from grouping.report.content import CURVE_COLUMNS, Content
@@ -18,22 +18,35 @@ from search.decision.confirmation import confirmation_trials
 from search.decision.decide import Decision
 from search.output.folder import RunFolder
 from search.store.records import TrialRecord
+from search.trials import Trial
 
 __all__ = ["write_run"]
 
 
 def write_run(
-    folder: RunFolder, recommendation: Recommendation, decision: Decision, trials: Sequence[TrialRecord]
+    folder: RunFolder,
+    recommendation: Recommendation,
+    decision: Decision,
+    trials: Sequence[TrialRecord],
+    weights: Callable[[Trial], bytes],
 ) -> None:
-    """Write everything but the spec and the log, which exist already; the report last."""
+    """Write everything but the spec and the log, which exist already; the report last.
+
+    Args:
+        folder: Where.
+        recommendation: What is said.
+        decision: What it rests on.
+        trials: Every training of the run.
+        weights: The kept state of a confirmed training.
+    """
     plan = decision.plan
     losses = higher_order(decision.table) if plan.spec.affinity.estimator == "higher-order" else decision.table
-    write_losses(losses, folder.path / "losses.csv")
+    folder.write_text("losses.csv", losses_csv(losses))
     curves = _curves_frame(decision)
     folder.write_table("curves.parquet", curves)
     folder.write_table("trials.parquet", _trials_frame(trials))
     folder.write_text("affinity.csv", affinity_csv(recommendation))
-    _write_networks(folder, decision)
+    _write_networks(folder, decision, weights)
     folder.write_json("environment.json", recommendation.environment)
     folder.write_json("recommendation.json", recommendation.to_json())
     content = Content(recommendation, curves, pd.read_csv(folder.path / "losses.csv", keep_default_na=False))
@@ -82,16 +95,16 @@ def _trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     )
 
 
-def _write_networks(folder: RunFolder, decision: Decision) -> None:
+def _write_networks(folder: RunFolder, decision: Decision, weights: Callable[[Trial], bytes]) -> None:
     """The chosen networks' weights, each from the fresh seed with the lowest mean relative *validation* loss."""
     plan, chosen = decision.plan, decision.contenders[0]
-    best: dict[int, tuple[float, bytes]] = {}
+    best: dict[int, tuple[float, Trial]] = {}
     for seed in decision.confirmation.seeds:
         trials = confirmation_trials(plan, chosen, seed, decision.reference_T, decision.split)
         for m, trial in enumerate(trials):
             result = decision.results[trial]
             relative = float(np.mean(result.curve_TS[:, result.kept] / np.array(trial.reference)))
             if m not in best or relative < best[m][0]:
-                best[m] = (relative, result.weights)
-    for m, (_, weights) in best.items():
-        folder.write_network(f"network-{m + 1}", weights)
+                best[m] = (relative, trial)
+    for m, (_, trial) in best.items():
+        folder.write_network(f"network-{m + 1}", weights(trial))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -41,10 +42,12 @@ class RunFolder:
         return self.write_bytes(name, text.encode())
 
     def write_bytes(self, name: str, data: bytes) -> Path:
-        """Write a file whole: temporary name, fsync, rename."""
+        """Write a file whole: temporary name, fsync, rename. What a process left that died on its way is removed."""
         target = self.path / name
         with _disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            for left in target.parent.glob(f".{glob.escape(target.name)}.*"):
+                left.unlink(missing_ok=True)
             handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
             try:
                 with os.fdopen(handle, "wb") as stream:

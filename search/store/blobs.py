@@ -1,11 +1,13 @@
-"""A trial's result as bytes and back, bit for bit: a NumPy archive without pickles, whose members carry checksums."""
+"""A trial's result as bytes and back, bit for bit: a NumPy archive without pickles behind its SHA-256."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ from search.trials import TestScores, TrialResult
 
 __all__ = ["decode_result", "encode_result"]
 
+_MARK = b"tgr1"
+"""Begins what carries a SHA-256; archives of earlier versions have only the checksums of their members."""
+_DIGEST = hashlib.sha256().digest_size
 _HEADER = "header"
 _SEEN = "seen "
 
@@ -42,17 +47,27 @@ def encode_result(result: TrialResult) -> bytes:
     arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     archive = io.BytesIO()
     np.savez(archive, allow_pickle=False, **arrays)
-    return archive.getvalue()
+    content = archive.getvalue()
+    return _MARK + hashlib.sha256(content).digest() + content
 
 
-def decode_result(data: bytes) -> TrialResult:
+def decode_result(data: bytes, *, weights: bool = True) -> TrialResult:
     """The inverse of ``encode_result``.
+
+    Args:
+        data: What it gave.
+        weights: Whether they are wanted too; they are most of the bytes.
 
     Raises:
         ValueError: the bytes are damaged.
     """
+    begin = 0
+    if not data.startswith(b"PK"):
+        begin = len(_MARK) + _DIGEST
+        if data[:begin] != _MARK + hashlib.sha256(memoryview(data)[begin:]).digest():
+            raise ValueError("damaged result: its SHA-256 is another")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(data[begin:]), allow_pickle=False) as archive:
             header = json.loads(archive[_HEADER].tobytes())
             test = None
             if "metrics" in header:
@@ -64,11 +79,11 @@ def decode_result(data: bytes) -> TrialResult:
                 worker=header["worker"],
                 kept=header["kept"],
                 test=test,
-                weights=archive["weights"].tobytes(),
+                weights=archive["weights"].tobytes() if weights else b"",
                 test_curve_TS=archive.get("test_curve_TS"),
                 seen={name.removeprefix(_SEEN): archive[name] for name in archive.files if name.startswith(_SEEN)},
             )
-    except (zipfile.BadZipFile, EOFError, KeyError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError, RuntimeError) as error:
         raise ValueError(f"damaged result: {error}") from error
 
 

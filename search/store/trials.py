@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Row, Select, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from search.errors import StoreError, TrialError
@@ -17,7 +17,7 @@ from search.store.fencing import Fenced
 from search.store.models import Attempt, Curve, Run
 from search.store.models import Trial as TrialRow
 from search.store.records import AttemptRecord, CurveReading, TrialPage, TrialRecord, TrialState
-from search.store.rows import number_of, storable, trial_record
+from search.store.rows import add_event, number_of, storable, trial_record
 from search.trials import Trial, TrialFailure, TrialResult
 
 __all__ = ["Trials"]
@@ -52,22 +52,21 @@ class Trials(Fenced):
             return
         with self.sessions.write() as session:
             owned = self._mine(session, run)
+            mine = TrialRow.run == owned.number, TrialRow.key.in_([key for _, key, _ in results])
+            known = {row.key: row for row in session.scalars(select(TrialRow).where(*mine))}
+            ended: list[tuple[TrialRow, Trial, TrialResult]] = []
             for (trial, key, result), blob in zip(results, blobs, strict=True):
-                row = _trial(session, owned, phase, trial, key)
+                row = known.setdefault(key, _unknown(owned, phase, trial, key))
                 if row.state == "finished":
                     continue
                 row.state, row.result, row.kept = "finished", blob, result.kept
                 row.seconds, row.worker = result.seconds, result.worker
                 row.reason = row.detail = ""
-                _count_attempt(session, owned, row)
-                steps, losses = result.steps_S.tolist(), result.curve_TS.tolist()
-                readings = [
-                    {"trial": row.number, "task": task, "reading": i, "step": step, "loss": loss}
-                    for task, curve in zip(trial.tasks, losses, strict=True)
-                    for i, (step, loss) in enumerate(zip(steps, curve, strict=True))
-                ]
-                if readings:
-                    session.execute(insert(Curve), readings)
+                ended.append((row, trial, result))
+            session.add_all(row for row, _, _ in ended)
+            _count_attempts(session, owned, [row for row, _, _ in ended])
+            if readings := [reading for one in ended for reading in _readings(*one)]:
+                session.execute(insert(Curve), readings)
 
     def record_failure(
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
@@ -75,30 +74,69 @@ class Trials(Fenced):
         """Keep why a trial gave nothing; a finished one stays finished."""
         with self.sessions.write() as session:
             owned = self._mine(session, run)
-            row = _trial(session, owned, phase, trial, key)
+            row = session.scalar(select(TrialRow).where(TrialRow.run == owned.number, TrialRow.key == key))
+            row = row or _unknown(owned, phase, trial, key)
             if row.state != "finished":
                 row.state, row.worker = "failed", worker
                 row.reason, row.detail = storable(failure.reason), storable(failure.detail)
-                _count_attempt(session, owned, row)
+                session.add(row)
+                _count_attempts(session, owned, [row])
 
     def finished_trials(self, run: str) -> dict[str, TrialResult]:
-        """Everything that need not be trained again: key to result, bit for bit what was recorded.
+        """What finished: key to result, bit for bit what was recorded.
 
         Raises:
             StoreError: a result is damaged.
         """
         with self.sessions.read() as session:
-            number = number_of(session, run)
-            rows = session.execute(
-                select(TrialRow.key, TrialRow.result)
-                .where(TrialRow.run == number, TrialRow.state == "finished")
-                .order_by(TrialRow.number)
+            rows = session.execute(_blobs(number_of(session, run)))
+            return {key: self._decoded(run, blob) for key, blob in rows}
+
+    def take_stock(self, run: str) -> tuple[dict[str, TrialResult], tuple[str, ...]]:
+        """What need not be trained again, for the run's owner: key to result, weights left out.
+
+        A result that is damaged counts as failed from now on, which an event tells, so that it is trained again.
+
+        Returns:
+            The sound results, and the keys of the damaged ones.
+        """
+        with self.sessions.read() as session:
+            sound: dict[str, TrialResult] = {}
+            damaged: list[str] = []
+            for key, blob in session.execute(_blobs(number_of(session, run))):
+                try:
+                    sound[key] = decode_result(blob or b"", weights=False)
+                except ValueError:
+                    damaged.append(key)
+        if damaged:
+            with self.sessions.write(durable=True) as session:
+                owned = self._mine(session, run)
+                rows = session.scalars(select(TrialRow).where(TrialRow.run == owned.number, TrialRow.key.in_(damaged)))
+                for row in rows:
+                    row.state, row.result, row.reason = "failed", None, "the stored result was damaged"
+                    session.execute(delete(Curve).where(Curve.trial == row.number))
+                text = f"{len(damaged)} stored results were damaged, their networks are trained again"
+                add_event(session, owned, "warning", {"text": text, "keys": damaged})
+        return sound, tuple(damaged)
+
+    def weights(self, run: str, key: str) -> bytes:
+        """The kept state of one finished trial, in safetensors format; empty if none was kept.
+
+        Raises:
+            StoreError: the result is not there, or it is damaged.
+        """
+        with self.sessions.read() as session:
+            blob = session.scalar(
+                select(TrialRow.result).where(TrialRow.run == number_of(session, run), TrialRow.key == key)
             )
-            try:
-                return {key: decode_result(blob or b"") for key, blob in rows}
-            except ValueError as error:
-                fix = "Restore the database from a copy, or start the run afresh"
-                raise StoreError(f"a trial of run '{run}' is damaged", where=str(self._path), fix=fix) from error
+            return self._decoded(run, blob).weights
+
+    def _decoded(self, run: str, blob: bytes | None) -> TrialResult:
+        try:
+            return decode_result(blob or b"")
+        except ValueError as error:
+            fix = f"Train it again: taskgroup resume {run}, or restore the database from a copy"
+            raise StoreError(f"a trial of run '{run}' is damaged", where=str(self._path), fix=fix) from error
 
     def trials(self, run: str) -> list[TrialRecord]:
         """All trials of a run without their arrays, in the order of their first attempt."""
@@ -147,24 +185,44 @@ class Trials(Fenced):
             return [CurveReading(*row) for row in rows]
 
 
-def _trial(session: Session, run: Run, phase: str, trial: Trial, key: str) -> TrialRow:
-    """The trial's row, a new one if there is none."""
-    row = session.scalar(select(TrialRow).where(TrialRow.run == run.number, TrialRow.key == key))
-    if row is None:
-        row = TrialRow(run=run.number, key=key, phase=phase, trial=json.dumps(asdict(trial)), state="failed")
-        row.attempts, row.seconds, row.worker, row.kept = 0, 0.0, "", -1
-        row.reason, row.detail, row.recorded = "", "", time.time()
-        session.add(row)
+def _unknown(run: Run, phase: str, trial: Trial, key: str) -> TrialRow:
+    """A row for a trial that was never attempted."""
+    row = TrialRow(run=run.number, key=key, phase=phase, trial=json.dumps(asdict(trial)), state="failed")
+    row.attempts, row.seconds, row.worker, row.kept = 0, 0.0, "", -1
+    row.reason, row.detail, row.recorded = "", "", time.time()
     return row
 
 
-def _count_attempt(session: Session, run: Run, row: TrialRow) -> None:
-    """Note that one more attempt ended as the row says."""
-    row.attempts, row.recorded = row.attempts + 1, time.time()
+def _count_attempts(session: Session, run: Run, rows: Sequence[TrialRow]) -> None:
+    """Note that one more attempt at each ended as its row says."""
+    for row in rows:
+        row.attempts, row.recorded = row.attempts + 1, time.time()
     session.flush()
-    attempt = Attempt(trial=row.number, attempt=row.attempts, epoch=run.epoch, state=row.state, seconds=row.seconds)
-    attempt.worker, attempt.reason, attempt.recorded = row.worker, row.reason, row.recorded
-    session.add(attempt)
+    copied = ("seconds", "worker", "reason", "state", "recorded")
+    attempts = [
+        {
+            "trial": row.number,
+            "attempt": row.attempts,
+            "epoch": run.epoch,
+            **{name: getattr(row, name) for name in copied},
+        }
+        for row in rows
+    ]
+    if attempts:
+        session.execute(insert(Attempt), attempts)
+
+
+def _readings(row: TrialRow, trial: Trial, result: TrialResult) -> Iterator[dict[str, object]]:
+    steps, losses = result.steps_S.tolist(), result.curve_TS.tolist()
+    for task, curve in zip(trial.tasks, losses, strict=True):
+        for i, (step, loss) in enumerate(zip(steps, curve, strict=True)):
+            yield {"trial": row.number, "task": task, "reading": i, "step": step, "loss": loss}
+
+
+def _blobs(run: int) -> Select[*tuple[Any, ...]]:
+    """Keys and results of what finished, a hundred rows at a time: together they may be larger than the memory."""
+    chosen = select(TrialRow.key, TrialRow.result).where(TrialRow.run == run, TrialRow.state == "finished")
+    return chosen.order_by(TrialRow.number).execution_options(yield_per=100)
 
 
 def _attempt_record(row: Row[*tuple[Any, ...]]) -> AttemptRecord:
