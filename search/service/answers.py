@@ -15,6 +15,7 @@ __all__ = [
     "Cost",
     "DatasetAnswer",
     "DatasetList",
+    "FieldAnswer",
     "FileAnswer",
     "FileList",
     "Health",
@@ -152,6 +153,15 @@ class TaskAnswer(BaseModel):
     missing: int = Field(description="Rows without a label", examples=[0])
 
 
+class FieldAnswer(BaseModel):
+    """A column of a table."""
+
+    name: str = Field(examples=["x_wind"])
+    kind: Literal["number", "text", "time", "picture"]
+    missing: int = Field(examples=[0])
+    distinct: int = Field(examples=[37])
+
+
 class DatasetAnswer(BaseModel):
     """A data set: what it holds, and what its columns seem to be for."""
 
@@ -164,6 +174,7 @@ class DatasetAnswer(BaseModel):
     created: Moment = None
     rows: int | None = Field(default=None, examples=[8_700])
     columns: int | None = Field(default=None, examples=[14])
+    fields: tuple[FieldAnswer, ...] = Field(default=(), description="The first 1,000 columns")
     inputs: tuple[str, ...] = Field(default=(), examples=[["x_*"]])
     tasks: tuple[TaskAnswer, ...] = ()
     notes: tuple[str, ...] = Field(default=(), description="What was guessed, one sentence each")

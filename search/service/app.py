@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 
-import anyio
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
 from search.service.auth import Authenticator, read_secret
-from search.service.context import Launcher, Service
+from search.service.context import Service
 from search.service.dependencies import Reader
+from search.service.dispatcher import Dispatcher, Launcher
+from search.service.errand_runners import ErrandRunners
+from search.service.events import Hub
 from search.service.gate import API, Gate
 from search.service.metrics import Metrics
 from search.service.problems import Problem, install_problems
 from search.service.rates import Rates
 from search.service.responses import PROBLEMS
-from search.service.routes import health, runs, sessions
+from search.service.routes import datasets, events, groupings, health, results, runs, sessions, submissions
 from search.service.settings import Settings
+from search.service.submissions import Submissions
 from search.store.datasets import Datasets
 from search.store.store import Store
 from search.store.tokens import Tokens
@@ -34,7 +39,15 @@ _STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE = 10.0, 100.0
 _THREADS = 16
 """Threads that wait for the database: more would only wait for each other."""
 
-_ROUTERS = (runs.router, sessions.router)
+_ROUTERS = (
+    submissions.router,
+    runs.router,
+    events.router,
+    results.router,
+    datasets.router,
+    groupings.router,
+    sessions.router,
+)
 _PAGES = "search.service.routes.pages"
 
 _DESCRIPTION = """\
@@ -58,9 +71,15 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        await service.errands.open()
+        beside = [asyncio.create_task(service.dispatcher.work()), asyncio.create_task(service.hub.poll())]
         service.ready = True
         yield
         service.ready = False
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await service.errands.close()
 
     app = FastAPI(
         title="taskgroup",
@@ -85,18 +104,23 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
 
 
 def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
-    tokens = Tokens(store.sessions)
+    tokens, datasets, metrics = Tokens(store.sessions), Datasets(store.sessions), Metrics()
+    errands = ErrandRunners(settings.solvers, settings.solver_bytes)
     seconds = 3600 * settings.session_hours
     return Service(
         settings=settings,
         store=store,
         launcher=launcher,
         tokens=tokens,
-        datasets=Datasets(store.sessions),
+        datasets=datasets,
         authenticator=Authenticator(tokens, read_secret(settings.home), session_seconds=seconds),
-        metrics=Metrics(),
+        metrics=metrics,
         rates=Rates(settings.requests_per_second, settings.burst),
         strangers=Rates(_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE),
+        errands=errands,
+        submissions=Submissions(settings, datasets, errands),
+        dispatcher=Dispatcher(settings, store, launcher, metrics),
+        hub=Hub(store, settings.poll_seconds, settings.watchers),
     )
 
 

@@ -9,7 +9,7 @@ import uvicorn
 
 from grouping.errors import InputError
 from search.service.app import create_app
-from search.service.context import Launcher
+from search.service.dispatcher import Launcher
 from search.service.logs import configure_logging
 from search.service.protocol import limited_protocol
 from search.service.settings import Settings

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, select
 
-from search.store.models import Dataset
+from search.store.models import Dataset, Run
 from search.store.rows import storable
 from search.store.run_ids import looks_like_id, slug
 from search.store.sessions import Sessions
@@ -84,6 +84,13 @@ class Datasets:
             total = session.scalar(_of(select(func.count()).select_from(Dataset), principal)) or 0
             page = _of(select(Dataset), principal).order_by(Dataset.number.desc()).limit(limit).offset(offset)
             return DatasetPage(tuple(_record(row) for row in session.scalars(page)), total)
+
+    def needed(self, file: str) -> bool:
+        """Whether a run that has not ended was made from it."""
+        with self._sessions.read() as session:
+            waiting = Run.state.in_(("queued", "running", "interrupted"))
+            found = select(Run.number).where(waiting, Run.spec.contains(file, autoescape=True)).limit(1)
+            return session.scalar(found) is not None
 
     def remove(self, identity: str) -> None:
         """Forget a data set; its file is the caller's."""

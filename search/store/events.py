@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from search.store.fencing import Fenced, exactly
 from search.store.models import Event
@@ -30,3 +30,9 @@ class Events(Fenced):
             wanted = (Event.run == number_of(session, run), Event.number > after)
             rows = session.scalars(select(Event).where(*wanted).order_by(Event.number).limit(limit))
             return [EventRecord(row.number, row.kind, json.loads(row.payload), row.at) for row in rows]
+
+    def newest_event(self, run: str) -> int:
+        """Number of the last thing that happened to a run; 0 before the first."""
+        with self.sessions.read() as session:
+            newest = select(func.max(Event.number)).where(Event.run == number_of(session, run))
+            return session.scalar(newest) or 0

@@ -1,0 +1,141 @@
+"""The processes that run errands: a few, started once, killed and replaced when one takes too long or dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from typing import Any, Final
+
+from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
+from search.errors import ConflictError, DataError, DiskError, SpecError, StoreError
+from search.service.refusals import BusyError
+
+__all__ = ["ErrandRunners"]
+
+_LONGEST_ANSWER = 256 * 1024**2
+_ERRORS: Final[dict[str, type[GroupingError]]] = {
+    kind.code: kind
+    for kind in (
+        InputError,
+        TableError,
+        NoResultError,
+        InfeasibleError,
+        SpecError,
+        DataError,
+        ConflictError,
+        StoreError,
+        DiskError,
+    )
+}
+
+
+class ErrandRunners:
+    """A pool of processes.
+
+    Args:
+        count: How many.
+        memory: Bytes that each may use.
+        patience: Seconds that an errand waits for its turn.
+    """
+
+    def __init__(self, count: int, memory: int, patience: float = 30.0) -> None:
+        self._count = count
+        self._memory = memory
+        self._patience = patience
+        self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
+        self._all: set[Process] = set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Start the processes, so that the first errand need not wait for one."""
+        for _ in range(self._count):
+            self._idle.put_nowait(await self._start())
+
+    async def close(self) -> None:
+        """End them."""
+        self._closed = True
+        for process in list(self._all):
+            await self._end(process)
+
+    async def run(self, errand: str, arguments: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Have an errand run.
+
+        Args:
+            errand: One of ``search.service.errands.ERRANDS``.
+            arguments: Its arguments, JSON.
+            seconds: How long it may take.
+
+        Raises:
+            GroupingError: what it raised.
+            NoResultError: it took too long.
+            BusyError: no process became free.
+        """
+        try:
+            process = await asyncio.wait_for(self._idle.get(), self._patience)
+        except TimeoutError:
+            raise BusyError("others are being served already", fix="Try again", retry_after=5) from None
+        try:
+            if process is None or process.returncode is not None:
+                process = await self._start()
+            answer = await self._ask(process, {"errand": errand, "arguments": arguments}, seconds)
+        except BaseException:
+            if process is not None:
+                await asyncio.shield(self._end(process))
+            self._idle.put_nowait(None)
+            raise
+        self._idle.put_nowait(process)
+        if "error" in answer:
+            raise _rebuilt(answer["error"])
+        if "defect" in answer:
+            raise RuntimeError(f"errand {errand}: {answer['defect']}")
+        found: dict[str, Any] = answer["found"]
+        return found
+
+    async def _ask(self, process: Process, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        try:
+            async with asyncio.timeout(seconds):
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+        except TimeoutError:
+            what = f"it was not done within {seconds:g} seconds"
+            raise NoResultError(what, fix="Ask for less, or ask the operator for more time") from None
+        except OSError:
+            line = b""
+        if not line:
+            what = "it cannot be worked on: it is damaged, or needs more memory than the operator allows"
+            raise InputError(what, fix="Give fewer rows or columns, or write the file again")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _start(self) -> Process:
+        environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
+        command = [sys.executable, "-P", "-m", "search.service.errands", str(self._memory)]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=PIPE, stdout=PIPE, limit=_LONGEST_ANSWER, env=environment
+        )
+        self._all.add(process)
+        return process
+
+    async def _end(self, process: Process) -> None:
+        self._all.discard(process)
+        if process.returncode is None:
+            try:
+                process.kill()
+            except ProcessLookupError:
+                return
+        await process.wait()
+
+
+def _rebuilt(error: Mapping[str, Any]) -> GroupingError:
+    kind = _ERRORS.get(str(error["code"]), InputError)
+    told = {"where": str(error["where"]), "fix": str(error["fix"])}
+    if kind is InfeasibleError:
+        return InfeasibleError(str(error["what"]), **told, minimum_budget=error.get("minimum_budget"))
+    return kind(str(error["what"]), **told)
