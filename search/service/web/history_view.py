@@ -1,0 +1,96 @@
+"""What happened to a run, event by event, as sentences: the log that its page shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from grouping.report.wording import count
+from search.service.web.wording import STATES
+from search.store.records import EventRecord
+
+__all__ = ["Line", "Phase", "history", "present_phase"]
+
+_MOST = 200
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event. ``tone`` sets it apart where it matters."""
+
+    clock: str
+    text: str
+    tone: Literal["", "warning", "failure"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The part of a run that is under way: its name, and how many trainings it has."""
+
+    label: str
+    done: int
+    total: int
+
+
+def history(events: Sequence[EventRecord]) -> tuple[tuple[Line, ...], int]:
+    """The last events, oldest first, and how many earlier ones are left out."""
+    kept = events[-_MOST:]
+    return tuple(_line(event) for event in kept), len(events) - len(kept)
+
+
+def present_phase(events: Sequence[EventRecord]) -> Phase | None:
+    """The phase that began last, if any did."""
+    for event in reversed(events):
+        if event.kind == "phase":
+            payload = event.payload
+            return Phase(_text(payload.get("label")), _whole(payload.get("done")), _whole(payload.get("total")))
+    return None
+
+
+def _line(event: EventRecord) -> Line:
+    text, tone = _sentence(event.kind, event.payload)
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
+    return Line(f"{datetime.fromtimestamp(event.at, UTC):%H:%M:%S}", _printable(shown), tone)
+
+
+def _sentence(kind: str, payload: Mapping[str, Any]) -> tuple[str, Literal["", "warning", "failure"]]:
+    match kind:
+        case "state":
+            state = _text(payload.get("to"))
+            label = STATES.get(state, (state, ""))[0]
+            return label + (f": {payload['reason']}" if payload.get("reason") else ""), "failure" * (state == "failed")  # type: ignore[return-value]
+        case "phase":
+            total, done = _whole(payload.get("total")), _whole(payload.get("done"))
+            known = f", {done:,} of them known already" if done else ""
+            return f"Training {_text(payload.get('label'))}: {count(total, 'network')}{known}", ""
+        case "engine":
+            return f"Engine {_text(payload.get('engine'))}: {_text(payload.get('reason'))}", ""
+        case "budget":
+            return f"{payload.get('minutes')} minutes are enough for {payload.get('trainings')} trainings", ""
+        case "note":
+            return _text(payload.get("text")), ""
+        case "warning":
+            return _text(payload.get("text")), "warning"
+        case "error" | "failure":
+            told = " ".join(_text(payload.get(key)) for key in ("what", "text", "where", "fix") if payload.get(key))
+            return told or "It failed", "failure"
+        case _:
+            rest = json.dumps(payload, ensure_ascii=False, default=str) if payload else ""
+            return f"{kind} {rest}".strip(), ""
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _printable(text: str) -> str:
+    """The text on one line: what would move a cursor or forge a line is spelled out."""
+    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,279 @@
+"""One run as its page shows it: how far it is, what was asked, what came out, and what can be taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from grouping.errors import GroupingError
+from grouping.recommendation import Recommendation
+from grouping.report.blocks import Column, Fact, Section, Table
+from grouping.report.content import Content, read_content
+from grouping.report.figures import figures
+from grouping.report.labels import Figure
+from grouping.report.sections import facts, sections
+from grouping.report.wording import MISSING, VERDICT_LABELS, count, headline, lede, number, verdict_sentences
+from search.documents import parse_spec
+from search.errors import SpecError
+from search.service.web.certainty_view import Answer, plain_certainty
+from search.service.web.history_view import Line, Phase, history, present_phase
+from search.service.web.wording import (
+    KINDS,
+    STATES,
+    Moment,
+    best_text,
+    budget_text,
+    file_size,
+    moment,
+    roughly,
+    since,
+)
+from search.spec import Spec
+from search.store.records import EventRecord, RunRecord
+
+__all__ = ["DOWNLOADS", "Download", "Live", "Result", "RunHead", "asked", "downloads", "live", "result", "run_head"]
+
+DOWNLOADS = {
+    "report.html": "The whole report in one page that opens offline",
+    "report.md": "The same as Markdown",
+    "recommendation.json": "Groups, costs, intervals: for programs",
+    "losses.csv": "Every network's loss on every task",
+    "affinity.csv": "Who helps whom, pair by pair",
+    "curves.parquet": "Validation losses along training",
+    "trials.parquet": "Every training: seed, time, outcome",
+    "spec.yaml": "What was asked, complete: run it again",
+    "environment.json": "Versions, seeds and hardware",
+    "log.jsonl": "What happened, line by line",
+}
+"""Files of a run that its page offers, with what each is for."""
+
+_TERMINAL = frozenset({"finished", "cancelled"})
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """What the top of the page says, whatever the state."""
+
+    id: str
+    name: str
+    kind: str
+    question: str
+    state: str
+    state_label: str
+    sentence: str
+    budget: str
+    created: Moment | None
+    started: Moment | None
+    ended: Moment | None
+    duration: str
+    owner: str
+    may_cancel: bool
+    may_resume: bool
+    may_delete: bool
+    terminal: bool
+
+
+@dataclass(frozen=True)
+class Live:
+    """How far a run is."""
+
+    state: str
+    sentence: str
+    facts: tuple[Fact, ...]
+    part: float | None
+    phase: Phase | None
+    lines: tuple[Line, ...]
+    earlier: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a finished run: the report's own story, with certainty in plain words before it."""
+
+    recommendation: Recommendation
+    headline: str
+    verdict: str
+    verdict_sentence: str
+    basis: str
+    lede: str
+    facts: tuple[Fact, ...]
+    certainty: tuple[Answer, ...]
+    sections: tuple[Section, ...]
+    figures: dict[str, Figure]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to take along."""
+
+    name: str
+    about: str
+    size: str
+
+
+def run_head(run: RunRecord, now: float, *, steer: bool) -> RunHead:
+    """The top of a run's page; ``steer``: whether who looks may cancel and resume."""
+    label, sentence = STATES[run.state]
+    kind, question = KINDS.get(run.kind, (run.kind, ""))
+    return RunHead(
+        id=run.id,
+        name=run.name,
+        kind=kind,
+        question=question,
+        state=run.state,
+        state_label=label,
+        sentence=sentence,
+        budget=budget_text(run.spec),
+        created=moment(run.created, now),
+        started=moment(run.started, now),
+        ended=moment(run.ended, now),
+        duration=since(run.seconds) if run.started is not None else MISSING,
+        owner=run.principal,
+        may_cancel=steer and run.state in ("queued", "running", "interrupted"),
+        may_resume=steer and run.state in ("interrupted", "failed"),
+        may_delete=steer and run.state not in ("queued", "running"),
+        terminal=run.state in _TERMINAL,
+    )
+
+
+def live(run: RunRecord, events: Sequence[EventRecord], remaining: float | None) -> Live:
+    """How far a run is, by its counts and its events.
+
+    Args:
+        run: The run.
+        events: All of its events, in order.
+        remaining: Seconds it will take by its own speed so far; None where that is unknown.
+    """
+    done = run.finished + run.failed
+    phase = present_phase(events) if run.state == "running" else None
+    lines, earlier = history(events)
+    shown = [
+        Fact(
+            "Trainings done", f"{done:,}", f"of {run.planned:,} planned so far" if run.planned else "none planned yet"
+        ),
+        Fact("Best so far", best_text(run.kind, run.best), "mean loss against one network per task"),
+        Fact("Time worked", since(run.seconds) if run.started is not None else MISSING, _left(run, remaining)),
+    ]
+    if run.failed:
+        shown.insert(1, Fact("Failed", f"{run.failed:,}", "none of them wins; the reasons are below"))
+    return Live(
+        state=run.state,
+        sentence=_sentence(run, phase),
+        facts=tuple(shown),
+        part=min(1.0, done / run.planned) if run.planned else None,
+        phase=phase,
+        lines=lines,
+        earlier=earlier,
+    )
+
+
+def _left(run: RunRecord, remaining: float | None) -> str:
+    if run.state != "running":
+        return "pauses left out"
+    return "the end is not foreseeable yet" if remaining is None else f"about {roughly(remaining)} left as planned"
+
+
+def _sentence(run: RunRecord, phase: Phase | None) -> str:
+    if run.state == "running" and phase is not None and phase.label:
+        return f"Training {phase.label}: {count(phase.total, 'network')}."
+    if run.state == "running" and run.planned:
+        return "Networks are being trained."
+    if run.state == "running":
+        return "Reading the data, starting workers and timing a few trainings."
+    return STATES[run.state][1]
+
+
+def result(folder: Path) -> Result | None:
+    """What a run's folder says; None while there is no recommendation in it. Kept in memory until the file changes."""
+    file = folder / "recommendation.json"
+    try:
+        stamp = file.stat()
+    except OSError:
+        return None
+    return _result(folder, (stamp.st_mtime_ns, stamp.st_size))
+
+
+@lru_cache(maxsize=8)
+def _result(folder: Path, stamp: tuple[int, int]) -> Result | None:
+    try:
+        content = read_content(folder)
+    except GroupingError:
+        return None
+    return result_of(content)
+
+
+def result_of(content: Content) -> Result:
+    """The report's story for a page."""
+    recommendation = content.recommendation
+    drawn = figures(content)
+    sentence, basis = verdict_sentences(recommendation)
+    return Result(
+        recommendation=recommendation,
+        headline=headline(recommendation),
+        verdict=VERDICT_LABELS[recommendation.verdict],
+        verdict_sentence=sentence,
+        basis=basis,
+        lede=lede(recommendation),
+        facts=facts(recommendation),
+        certainty=plain_certainty(recommendation),
+        sections=sections(recommendation, drawn),
+        figures=drawn,
+    )
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Spec | None:
+    try:
+        return parse_spec(text)
+    except SpecError:
+        return None
+
+
+def spec_of(run: RunRecord) -> Spec | None:
+    """The run's spec; None where this version cannot read it."""
+    return _parsed(run.spec)
+
+
+def asked(run: RunRecord) -> tuple[Table, ...]:
+    """What was asked for: settings, and the tasks."""
+    spec = spec_of(run)
+    if spec is None:
+        return ()
+    network, training = spec.network, spec.training
+    settings = (
+        ("Data", spec.data.source.rsplit("/", 1)[-1] if spec.data.source.startswith("/") else spec.data.source),
+        ("Budget for serving", budget_text(run.spec)),
+        ("Network", f"{network.trunk}, widths {', '.join(map(str, network.widths))}"),
+        ("Sizes", ", ".join(f"{number(c)} SNT" for c in network.capacities)),
+        ("Ways to share", ", ".join(spec.architectures)),
+        ("Losses of larger groups", spec.affinity.estimator),
+        (
+            "Training",
+            f"{count(training.epochs, 'epoch')}, batches of {training.batch_size}, {training.learning_rate:g}",
+        ),
+        ("Seeds", f"{training.seeds} for the search, {spec.evidence.seeds} fresh ones to confirm"),
+    )
+    rows = tuple(
+        (task.name, task.column, task.type or MISSING, number(task.weight), task.role, task.metric)
+        for task in spec.tasks
+    )
+    columns = (Column("Task"), Column("Column"), Column("Type"), Column("Weight", numeric=True), Column("Role"))
+    return (
+        Table("What was asked", (Column("Setting"), Column("Value")), settings),
+        Table("The tasks", (*columns, Column("Judged by")), rows),
+    )
+
+
+def downloads(folder: Path) -> tuple[Download, ...]:
+    """The files that are there, in the order people want them."""
+    found = []
+    for name, about in DOWNLOADS.items():
+        file = folder / name
+        if file.is_file():
+            found.append(Download(name, about, file_size(file.stat().st_size)))
+    networks = sorted((folder / "networks").glob("*.safetensors")) if (folder / "networks").is_dir() else []
+    about = "Weights of a chosen network"
+    weights = (Download(f"networks/{file.name}", about, file_size(file.stat().st_size)) for file in networks)
+    return (*found, *weights)

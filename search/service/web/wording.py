@@ -1,0 +1,117 @@
+"""How the pages call states, moments and budgets; numbers read as in a report (``grouping.report.wording``)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import yaml
+
+from grouping.budget import BudgetUnit
+from grouping.report.wording import MISSING, change, cost, count, number
+
+__all__ = [
+    "KINDS",
+    "STATES",
+    "Moment",
+    "best_text",
+    "budget_text",
+    "file_size",
+    "moment",
+    "roughly",
+    "since",
+]
+
+STATES: Final = {
+    "queued": ("Queued", "Accepted and waiting for its turn. It starts by itself."),
+    "running": ("Running", "Networks are being trained. Closing this page does not stop it."),
+    "interrupted": ("Interrupted", "It was stopped before its end. Resume it: nothing that finished is trained again."),
+    "failed": ("Failed", "It ended without a result. The log below says why; it can be resumed."),
+    "finished": ("Finished", "The recommendation is ready."),
+    "cancelled": ("Cancelled", "Somebody stopped it for good. What it had trained is kept below."),
+}
+"""State of a run -> its label and what it means."""
+
+KINDS: Final = {
+    "recommend": ("Grouping", "Which tasks should share a network?"),
+    "measure": ("Measurement", "Every group trained, for a complete table of losses."),
+    "search": ("Architecture search", "Which networks are worth their cost?"),
+}
+"""Kind of a run -> its label and its question."""
+
+_BUDGET_LINE = "budget:"
+_SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3_600, 86_400
+
+
+class Moment(NamedTuple):
+    """A point in time for machines and for people, both in UTC."""
+
+    iso: str
+    text: str
+    ago: str
+
+
+def moment(at: float | None, now: float) -> Moment | None:
+    """Seconds since the epoch as a moment; None stays None."""
+    if at is None:
+        return None
+    utc = datetime.fromtimestamp(at, UTC)
+    return Moment(utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y, %H:%M} UTC", f"{roughly(now - at)} ago")
+
+
+def since(seconds: float) -> str:
+    """A stretch of time to the second, short: ``45 s``, ``2 min 05 s``, ``3 h 20 min``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    gap = "\N{NO-BREAK SPACE}"
+    if hours:
+        return f"{hours}{gap}h {minutes:02}{gap}min"
+    return f"{minutes}{gap}min {rest:02}{gap}s" if minutes else f"{rest}{gap}s"
+
+
+def roughly(seconds: float) -> str:
+    """A stretch of time in one unit, for ages and forecasts: nobody needs the seconds of yesterday."""
+    gap, seconds = "\N{NO-BREAK SPACE}", max(0.0, seconds)
+    for unit, name in ((_DAY, "day"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit:
+            whole = round(seconds / unit)
+            return count(whole, name) if name == "day" else f"{whole}{gap}{name}"
+    return f"{round(seconds)}{gap}s"
+
+
+@lru_cache(maxsize=4096)
+def budget_text(spec: str) -> str:
+    """What serving may cost, from a resolved spec's YAML; only that section is read: a list shows many specs."""
+    lines = spec.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.startswith(_BUDGET_LINE)), None)
+    if first is None:
+        return MISSING
+    body = [lines[first]]
+    for line in lines[first + 1 :]:
+        if line[:1] not in (" ", "}", ""):
+            break
+        body.append(line)
+    try:
+        budget = yaml.safe_load("\n".join(body))["budget"]
+        unit: BudgetUnit = budget.get("unit", "snt")
+        limit = cost(float(budget["inference"]), unit)
+        most = budget.get("max_networks")
+        return limit + (f", at most {count(int(most), 'network')}" if most else "")
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return MISSING
+
+
+def best_text(kind: str, best: float | None) -> str:
+    """The best objective so far: of a grouping as a change against one network per task, else as it is."""
+    return change(best) if kind == "recommend" else number(best)
+
+
+def file_size(n_bytes: int) -> str:
+    """Bytes as people say them."""
+    size = float(n_bytes)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f}\N{NO-BREAK SPACE}{unit}" if unit == "bytes" else f"{size:.1f}\N{NO-BREAK SPACE}{unit}"
+        size /= 1000
+    return f"{size:.1f}\N{NO-BREAK SPACE}GB"
