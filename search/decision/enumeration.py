@@ -89,7 +89,7 @@ def make_plan(
         tuple(names),
         members_CT,
         np.array([row.capacity for row in rows]),
-        tuple("" if row.sharing.kind == HARD else str(row.sharing) for row in rows),
+        tuple("" if str(row.sharing) == HARD else str(row.sharing) for row in rows),
         other_costs_C={unit: np.array([cost[unit] for cost in all_costs]) for unit in all_costs[0] if unit != "snt"},
     )
     plan = Plan(

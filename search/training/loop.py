@@ -136,6 +136,9 @@ class Fit:
                 batch = inputs_NF, targets_NT, labelled_NT
                 losses_T = self._losses(*batch)
                 loss = losses_T.sum()
+                if self._balanced is not None and not torch.isfinite(loss):
+                    losses.append(loss.detach())
+                    break  # solvers of weights would fail in words of their own; the watch below says what happened
                 penalty = None if self._penalty is None else self._penalty()
                 if self._balanced is None:
                     self._optimizer.step(loss if penalty is None else loss + penalty, self._clip_norm)

@@ -76,7 +76,12 @@ class Aggregated:
         return [*found, *plain]
 
     def _merged(self, rows_KP: Tensor, scale_K: Tensor) -> Tensor:
-        """The gradient that is taken for several, [P]."""
+        """The gradient that is taken for several, [P]; as bad as they are where one is not finite.
+
+        The loss of the next step then tells: solvers would fail in words of their own.
+        """
+        if not torch.isfinite(rows_KP).all():
+            return rows_KP.sum(dim=0)
         divisor_K = scale_K.clamp_min(1e-12)
         if self._normalise in {"l2", "loss+"}:
             divisor_K = divisor_K * rows_KP.norm(dim=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from search.balancing import BalancingName
-from search.errors import SpecError
+from search.errors import SpecError, TrialError
 from search.spec import TrainingSpec
 from search.training.engines import ENGINES
 from search.training.trainer import train
@@ -40,6 +41,22 @@ def test_other_ways_to_share_are_balanced_too() -> None:
     for sharing in ("branch", "soft weight=0.5", "mtan", "cgc"):
         result = train(experiment, Trial(ALL, 1.0, 1, sharing=sharing))
         assert result.curve_TS[:, -1].sum() < result.curve_TS[:, 0].sum()
+
+
+@pytest.mark.parametrize("name", get_args(BalancingName))
+@pytest.mark.parametrize("where", ["an input", "a label"])
+def test_a_loss_that_is_no_number_ends_the_training_and_says_when(name: str, where: str) -> None:
+    """Methods by solvers and by torchjd as well: none goes on in silence, none fails in its own words."""
+    rows = len(DATA.train.inputs_NF)
+    inputs_NF, targets_NT = DATA.train.inputs_NF.copy(), DATA.train.targets_NT.copy()
+    if where == "an input":
+        inputs_NF[rows // 2] = np.nan
+    else:
+        targets_NT[np.flatnonzero(~np.isnan(targets_NT[:, 0]))[0], 0] = np.inf
+    broken = replace(DATA, train=replace(DATA.train, inputs_NF=inputs_NF, targets_NT=targets_NT))
+    experiment = planted_experiment(broken, epochs=1, balancing=name, batch_size=64)
+    with pytest.raises(TrialError, match=r"non-finite loss at step [1-4][. ]"):
+        train(experiment, Trial(ALL, 1.0, 1))
 
 
 @pytest.mark.parametrize("engine", ["fused", "fused-onednn", "fused-relaxed"])

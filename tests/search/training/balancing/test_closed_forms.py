@@ -127,6 +127,12 @@ def test_no_task_is_harmed_where_two_conflict(name: str) -> None:
     assert all(float(torch.tensor(row) @ found) > -1e-4 for row in rows)
 
 
+@pytest.mark.parametrize("name", ["cagrad", "nash-mtl", "upgrad", "imtl-g", "aligned-mtl", "mgda", "pcgrad"])
+def test_a_gradient_that_is_no_number_is_passed_on_and_breaks_no_solver(name: str) -> None:
+    found = merged(make_balancer(Balancing.parse(name), setting(2)), [[1.0, math.nan], [-0.5, 1.0]])
+    assert found.isnan().any()
+
+
 def test_random_weights_differ_from_step_to_step_and_average_to_1() -> None:
     torch.manual_seed(0)
     balancer = make_balancer(Balancing("random"), setting(2))
