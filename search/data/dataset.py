@@ -17,10 +17,11 @@ from grouping.candidates import FloatArray, IntArray, frozen
 from grouping.tasks import Task
 from search.data.arrays import Float32Array, Inputs, encode_inputs
 from search.data.images import encode_images
+from search.data.joined import split_tables
 from search.data.layout import Source
 from search.data.leakage import copied_targets, shared_clusters, shared_rows
 from search.data.resolution import complete, input_columns, open_source
-from search.data.splits import Rows, split_rows
+from search.data.splits import Rows
 from search.data.targets import Target, encode_target
 from search.errors import DataError
 from search.spec import DataSpec, Spec
@@ -104,7 +105,7 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
     table = source.table
     assert spec.data.split is not None
     columns = input_columns(spec.data, spec.tasks, table)
-    rows = split_rows(table, spec.data.split, draw=split)
+    rows = split_tables(source, spec.data.split, split)
     repeated = shared_rows(table, [*columns, *(task.column for task in spec.tasks)], rows)
     rows = _capped(rows, spec.data, split)
     inputs = _inputs(source, columns, spec.data, rows)

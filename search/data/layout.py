@@ -13,7 +13,7 @@ from search.data.images import Images
 from search.errors import DataError
 from search.spec import SplitSpec, TaskSpec
 
-__all__ = ["Layout", "Source", "SourceLoader", "is_pattern", "match_columns"]
+__all__ = ["Layout", "Source", "SourceLoader", "Table", "is_pattern", "match_columns"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,21 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Table:
+    """One of several tables whose rows were put one after the other.
+
+    Args:
+        name: For people.
+        rows: How many.
+        columns: Those that it has itself.
+    """
+
+    name: str
+    rows: int
+    columns: frozenset[str]
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A table and, where its maker knows it, its layout; else the layout is inferred.
@@ -45,11 +60,13 @@ class Source:
         table: One row for each row of the data.
         layout: What its columns are for.
         images: Pictures [N, C, H, W] by name; the table's column of that name only says which are equal.
+        tables: What it was put together from, in order; empty where it is one table.
     """
 
     table: pd.DataFrame
     layout: Layout | None = None
     images: Mapping[str, Images] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
 
 
 SourceLoader = Callable[[], Source]

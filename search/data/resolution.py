@@ -12,6 +12,7 @@ import pandas as pd
 
 from grouping.tasks import nearest_name
 from search.data.infer import infer_layout, infer_type, is_categorical
+from search.data.joined import check_columns, joined
 from search.data.layout import Layout, Source, is_pattern, match_columns
 from search.data.registry import is_registered, load_registered, registered_names
 from search.data.tables import FORMATS, read_source
@@ -40,19 +41,25 @@ def resolve(spec: Spec, base: Path | None = None) -> Spec:
 
 
 def open_source(data: DataSpec, base: Path | None = None) -> Source:
-    """The registered data set or the table that ``data.source`` names.
+    """The registered data set or the tables that ``data.source`` and ``data.more`` name.
 
     Raises:
-        SpecError: an unknown variable in the path.
-        DataError: neither a data set nor a readable table.
+        SpecError: an unknown variable in a path; more tables for a registered data set.
+        DataError: neither a data set nor a readable table; tables that do not go together.
     """
     if is_registered(data.source):
+        if data.more:
+            fix = "Leave it out, or write the data set to a file first"
+            raise SpecError(f"the data set {data.source} is whole by itself", where="data.more", fix=fix)
         return load_registered(data.source)
     path = source_path(data.source, base)
     if not Path(data.source).suffix and os.sep not in data.source and not path.exists():
         fix = f"{nearest_name(data.source, registered_names())} Or give a file that ends in {', '.join(FORMATS)}"
         raise DataError(f"'{data.source}' is neither a data set nor a file", where="data.source", fix=fix)
-    return read_source(path)
+    if not data.more:
+        return read_source(path)
+    paths = [path, *(source_path(name, base) for name in data.more)]
+    return joined([(own.name, read_source(own)) for own in paths])
 
 
 def source_path(source: str, base: Path | None = None) -> Path:
@@ -85,9 +92,8 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
     split = spec.data.split if spec.data.split is not None else layout.split
     data = spec.data.model_copy(
         update={
-            "source": spec.data.source
-            if _stays(spec.data.source)
-            else str(((base or Path()) / spec.data.source).absolute()),
+            "source": _kept(spec.data.source, base),
+            "more": tuple(_kept(name, base) for name in spec.data.more),
             "inputs": spec.data.inputs if spec.data.inputs is not None else layout.inputs,
             "split": split,
             "cluster": spec.data.cluster or split.group or layout.cluster,
@@ -98,6 +104,7 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
         where = "data.cluster" if spec.data.cluster is not None else "data.split.group"
         raise DataError(f"there is no column '{data.cluster}'", where=where, fix=fix)
     inputs = input_columns(data, tasks, table)
+    check_columns(source, [*inputs, *(name for name in (split.column, split.group, split.time, data.cluster) if name)])
     unknown = next((name for name in data.categorical if name not in inputs), None)
     if unknown is not None:
         what = f"'{unknown}' is not one of the inputs"
@@ -174,5 +181,8 @@ def _tasks(asked: tuple[TaskSpec, ...], layout: Layout, table: pd.DataFrame) -> 
     )
 
 
-def _stays(source: str) -> bool:
-    return is_registered(source) or "${" in source
+def _kept(source: str, base: Path | None) -> str:
+    """A source as a resolved spec has it."""
+    if is_registered(source) or "${" in source:
+        return source
+    return str(((base or Path()) / source).absolute())

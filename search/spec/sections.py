@@ -94,12 +94,14 @@ class DataSpec(Section):
     """Where rows come from.
 
     ``source`` is a registered data set (``nyc-weather``) or a path to CSV, Parquet or npz; an array of an npz file with
-    the shape rows x height x width holds pictures. ``inputs`` are column names or globs; ``cluster`` names the column
-    whose values are resampled together in intervals (weeks, scaffolds).
+    the shape rows x height x width holds pictures. ``more`` are tables whose rows are added: tasks may have data sets
+    of their own, with the same inputs. ``inputs`` are column names or globs; ``cluster`` names the column whose values
+    are resampled together in intervals (weeks, scaffolds).
     ``fold`` adds up binary inputs modulo that many columns (hashed fingerprints). ``rows`` caps the training rows.
     """
 
     source: str = Field(min_length=1)
+    more: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=64)] = ()
     inputs: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
