@@ -41,8 +41,11 @@ class SharedNetwork(nn.Module):
         self._outputs = list(outputs)
 
     def forward(self, inputs_NF: Tensor) -> Tensor:
-        weights, biases = (torch.split(values, self._outputs) for values in (self.heads.weight, self.heads.bias))
         features = self.trunk(inputs_NF)
+        if all(values is features[0] for values in features):  # then it is hard sharing, to the bit
+            common: Tensor = self.heads(features[0])
+            return common
+        weights, biases = (torch.split(values, self._outputs) for values in (self.heads.weight, self.heads.bias))
         outputs = [functional.linear(*task) for task in zip(features, weights, biases, strict=True)]
         return torch.cat(outputs, dim=1)
 

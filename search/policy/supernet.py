@@ -80,6 +80,9 @@ class Supernet(nn.Module):
                 self._mixed(level, unit, task, values, weights_TM[task], runs_TM[task], known)
                 for task, values in enumerate(at_T)
             ]
+        if all(values is at_T[0] for values in at_T):  # then it is hard sharing, to the bit
+            common: Tensor = self.heads(at_T[0])
+            return common
         heads = (torch.split(values, self._outputs) for values in (self.heads.weight, self.heads.bias))
         outputs = [functional.linear(*task) for task in zip(at_T, *heads, strict=True)]
         return torch.cat(outputs, dim=1)

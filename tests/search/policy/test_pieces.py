@@ -114,6 +114,16 @@ def test_the_official_losses_on_the_same_logits() -> None:
     assert float(found) == pytest.approx(0.05 * sparsity + 0.02 * sharing, abs=1e-6)
 
 
+@pytest.mark.parametrize(("n_open", "sparsity"), [(4, 3.9793407917022705), (2, 4.428510665893555)])
+def test_the_official_losses_are_the_numbers_that_the_official_functions_give(n_open: int, sparsity: float) -> None:
+    """``get_sparsity_loss2`` and ``get_hamming_loss`` with the options of the shipped settings, on these logits."""
+    logits_LTM = torch.tensor(
+        [[[0.5 + 0.3 * unit - 0.2 * task, 0.1 * task * unit - 0.4] for task in range(3)] for unit in range(4)]
+    )
+    assert float(official_sparsity(logits_LTM, n_open)) == pytest.approx(sparsity, abs=1e-6)
+    assert float(official_sharing(logits_LTM)) == pytest.approx(2.0, abs=1e-6)
+
+
 def test_unlikeness_is_the_papers_for_share_or_skip() -> None:
     probability_LTM = logits_of(SELECT).probabilities().detach()
     alpha_LT = probability_LTM[..., 0]
