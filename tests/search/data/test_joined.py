@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grouping.errors import GroupingError
 from search.data.dataset import Dataset, load_dataset
 from search.data.resolution import resolve
-from search.errors import DataError, GroupingError
+from search.errors import DataError
 from tests.search.data.frames import pictures, spec_for, table
 from tests.search.messages import assert_one_clear_message
 
