@@ -8,6 +8,7 @@
     │   ├── DataError       exit 2   the data set; ``where`` is file, column, row
     │   └── ConflictError   exit 2   a run is not in a state for that, or a request's key was used for another
     ├── StoreError          exit 4   the database of runs
+    │   └── LeaseLostError  exit 4   a run is no longer this process's to write on
     ├── DiskError           exit 5   no space, no permission
     ├── ClusterError        exit 6   Ray cannot be started or reached
     └── TrialError          exit 1   one training failed; it never wins and never ends a run by itself
@@ -17,7 +18,16 @@ from __future__ import annotations
 
 from grouping.errors import GroupingError, InputError
 
-__all__ = ["ClusterError", "ConflictError", "DataError", "DiskError", "SpecError", "StoreError", "TrialError"]
+__all__ = [
+    "ClusterError",
+    "ConflictError",
+    "DataError",
+    "DiskError",
+    "LeaseLostError",
+    "SpecError",
+    "StoreError",
+    "TrialError",
+]
 
 
 class SpecError(InputError):
@@ -43,6 +53,12 @@ class StoreError(GroupingError):
 
     code = "store"
     exit_code = 4
+
+
+class LeaseLostError(StoreError):
+    """A run is another process's, or nobody's: what this one wanted to write on it was refused."""
+
+    code = "lease"
 
 
 class DiskError(GroupingError):

@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from search.cli.cancel import cancel
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.doctor import doctor
 from search.cli.init import init
+from search.cli.logs import logs
 from search.cli.measure import measure
 from search.cli.plan import plan
 from search.cli.recommend import recommend, resume
@@ -116,6 +118,8 @@ app.command()(runs)
 app.command()(plan)
 app.command()(recommend)
 app.command()(resume)
+app.command()(cancel)
+app.command()(logs)
 app.command()(solve)
 app.command()(measure)
 app.command()(replay)

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["JsonFlag", "QuietFlag", "emit_json", "escape_controls", "note", "print_result", "warn"]
+__all__ = ["DetachFlag", "JsonFlag", "QuietFlag", "emit_json", "escape_controls", "note", "print_result", "warn"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
+DetachFlag = Annotated[bool, typer.Option("--detach", "-d", help="Work in the background; the run outlives this.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 
 

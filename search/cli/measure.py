@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result, warn
+from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escape_controls, print_result, warn
 
 if TYPE_CHECKING:
     from search.decision.lattice import Lattice
@@ -31,10 +30,12 @@ def measure(
     minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop after about so long; 'taskgroup resume' goes on.")
     ] = None,
+    detached: DetachFlag = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Train every group with every seed, read validation and test losses, and write the complete table."""
+    from search.cli.detached import RESERVED_SECONDS, detach
     from search.documents import dump_spec, read_spec
     from search.documents.variations import variations
     from search.lattice import prepare_lattices
@@ -53,21 +54,22 @@ def measure(
             ["taskgroup", "measure", str(spec), *(f"--vary={text}" for text in vary or ()), "-o", str(output)]
         ),
     }
-    with Store.open(runs_home()) as store:
+    home = runs_home()
+    with Store.open(home) as store:
         tasks = [task.name for task in lattices[0].plan.tasks]
-        run = store.create_run(asked.name, "measure", dump_spec(asked), plan, tasks=tasks)
-        _work(store, store.run(run), lattices, minutes, as_json=as_json, quiet=quiet)
+        spec_text = dump_spec(asked)
+        run = store.create_run(asked.name, "measure", spec_text, plan, tasks=tasks, reserved_seconds=RESERVED_SECONDS)
+        if detached:
+            detach(store, run, home, as_json=as_json, quiet=quiet)
+            return
+        _work(store, run, lattices, minutes, as_json=as_json, quiet=quiet)
 
 
 def go_on(store: Store, record: RunRecord, minutes: float | None, *, as_json: bool, quiet: bool) -> None:
     """``taskgroup resume`` for such a run."""
-    from search.documents import parse_spec
-    from search.documents.variations import variations
-    from search.lattice import prepare_lattices
+    from search.work import prepared_lattices
 
-    varied = variations(parse_spec(record.spec, f"run {record.id}"), record.plan["vary"])
-    lattices = prepare_lattices(varied, Path(record.plan["base"]))
-    _work(store, record, lattices, minutes, as_json=as_json, quiet=quiet)
+    _work(store, record.id, prepared_lattices(record), minutes, as_json=as_json, quiet=quiet)
 
 
 def _check_output(output: Path) -> None:
@@ -82,61 +84,31 @@ def _check_output(output: Path) -> None:
 
 
 def _work(
-    store: Store,
-    record: RunRecord,
-    lattices: tuple[Lattice, ...],
-    minutes: float | None,
-    *,
-    as_json: bool,
-    quiet: bool,
+    store: Store, run: str, lattices: tuple[Lattice, ...], minutes: float | None, *, as_json: bool, quiet: bool
 ) -> None:
-    """Train until all is done or the time is over."""
-    from search.cli.ownership import owned
-    from search.cli.progress import progress_for
-    from search.execution.ray_executor import RayExecutor
-    from search.lattice import measure_lattices, settle_engine, write_lattices
-    from search.output.folder import RunFolder
-    from search.store.home import runs_home
+    """Train until all is done or the time is over, and show what came of it."""
+    from functools import partial
 
-    run, quiet = record.id, quiet or as_json
-    with owned(store, run, RunFolder(runs_home() / run).append_log) as end:
-        for warning in dict.fromkeys(w for one in lattices for w in one.experiment.dataset.warnings):
-            warn(warning)
-        trainings = sum(len(one.trials) for one in lattices)
-        note(f"run {run}: {trainings:,} trainings in {len(lattices)} settings", quiet=quiet)
-        cluster = lattices[0].plan.spec.cluster
-        with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
-            chosen = [event.payload["engine"] for event in store.events(run) if event.kind == "engine"]
-            lattices, engine = settle_engine(lattices, executor, chosen[0] if chosen else None)
-            if not chosen:
-                store.add_event(run, "engine", {"engine": engine})
-            note(f"engine {engine}", quiet=quiet)
-            deadline = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
-            found = measure_lattices(
-                lattices,
-                store,
-                run,
-                executor,
-                engine,
-                progress_for(quiet=quiet),
-                stop=lambda: time.monotonic() > deadline,
-            )
-        if found is None:
-            end("interrupted")
-        else:
-            files = write_lattices(Path(record.plan["output"]), lattices, *found, record.plan["command"])
-    done = store.run(run).finished
+    from search.cli.foreground import in_foreground
+    from search.store.home import runs_home
+    from search.work import measure as work
+
+    found = in_foreground(
+        store, run, runs_home(), partial(work, lattices=lattices), quiet=quiet or as_json, minutes=minutes
+    )
+    trainings = sum(len(one.trials) for one in lattices)
     if found is None:
+        done = store.run(run).finished
         message = f"stopped after {minutes:g} minutes, {done:,} of {trainings:,} trainings are done"
         if as_json:
             emit_json({"run": run, "state": "interrupted", "trainings": trainings, "done": done})
         else:
             print_result(f"{message}; go on with: taskgroup resume {run}")
         return
-    for reason in dict.fromkeys(found[1].values()):
+    for reason in dict.fromkeys(found.failures):
         warn(f"trainings failed: {reason}")
     if as_json:
-        names = dict(zip(("losses", "curves", "about"), map(str, files), strict=True))
-        emit_json({"run": run, "state": "finished", "trainings": trainings, "failed": len(found[1]), **names})
+        names = dict(zip(("losses", "curves", "about"), map(str, found.files), strict=True))
+        emit_json({"run": run, "state": "finished", "trainings": trainings, "failed": len(found.failures), **names})
     else:
-        print_result(escape_controls("\n".join(str(file) for file in files)))
+        print_result(escape_controls("\n".join(map(str, found.files))))

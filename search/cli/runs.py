@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["runs"]
 
-_COLUMNS = ("run", "name", "state", "tasks", "best", "trials", "started", "duration")
+_COLUMNS = ("run", "name", "state", "tasks", "best", "trials", "started", "duration", "left")
 _LONGEST_NAME = 24
 
 
@@ -24,7 +24,7 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most this many, newest first.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the runs, newest first: state, tasks, best objective so far, trials done, start and duration."""
+    """List the runs, newest first: state, tasks, best objective, trials done, start, duration, about what is left."""
     from search.store.home import STORE_FILE, home_is_explicit, runs_home
     from search.store.records import RunPage
 
@@ -84,6 +84,7 @@ def _cells(run: RunRecord) -> tuple[str, ...]:
         f"{done}/{run.planned}" + (f" ({run.failed} failed)" if run.failed else ""),
         "-" if run.started is None else datetime.fromtimestamp(run.started).strftime("%Y-%m-%d %H:%M"),
         "-" if run.started is None else _duration(run.seconds),
+        "-" if run.seconds_left is None else f"~{_duration(run.seconds_left)}",
     )
 
 
@@ -111,4 +112,6 @@ def _as_json(run: RunRecord) -> dict[str, object]:
         "started": moment(run.started),
         "ended": moment(run.ended),
         "seconds": run.seconds,
+        "seconds_left": run.seconds_left,
+        "asked": run.asked,
     }

@@ -10,7 +10,7 @@ import time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from search.errors import StoreError
+from search.errors import LeaseLostError, StoreError
 from search.store.clock import Moment
 from search.store.models import Run
 from search.store.owner import Owner, this_process
@@ -40,7 +40,7 @@ class Fenced:
         """The run, locked and its lease renewed, if this process owns it and nobody took it in between.
 
         Raises:
-            StoreError: it does not.
+            LeaseLostError: it does not.
         """
         row, now = exactly(session, run), self.sessions.moment(session)
         if row.state != "running" or not self._is_mine(row, now, epoch):
@@ -48,7 +48,7 @@ class Fenced:
             if row.state == "running" and row.owner == this_process().token:
                 holder = "taken by another owner since"
             fix = "Only the process that set it running may write; see: taskgroup runs"
-            raise StoreError(f"run '{run}' is {holder}, nothing was written", where=str(self._path), fix=fix)
+            raise LeaseLostError(f"run '{run}' is {holder}, nothing was written", where=str(self._path), fix=fix)
         prolong(row, now, LEASE_SECONDS)
         row.heartbeat = time.time()
         return row

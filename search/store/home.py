@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["HOME_VARIABLE", "STORE_FILE", "home_is_explicit", "runs_home"]
+__all__ = ["HOME_VARIABLE", "STORE_FILE", "URL_VARIABLE", "home_is_explicit", "runs_home", "store_url"]
 
 HOME_VARIABLE = "TASKGROUP_HOME"
 """Environment variable that moves runs and store elsewhere."""
+
+URL_VARIABLE = "TASKGROUP_STORE"
+"""Environment variable that puts the database on a server: ``postgresql+psycopg://user:password@host/database``."""
 
 STORE_FILE = "store.sqlite3"
 """The database, inside the home; a run's folder stands beside it under the run's id."""
@@ -25,3 +28,8 @@ def runs_home(environment: Mapping[str, str] = os.environ) -> Path:
 def home_is_explicit(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether the user named a home; a missing one is then a mistake and not a fresh start."""
     return bool(environment.get(HOME_VARIABLE))
+
+
+def store_url(environment: Mapping[str, str] = os.environ) -> str | None:
+    """``TASKGROUP_STORE`` if that is set and not empty; None: a file in the home."""
+    return environment.get(URL_VARIABLE) or None

@@ -82,6 +82,17 @@ class RunRecord:
     starts: int
     heartbeat: float | None
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate for the trials planned by now, at the pace so far; None if nobody is at work or it has none.
+
+        Later phases plan more, so it is rather too low.
+        """
+        done = self.finished + self.failed
+        if self.state != "running" or not done or not self.seconds:
+            return None
+        return max(0, self.planned - done) * self.seconds / done
+
 
 class RunPage(NamedTuple):
     """Some of the runs that were asked for, in the order asked for, and how many there are in all."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.errors import ConflictError
-from search.store.fencing import Fenced, exactly
+from search.store.fencing import Fenced, exactly, prolong
 from search.store.models import Run
 from search.store.records import RunPage, RunRecord, RunState
 from search.store.rows import add_event, find_run, gone, present_state, reserved, run_records, storable
@@ -40,6 +40,7 @@ class Runs(Fenced):
         planned: int = 0,
         principal: str = "",
         request_key: str | None = None,
+        reserved_seconds: float = 0.0,
     ) -> str:
         """A new run, queued; returns its id.
 
@@ -53,6 +54,7 @@ class Runs(Fenced):
             principal: Who submits it; empty: somebody at this machine.
             request_key: The submitter's name for this request. The same one again gives the run that is there already,
                 so that a request whose answer was lost can be repeated.
+            reserved_seconds: How long no dispatcher may reserve it, since the caller is about to take or start it.
 
         Raises:
             ConflictError: the key was used for something else.
@@ -70,6 +72,8 @@ class Runs(Fenced):
             row = Run(id=run_id, name=name, state="queued", planned=planned, principal=owner, request_key=key, **asked)
             row.request_digest = None if key is None else digest
             row.tasks, row.created, row.seconds = json.dumps(list(tasks)), time.time(), 0.0
+            if reserved_seconds:
+                prolong(row, self.sessions.moment(session), reserved_seconds)
             session.add(row)
             session.flush()
             add_event(session, row, "state", {"to": "queued"})
