@@ -34,7 +34,7 @@ class Fenced:
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
         self._path = sessions.path
-        self._epochs: dict[str, int] = {}  # of the runs that were taken through this object
+        self._epochs = sessions.epochs
 
     def _mine(self, session: Session, run: str, epoch: int | None = None) -> Run:
         """The run, locked and its lease renewed, if this process owns it and nobody took it in between.

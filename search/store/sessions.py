@@ -27,6 +27,7 @@ class Sessions:
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self.path = path
+        self.epochs: dict[str, int] = {}  # of the runs that were taken through this object: for whoever fences
         self._turn = threading.Lock()
         self.engine = engine
         self._durable = engine.execution_options(**{BEGIN: "IMMEDIATE", SYNCHRONOUS: "FULL"})

@@ -124,8 +124,8 @@ def trained(home: Path) -> Counter[str]:
 
 def _main() -> None:
     """Take orders from stdin, one a line, and answer each with one line."""
-    import search.cli.ownership
-    import search.output.files  # noqa: F401 - what a run needs is there before it is forked
+    import search.output.files
+    import search.supervisor  # noqa: F401 - what a run needs is there before it is forked
     import tests.search.planted  # noqa: F401
 
     for line in sys.stdin:
@@ -180,14 +180,15 @@ def _child(order: dict[str, Any]) -> None:
 
 def _work(home: Path, verb: str, seconds: float) -> None:
     """What ``taskgroup recommend`` and ``taskgroup resume`` do, with trainings of the planted world in this process."""
-    from search.cli.ownership import owned
     from search.data.resolution import resolve
+    from search.desk import Desk
     from search.documents import dump_spec, parse_spec
     from search.execution.executor import InlineExecutor
     from search.output.folder import RunFolder
     from search.run import prepare, run_recommendation
     from search.spec import Spec
     from search.store.store import Store
+    from search.supervisor import Unseen, supervise
     from search.training.experiment import Experiment
     from search.training.packs import OneByOne
     from search.trials import Trial, TrialResult
@@ -208,17 +209,18 @@ def _work(home: Path, verb: str, seconds: float) -> None:
             run = store.run("latest").id
         job = prepare(parse_spec(store.run(run).spec, "the store"), home)
         folder = RunFolder(home / run)
-        with owned(store, run, folder.append_log):
-            executor = InlineExecutor()
-            run_recommendation(job, store, run, folder, executor, _Silent(), train=OneByOne(train), command="test")
+
+        def work(desk: Desk) -> object:
+            executor, progress = InlineExecutor(), desk.progress
+            return run_recommendation(
+                job, store, run, folder, executor, progress, train=OneByOne(train), command="test"
+            )
+
+        supervise(Desk(store, store.run(run), folder, Unseen(), _tell, _tell), work)
 
 
-class _Silent:
-    def start(self, label: str, total: int, done: int) -> None: ...
-
-    def advance(self, failed: bool) -> None: ...
-
-    def finish(self) -> None: ...
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":
