@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 __all__ = ["SearchedPolicy"]
 
@@ -44,3 +45,21 @@ class SearchedPolicy:
     gain: float
     flops: float
     seconds: float
+
+    @property
+    def alike(self) -> float | None:
+        """How near tasks came to each other: 1 less the mean distance of two tasks' probabilities of the shared unit.
+
+        Over units that a task uses and that can be other than shared; None where there is no such unit or one task.
+        """
+        used = [
+            level
+            for level, unit in enumerate(self.units)
+            if unit not in self.fixed and any(modes[level] != "skip" for modes in self.chosen)
+        ]
+        pairs = list(combinations(range(len(self.tasks)), 2))
+        if not (used and pairs and self.probability):
+            return None
+        last = self.probability[-1]
+        apart = [abs(last[level][i][0] - last[level][j][0]) for level in used for i, j in pairs]
+        return 1 - sum(apart) / len(apart)

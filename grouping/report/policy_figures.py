@@ -6,7 +6,6 @@ from typing import Any
 
 from grouping.recommendation import SearchedPolicy
 from grouping.report.labels import Figure, figure, label
-from grouping.report.palette import GROUP_ROLES
 
 __all__ = ["policy_map", "policy_over_time"]
 
@@ -20,9 +19,7 @@ def policy_map(one: SearchedPolicy) -> Figure:
     cells: dict[str, Any] = {
         "type": "heatmap",
         "z": [[100 * last[level][t][0] for level in range(n_units)] for t in range(n_tasks)],
-        "zmin": 0,
-        "zmax": 100,
-        "colorscale": [[0, "@middle"], [1, "@help"]],
+        **_SHADES,
         "xgap": 2,
         "ygap": 2,
         "text": [[_WORDS[mode] for mode in chosen] for chosen in one.chosen],
@@ -30,40 +27,9 @@ def policy_map(one: SearchedPolicy) -> Figure:
         "textfont": {"color": "@ink", "size": 11},
         "customdata": [[_hover(one, t, level) for level in range(n_units)] for t in range(n_tasks)],
         "hovertemplate": "%{customdata}<extra></extra>",
-        "colorbar": {
-            "orientation": "h",
-            "thickness": 8,
-            "len": 0.6,
-            "x": 0.5,
-            "y": -0.02,
-            "yanchor": "top",
-            "outlinewidth": 0,
-            "ticksuffix": " %",
-            "tickfont": {"color": "@muted", "size": 11},
-            "title": {
-                "text": "probability of the shared unit",
-                "side": "bottom",
-                "font": {"color": "@muted", "size": 11.5},
-            },
-        },
     }
-    plain = {"showgrid": False, "zeroline": False, "ticks": "", "showline": False}
-    layout = {
-        "xaxis": {
-            **plain,
-            "tickvals": list(range(n_units)),
-            "ticktext": [label(unit, 14) for unit in one.units],
-            "side": "top",
-            "tickangle": -45 if n_units > 8 else 0,
-        },
-        "yaxis": {
-            **plain,
-            "tickvals": list(range(n_tasks)),
-            "ticktext": [label(task, 18) for task in one.tasks],
-            "range": [n_tasks - 0.5, -0.5],
-        },
-    }
-    return figure([cells], layout, 150 + 34 * n_tasks, 140 + 56 * n_units)
+    centres = [float(level) for level in range(n_units)]
+    return figure([cells], _grid(one, centres), 150 + 34 * n_tasks, 140 + 56 * n_units)
 
 
 def _hover(one: SearchedPolicy, task: int, level: int) -> str:
@@ -73,31 +39,68 @@ def _hover(one: SearchedPolicy, task: int, level: int) -> str:
 
 
 def policy_over_time(one: SearchedPolicy) -> Figure:
-    """Mean probability of the shared unit over tasks, one line a unit."""
-    data = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": unit,
-            "x": list(one.turns),
-            "y": [100 * sum(p_M[0] for p_M in turn[level]) / len(one.tasks) for turn in one.probability],
-            "line": _stroke(level),
-            "marker": {"size": 5},
-            "hovertemplate": f"{unit}, turn %{{x}}: %{{y:.0f}} %<extra></extra>",
-        }
-        for level, unit in enumerate(one.units)
-    ]
-    layout = {
-        "xaxis": {"title": {"text": "turns of the policy"}},
-        "yaxis": {"title": {"text": "probability of the shared unit"}, "ticksuffix": " %", "range": [0, 103]},
-        "hovermode": "closest",
+    """Tasks by units, and within each unit the turns of the policy from left to right: how the shade came about."""
+    turns, n_units = len(one.turns), len(one.units)
+    places = [(level, turn) for level in range(n_units) for turn in range(turns)]
+
+    def shade(task: int, level: int, turn: int) -> float:
+        return 100 * one.probability[turn][level][task][0]
+
+    cells: dict[str, Any] = {
+        "type": "heatmap",
+        "x": [level * (turns + 1) + turn for level, turn in places],
+        "y": list(range(len(one.tasks))),
+        "z": [[shade(task, *place) for place in places] for task in range(len(one.tasks))],
+        **_SHADES,
+        "ygap": 2,
+        "customdata": [
+            [f"{label(task, 40)}, {one.units[level]}, turn {one.turns[turn]}" for level, turn in places]
+            for task in one.tasks
+        ],
+        "hovertemplate": "%{customdata}: %{z:.0f} %<extra></extra>",
     }
-    return figure(data, layout, 300)
+    centres = [level * (turns + 1) + (turns - 1) / 2 for level in range(n_units)]
+    return figure([cells], _grid(one, centres), 150 + 34 * len(one.tasks), 140 + 56 * n_units)
 
 
-def _stroke(level: int) -> dict[str, Any]:
-    turn, colour = divmod(level, len(GROUP_ROLES))
-    return {"width": 2, "color": f"@{GROUP_ROLES[colour]}", "dash": _DASHES[turn % len(_DASHES)]}
+_PLAIN = {"showgrid": False, "zeroline": False, "ticks": "", "showline": False}
+_SHADES: dict[str, Any] = {
+    "zmin": 0,
+    "zmax": 100,
+    "colorscale": [[0, "@middle"], [1, "@help"]],
+    "colorbar": {
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.6,
+        "x": 0.5,
+        "y": -0.02,
+        "yanchor": "top",
+        "outlinewidth": 0,
+        "ticksuffix": " %",
+        "tickfont": {"color": "@muted", "size": 11},
+        "title": {
+            "text": "probability of the shared unit",
+            "side": "bottom",
+            "font": {"color": "@muted", "size": 11.5},
+        },
+    },
+}
 
 
-_DASHES = ("solid", "dash", "dot")
+def _grid(one: SearchedPolicy, centres: list[float]) -> dict[str, Any]:
+    """Axes: units above, tasks at the side."""
+    return {
+        "xaxis": {
+            **_PLAIN,
+            "tickvals": centres,
+            "ticktext": [label(unit, 14) for unit in one.units],
+            "side": "top",
+            "tickangle": -45 if len(one.units) > 8 else 0,
+        },
+        "yaxis": {
+            **_PLAIN,
+            "tickvals": list(range(len(one.tasks))),
+            "ticktext": [label(task, 18) for task in one.tasks],
+            "range": [len(one.tasks) - 0.5, -0.5],
+        },
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import mean
 
 from grouping.recommendation import Recommendation, SearchedPolicy
 from grouping.report.blocks import Block, Column, Folded, Paragraph, Picture, Table
@@ -14,7 +15,10 @@ __all__ = ["policy_blocks", "shown_policies"]
 _MOST_SHOWN = 3
 _HARD = "hard"
 _MAP = "How likely a task is to use what all share, unit by unit, when the search ended; in the cells what was chosen."
-_TIME = "How that came about: mean over tasks, unit by unit."
+_TIME = "How that came about: within each unit the turns of the policy from left to right."
+_SHOWN_TURNS = 4
+_ALIKE = "alike="
+_WITHOUT = "alike=0.0"
 _SIGNS = {"shared": "shared", "own": "own", "skip": "skipped"}
 
 
@@ -42,7 +46,7 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
             if key in figures:
                 drawn = figures[key]
                 blocks.append(Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]))
-        blocks += [Folded(_modes(one, title)), Folded(_together(one, title))]
+        blocks += [Folded(_modes(one, title)), Folded(_course(one, title)), Folded(_together(one, title))]
     return (*blocks, Folded(_searches(policies)))
 
 
@@ -60,7 +64,26 @@ def _text(policies: Sequence[SearchedPolicy]) -> str:
     if fixed:
         names = ", ".join(sorted({unit for unit, _ in fixed}))
         text += f" No way leads round {names}: every task uses it."
-    return text
+    return text + _likeness(policies)
+
+
+def _likeness(policies: Sequence[SearchedPolicy]) -> str:
+    """How much of tasks' being alike is the doing of the loss that asks for it, as far as searches without it tell."""
+    alike: dict[str, dict[bool, list[float]]] = {}
+    for one in policies:
+        if one.alike is not None:
+            way = " ".join(option for option in one.sharing.split() if not option.startswith(_ALIKE))
+            alike.setdefault(way, {True: [], False: []})[_WITHOUT not in one.sharing.split()].append(one.alike)
+    compared = {way: found for way, found in alike.items() if found[True] and found[False]}
+    means = [
+        f"{way}: {share(mean(found[True]))} alike with the loss on differences, {share(mean(found[False]))} without it"
+        for way, found in compared.items()
+    ]
+    if means:
+        return f" {'; '.join(means)} (over the units that a task uses)."
+    if any(found[True] for found in alike.values()):
+        return f" A loss asks tasks to be alike; what it does is seen beside the same search with {_WITHOUT}."
+    return ""
 
 
 def _searches(policies: Sequence[SearchedPolicy]) -> Table:
@@ -70,6 +93,7 @@ def _searches(policies: Sequence[SearchedPolicy]) -> Table:
             one.sharing,
             one.candidate.partition("modes=")[2].replace(",", ", ") or "one trunk",
             f"{one.flops:.2f}",
+            MISSING if one.alike is None else share(one.alike),
             str(one.draws),
             duration(one.seconds),
         )
@@ -80,6 +104,7 @@ def _searches(policies: Sequence[SearchedPolicy]) -> Table:
         Column("Way to share"),
         Column("Found (s shared, o own, - skipped)"),
         Column("FLOPs of one trunk", numeric=True),
+        Column("Tasks alike", numeric=True),
         Column("Draws", numeric=True),
         Column("Search", numeric=True),
     )
@@ -96,6 +121,20 @@ def _modes(one: SearchedPolicy, title: str) -> Table:
 
     rows = tuple((task, *(cell(t, level) for level in range(len(one.units)))) for t, task in enumerate(one.tasks))
     return Table(f"Chosen modes and their probabilities: {title}", (Column("Task"), *map(Column, one.units)), rows)
+
+
+def _course(one: SearchedPolicy, title: str) -> Table:
+    """Probabilities of the shared unit, from the first turn of the policy to the last."""
+    last = len(one.turns) - 1
+    shown = sorted({round(last * step / (_SHOWN_TURNS - 1)) for step in range(_SHOWN_TURNS)}) if one.turns else []
+
+    def cell(task: int, level: int) -> str:
+        return " \N{RIGHTWARDS ARROW} ".join(share(one.probability[turn][level][task][0]) for turn in shown) or MISSING
+
+    rows = tuple((task, *(cell(t, level) for level in range(len(one.units)))) for t, task in enumerate(one.tasks))
+    turns = ", ".join(str(one.turns[turn]) for turn in shown)
+    caption = f"Probability of the shared unit after turns {turns}: {title}"
+    return Table(caption, (Column("Task"), *map(Column, one.units)), rows)
 
 
 def _together(one: SearchedPolicy, title: str) -> Table:
