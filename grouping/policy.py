@@ -160,6 +160,7 @@ class Policy:
 
 
 def without_modes(label: str) -> str:
-    """A candidate's label without the modes that a search found: networks of one way to share may differ in them."""
+    """A candidate's label without what a search found, modes and weights: networks of one way may differ in them."""
     way, _, found = label.partition(" modes=")
-    return " ".join([way, *found.split()[1:]])
+    rest = ("start=searched" if option.startswith("start=") else option for option in found.split()[1:])
+    return " ".join([way, *rest])

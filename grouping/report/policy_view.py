@@ -53,13 +53,16 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
 def _text(policies: Sequence[SearchedPolicy]) -> str:
     other = sum(one.candidate != _HARD for one in policies)
     fixed = {(unit, one.units) for one in policies for unit in one.fixed}
+    going_on = any("start=searched" in one.sharing for one in policies)
     searches = f"{len(policies)} {'search' if len(policies) == 1 else 'searches'}"
     text = (
         f"{searches} looked for what each unit of the trunk should be to each task. "
         "Weights and policy were learnt on separate parts of the training rows, and the policies drawn in the end were "
         f"compared on validation rows. {other} came to something else than one trunk for all; those networks were "
-        "trained again from fresh values with every search seed, with layers widened or narrowed to the cost of the "
-        "others, and the solver chose among them all."
+        "trained again with every search seed, from fresh values with layers widened or narrowed to the cost of the "
+        "others"
+        + (" (with start=searched from the weights of the search, at the cost of the policy)" if going_on else "")
+        + ", and the solver chose among them all."
     )
     if fixed:
         names = ", ".join(sorted({unit for unit, _ in fixed}))

@@ -27,6 +27,8 @@ def ways_text(ways: Sequence[WayToShare], tuning: Sequence[Tuning] = ()) -> str:
             f"Each was trained with the best of {max(len(one.losses) for one in tuning)} learning rates; what else is "
             "set is the same for all."
         )
+    if any("start=searched" in way.sharing for way in ways):
+        settings += " What goes on from the weights of a search costs what its policy costs, which may be less or more."
     return (
         "The same groups were also trained with other ways to share, with networks of the same cost. Against one trunk "
         f"(validation losses, mean over groups and tasks) they are {'; '.join(parts)}. {settings} "

@@ -11,7 +11,8 @@ from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, FloatArray
 from grouping.tasks import Task
 from search.errors import SpecError
-from search.networks.sharing import Sharing
+from search.networks.cost import trunk_cost
+from search.networks.sharing import FRESH, Sharing
 from search.networks.sharing_cost import shared_cost, shared_widths, unit_costs
 from search.spec import BudgetSpec, Spec
 
@@ -86,7 +87,7 @@ class Costs:
         widths = shared_widths(sharing, self._standard, capacity, len(outputs))
         cost = shared_cost(sharing, replace(self._standard, widths=widths), outputs)
         known: dict[BudgetUnit, float] = {
-            "snt": capacity,
+            "snt": capacity if sharing.start == FRESH else cost.trunk_flops / trunk_cost(self._standard).flops,
             "flops": float(cost.flops),
             "parameters": float(cost.parameters),
         }

@@ -114,7 +114,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
         InfeasibleError: the trained networks do not cover every task within the budget.
     """
     spec, seed = plan.spec, plan.spec.training.seed
-    plan, policies = with_policies(plan, experiment, measurement, split)
+    plan, experiment, policies = with_policies(plan, experiment, measurement, split)
     searching = halving.search(plan, experiment, measurement, split)
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
     plan = replace(plan, seen=look(plan, experiment, measurement, split))

@@ -1,7 +1,8 @@
 """Policies that are searched first and are candidates from then on, like any other way to share.
 
-A search costs what it costs and is charged to the run; what it finds is trained from fresh values on every search seed,
-at the cost that other networks have, and enters the table as one more row. The solver decides whether it wins.
+A search costs what it costs and is charged to the run; what it finds is trained again on every search seed, from fresh
+values at the cost that other networks have, or from the weights of the search at the cost of the policy, and enters the
+table as one more row. The solver decides whether it wins.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from grouping.errors import InputError
 from search.decision.costs import fits_somewhere
 from search.decision.measurement import Measurement
 from search.decision.plan import Plan
-from search.networks.sharing import HARD, Sharing
+from search.networks.sharing import FRESH, HARD, Sharing
 from search.policy.searched_trial import FoundPolicy, as_found, train_policies
+from search.training.checkpoint import sha256
 from search.training.experiment import Experiment
 from search.trials import Trial
 
 __all__ = ["SearchedPolicy", "with_policies"]
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,30 +37,48 @@ class SearchedPolicy:
         trial: What was searched: tasks, capacity, way to share.
         found: The policy, and how it was found.
         seconds: Process time of the search.
+        weights: What its network goes on from, as a checkpoint; empty where it is trained from fresh values.
     """
 
     trial: Trial
     found: FoundPolicy
     seconds: float
+    weights: bytes = b""
+
+    @property
+    def start(self) -> str:
+        """What these weights are called."""
+        return sha256(self.weights)[:_DIGITS] if self.weights else FRESH
 
     @property
     def sharing(self) -> str:
         """What its network's tasks share; one trunk if that is what was found."""
-        return HARD if self.found.policy.is_hard else str(Sharing.parse(self.trial.sharing).found(self.found.policy))
+        if self.found.policy.is_hard:
+            return HARD
+        return str(Sharing.parse(self.trial.sharing).found(self.found.policy, self.start))
 
 
 def with_policies(
     plan: Plan, experiment: Experiment, measurement: Measurement, split: int = 0
-) -> tuple[Plan, tuple[SearchedPolicy, ...]]:
-    """The plan with what its searches found among the candidates, and the searches that ended well.
+) -> tuple[Plan, Experiment, tuple[SearchedPolicy, ...]]:
+    """The plan with what its searches found among the candidates, the experiment with the weights that some of them go
+    on from, and the searches that ended well.
 
     Where a search finds hard sharing there is nothing to add: that is a candidate already.
     """
     trials = plan.policy_trials(split)
     if not trials:
-        return plan, ()
+        return plan, experiment, ()
     results = measurement.measure(experiment, "policy", "search policies", trials, train=train_policies)
-    searched = tuple(SearchedPolicy(t, as_found(result.seen), result.seconds) for t, result in results.items())
+    searched = tuple(
+        SearchedPolicy(
+            trial,
+            as_found(result.seen),
+            result.seconds,
+            b"" if Sharing.parse(trial.sharing).start == FRESH else measurement.weights(experiment, trial),
+        )
+        for trial, result in results.items()
+    )
     notes = list(plan.left_out)
     if len(results) < len(trials):
         notes.append(f"left out: {len(trials) - len(results)} of {len(trials)} searches of policies failed")
@@ -72,7 +94,12 @@ def with_policies(
             new[one.trial.tasks, one.trial.capacity, one.sharing] = None
     effort = sum(ceil(trial.effort) for trial in trials)
     extended = _extended(plan, list(new))
-    return replace(extended, left_out=tuple(notes), searches=(), searched=effort), searched
+    starts = {one.start: one.weights for one in searched if one.weights}
+    return (
+        replace(extended, left_out=tuple(notes), searches=(), searched=effort),
+        replace(experiment, starts={**experiment.starts, **starts}),
+        searched,
+    )
 
 
 def _extended(plan: Plan, new: Sequence[tuple[tuple[str, ...], float, str]]) -> Plan:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from grouping.errors import InputError
-from grouping.policy import Mode, Policy
+from grouping.policy import Mode, Policy, without_modes
 from grouping.tasks import nearest_name
 from search.networks.settings import SPECS_OWN, Settings
 from search.networks.shape import BUILT_IN
 
-__all__ = ["HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "Variant", "check_sharing"]
+__all__ = ["FRESH", "HARD", "SEARCHED", "Penalty", "Sampling", "Sharing", "SharingKind", "Variant", "check_sharing"]
 
 SharingKind = Literal[
     "hard",
@@ -36,6 +36,11 @@ Penalty = Literal["l2", "trace-norm"]
 HARD: SharingKind = "hard"
 """Hard parameter sharing: one trunk for all tasks of a network."""
 
+FRESH = "fresh"
+"""Trained from initial values, like any network."""
+
+_DIGITS = frozenset("0123456789abcdef")
+
 _KINDS: tuple[SharingKind, ...] = get_args(SharingKind)
 SEARCHED: dict[SharingKind, tuple[Mode, ...]] = {
     "adashare": ("shared", "skip"),
@@ -45,7 +50,7 @@ SEARCHED: dict[SharingKind, tuple[Mode, ...]] = {
 """Ways whose policy is searched (``search.policy``), and what is chosen from for every task and unit."""
 
 _WITH = "with"
-_SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling", "rate")
+_SEARCH = ("modes", "sparsity", "alike", "target", "draws", "sampling", "start", "rate")
 _OPTIONS: dict[SharingKind, tuple[str, ...]] = {
     "hard": (),
     "branch": ("depth", "rate"),
@@ -85,6 +90,9 @@ class Sharing:
         sampling: In the search: a mixture of the modes (``soft``), or one of them with the mixture's gradient.
         variant: Of ``adashare``'s losses on policies: those of the paper, or of its official code, which differ.
         rate: What the learning rate is multiplied by; every way but ``hard`` takes it.
+        start: What the network of a searched policy is trained from: initial values (``fresh``), with widths that meet
+            the cost of others; or the weights of the search (``searched``; once they are known, the first digits of
+            their sha256), whose widths it then has, and costs what the policy costs.
         settings: In what else its networks and their training differ from the spec.
 
     Raises:
@@ -104,6 +112,7 @@ class Sharing:
     sampling: Sampling = "soft"
     rate: float = 1.0
     variant: Variant = "paper"
+    start: str = FRESH
     settings: Settings = SPECS_OWN
 
     def __post_init__(self) -> None:
@@ -127,6 +136,10 @@ class Sharing:
             if not low <= getattr(self, name) <= high:
                 what = f"{name}={getattr(self, name)} is out of range"
                 raise InputError(what, where="architectures", fix=f"Use {low} to {high}")
+        known = self.modes and self.start and set(self.start) <= _DIGITS
+        if self.start not in {FRESH, "searched"} and not known:
+            what = f"a network cannot start from '{self.start}'"
+            raise InputError(what, where="architectures", fix="Use start=fresh or start=searched")
         if not 0 < self.rate < float("inf"):
             raise InputError(f"a learning rate times {self.rate}", where="architectures", fix="Use a number above 0")
         if self.modes:
@@ -149,9 +162,9 @@ class Sharing:
         """Whether a search is needed before anything can be built."""
         return self.kind in SEARCHED and not self.modes
 
-    def found(self, policy: Policy) -> Sharing:
-        """What a search of this way came to: the policy alone says what is built."""
-        return Sharing(self.kind, modes=str(policy), rate=self.rate, settings=self.settings)
+    def found(self, policy: Policy, start: str = FRESH) -> Sharing:
+        """What a search of this way came to: the policy alone says what is built, and ``start`` from which weights."""
+        return Sharing(self.kind, modes=str(policy), rate=self.rate, start=start, settings=self.settings)
 
     @property
     def bare(self) -> Sharing:
@@ -160,8 +173,8 @@ class Sharing:
 
     @property
     def family(self) -> str:
-        """The same without the modes that a search found."""
-        return str(replace(self, modes=""))
+        """The same without the modes and weights that a search found."""
+        return without_modes(str(self))
 
     def __str__(self) -> str:
         standard = Sharing(self.kind)

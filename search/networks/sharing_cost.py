@@ -24,7 +24,7 @@ from search.networks.cost import (
     widths_for,
 )
 from search.networks.shape import BUILT_IN, KERNEL, TrunkShape
-from search.networks.sharing import HARD, SEARCHED, Sharing, check_sharing
+from search.networks.sharing import FRESH, HARD, SEARCHED, Sharing, check_sharing
 
 __all__ = [
     "SQUEEZE",
@@ -196,12 +196,13 @@ _EXTRAS = {"cross-stitch": _stitches, "mtan": _masks, "mmoe": _gates, "cgc": _ga
 def shared_widths(sharing: Sharing, shape: TrunkShape, capacity: float, n_tasks: int) -> tuple[int, ...]:
     """Hidden widths with which all that is not a head costs ``capacity`` times the standard trunk.
 
-    So networks that share differently are compared at equal cost.
+    So networks that share differently are compared at equal cost; but one that goes on from a search's weights has the
+    widths of the searched trunk, whatever its policy then costs.
 
     Raises:
         InputError: no rounding comes within 5 % of the asked capacity; names the nearest that exists.
     """
-    if sharing.kind == HARD:
+    if sharing.kind == HARD or sharing.start != FRESH:
         return scaled_widths(shape, capacity)
     standard = trunk_cost(shape).flops
 

@@ -1,7 +1,8 @@
 """A ``policy`` trial as a worker runs it: a search, draws of what it ends with, the best of them on validation losses.
 
 Weights are learnt on four fifths of the training rows and the policy on the others, draws are compared on the
-validation part, and the test part is never looked at. The policy is then trained from fresh values like any network.
+validation part, and the test part is never looked at. The network of the policy is then trained from fresh values, or
+goes on from the weights of the search.
 
 Axes: ``T`` tasks of the network, ``L`` units, ``M`` modes, ``R`` turns of the policy, ``D`` draws.
 """
@@ -22,13 +23,15 @@ from search.execution.executor import this_worker
 from search.networks.heads import Heads
 from search.networks.latency import one_thread
 from search.networks.policy_network import trunk_units
-from search.networks.sharing import SEARCHED, Sharing
+from search.networks.shared_network import SharedNetwork
+from search.networks.sharing import FRESH, SEARCHED, Sharing
 from search.policy.draws import drawn_policies
 from search.policy.policy_search import PolicySearch
 from search.policy.regularizers import Regularizer
 from search.policy.schedule import Schedule
 from search.policy.supernet import Supernet, weights_of
 from search.training.blueprint import Blueprint, blueprint
+from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne
 from search.training.residence import ResidentPart, resident
@@ -128,9 +131,12 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
         "history_RLTM": search.history_RLTM,
         "can_skip_L": np.array(can_skip_L, dtype=np.float64),
     }
-    curve_TS = losses_DT[1 + int(relative_D.argmin())][:, None]
+    best = int(relative_D.argmin())
+    weights = b"" if sharing.start == FRESH else _checkpoint(supernet, policies[best], plan, sharing)
+    curve_TS = losses_DT[1 + best][:, None]
     steps_S = np.array([schedule.steps], dtype=np.int64)
-    return TrialResult(steps_S, curve_TS, time.process_time() - began, this_worker(), seen=seen)
+    seconds = time.process_time() - began
+    return TrialResult(steps_S, curve_TS, seconds, this_worker(), weights=weights, seen=seen)
 
 
 train_policies = OneByOne(search_policy)
@@ -162,6 +168,13 @@ def _supernet(plan: Blueprint, trial: Trial, sharing: Sharing) -> Supernet:
     heads = [torch.Generator().manual_seed(stream_seed(trial.seed, "policy", "head", task)) for task in header.tasks]
     units = trunk_units(header.shape, trunk, dropout)
     return Supernet(units, Heads(header.widths[-1], header.outputs, heads), header.outputs, SEARCHED[sharing.kind])
+
+
+def _checkpoint(supernet: Supernet, policy: Policy, plan: Blueprint, sharing: Sharing) -> bytes:
+    """The network of a policy with the weights of the search."""
+    network = SharedNetwork(supernet.static(policy), supernet.heads, plan.header.outputs)
+    header = replace(plan.header, sharing=str(sharing.found(policy).bare))
+    return save_checkpoint(header, [network.state_dict()])
 
 
 def _losses(supernet: Supernet, policy: Policy, plan: Blueprint, part: ResidentPart, step: int) -> FloatArray:

@@ -11,7 +11,7 @@ from grouping.errors import InputError
 from grouping.tasks import check_metric, check_task_name, check_task_names, nearest_name
 from search.errors import SpecError
 from search.networks.shape import BUILT_IN
-from search.networks.sharing import HARD, Sharing, check_sharing
+from search.networks.sharing import FRESH, HARD, Sharing, check_sharing
 from search.spec.sections import AffinitySpec, Estimator, HalvingSpec, NetworkSpec, SplitSpec, TaskSpec, TrainingSpec
 from search.spec.settled import settled
 
@@ -42,6 +42,9 @@ def ways_to_share(architectures: tuple[str, ...], network: NetworkSpec, training
                 check_sharing(way, own.trunk, len(own.widths))
         except InputError as error:
             raise SpecError(error.what, where=f"architectures[{index}]", fix=error.fix) from error
+        if way.modes and way.start != FRESH:
+            what = f"'{way}' would go on from weights that only the run of its search knows"
+            raise SpecError(what, where=f"architectures[{index}]", fix="Leave out modes, or start")
         ways[str(way)] = None
     return tuple(ways)
 

@@ -23,9 +23,9 @@ from grouping.tasks import Metric
 from search.errors import TrialError
 from search.networks.architectures import Network, make_network
 from search.networks.hard_sharing import HardSharing
-from search.networks.sharing import Sharing
+from search.networks.sharing import FRESH, Sharing
 from search.networks.sharing_cost import shared_widths
-from search.training.checkpoint import NetworkHeader
+from search.training.checkpoint import NetworkHeader, load_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import reading_steps
 from search.training.losses import TaskBlock, averaged_outputs, task_blocks
@@ -51,6 +51,7 @@ class Blueprint:
         auxiliary: Which tasks are trained for the others' sake only, length T.
         steps_S: Optimiser steps done at each reading.
         seeds: One for each copy; a copy's initial values and order of rows follow from it.
+        start: The checkpoint whose weights take the place of initial values; empty where there is none.
     """
 
     trial: Trial
@@ -60,6 +61,7 @@ class Blueprint:
     auxiliary: tuple[bool, ...]
     steps_S: IntArray
     seeds: tuple[int, ...]
+    start: bytes = b""
 
     @property
     def blocks(self) -> tuple[TaskBlock, ...]:
@@ -77,7 +79,7 @@ class Blueprint:
         Networks of one replicate and capacity start from the same trunk and drop the same features, and a task always
         starts from the same head.
         """
-        return make_network(
+        network = make_network(
             Sharing.parse(self.header.sharing),
             self.header.shape,
             self.header.outputs,
@@ -85,6 +87,9 @@ class Blueprint:
             [stream_seed(seed, "head", task) for task in self.header.tasks],
             stream_seed(seed, "dropout", self.trial.capacity),
         )
+        if self.start:
+            network.load_state_dict(load_checkpoint(self.start).networks[0].state_dict())
+        return network
 
     def hard_network(self, seed: int) -> HardSharing:
         """A copy of a trial whose tasks share one trunk."""
@@ -136,8 +141,14 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
 
     Raises:
         InputError: a capacity that no integer widths reach.
+        TrialError: weights to go on from that are not at hand.
     """
-    dataset = experiment.dataset
+    dataset, way = experiment.dataset, Sharing.parse(trial.sharing)
+    if way.start != FRESH and way.start not in experiment.starts:
+        raise TrialError(
+            f"the weights '{way.start}' that a search found are not at hand",
+            fix="Train this network in the run that searched its policy",
+        )
     names = [task.name for task in dataset.tasks]
     columns = tuple(names.index(task) for task in trial.tasks)
     standard = experiment.network.shape(dataset.train.inputs_NF.shape[1])
@@ -150,7 +161,7 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
             outputs=tuple(int(dataset.classes_T[column]) for column in columns),
             trunk=standard.trunk,
             n_inputs=standard.n_inputs,
-            widths=shared_widths(Sharing.parse(trial.sharing), standard, trial.capacity, len(trial.tasks)),
+            widths=shared_widths(way, standard, trial.capacity, len(trial.tasks)),
             target_mean=tuple(float(dataset.target_mean_T[column]) for column in columns),
             target_scale=tuple(float(dataset.target_scale_T[column]) for column in columns),
             copies=trial.copies,
@@ -164,4 +175,5 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
         auxiliary=tuple(dataset.tasks[column].role == "auxiliary" for column in columns),
         steps_S=steps_S[: max(1, int(trial.fraction * len(steps_S) + 1e-9))],
         seeds=(trial.seed, *(stream_seed(trial.seed, "copy", copy) for copy in range(1, trial.copies))),
+        start=b"" if way.start == FRESH else experiment.starts[way.start],
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -43,6 +44,7 @@ class Experiment:
         dataset: The rows, split and scaled.
         network: The trunk at 1 SNT.
         training: How every network is trained.
+        starts: Weights that networks go on from, as checkpoints, by what their way to share calls them.
 
     Raises:
         InputError: a batch of a single row, which batch normalisation of an MLP cannot normalise.
@@ -51,6 +53,7 @@ class Experiment:
     dataset: Dataset
     network: NetworkSpec
     training: TrainingSpec
+    starts: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows, size = len(self.dataset.train.inputs_NF), self.training.batch_size
@@ -68,7 +71,7 @@ class Experiment:
         """64 hexadecimal digits, equal exactly if a trial would give the same result.
 
         What only says *which* trials are run (capacities, seeds) or how long one may take is left out, so asking for
-        more seeds trains only the new ones.
+        more seeds trains only the new ones; so are the weights to go on from, which a trial names by their digest.
         """
         what = {
             "numbers": _NUMBERS,

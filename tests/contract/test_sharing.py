@@ -167,6 +167,10 @@ def test_hard_sharing_has_the_widths_of_its_trunk(shape: TrunkShape, capacity: f
 def test_its_text_is_read_back(way: Sharing) -> None:
     for one in (way, fitted(way, SHAPES[0])):
         assert Sharing.parse(str(one)) == one
+    if way.to_search:
+        going_on = way.found(fitted(way, SHAPES[0]).policy, "0123456789ab")
+        assert Sharing.parse(str(going_on)) == going_on
+        assert going_on.family == f"{way.kind} start=searched"
 
 
 @pytest.mark.parametrize(
@@ -192,6 +196,9 @@ def test_its_text_is_read_back(way: Sharing) -> None:
         ("mtan rate=0", "a learning rate times 0"),
         ("adashare sparsity=-1", "sparsity=-1.0 is out of range"),
         ("automtl draws=0", "draws=0 is out of range"),
+        ("automtl start=warm", "a network cannot start from 'warm'"),
+        ("automtl start=0123456789ab", "a network cannot start from '0123456789ab'"),
+        ("mtan start=searched", "'start=searched' is no option of 'mtan'"),
     ],
 )
 def test_what_is_no_way_to_share_is_refused(text: str, message: str) -> None:

@@ -76,6 +76,23 @@ def test_what_is_found_is_a_candidate_that_the_solver_may_choose(runs: Runs) -> 
     assert Recommendation.from_json(recommendation.to_json()).policies == recommendation.policies
 
 
+def test_what_goes_on_from_the_weights_of_its_search_costs_what_its_policy_costs(runs: Runs) -> None:
+    """Its layers are as wide as they were searched, so the budget is charged for what is run, and for nothing else."""
+    way = "adashare sparsity=0.3 start=searched"
+    recommendation, run = work(runs, way)
+    by_size = {(frozenset(one.tasks), one.candidate): one for one in recommendation.policies if one.candidate != HARD}
+    assert by_size
+    assert all(" start=" in candidate for _, candidate in by_size)
+    served = [n for n in recommendation.solution.networks if (frozenset(n.tasks), n.candidate) in by_size]
+    assert served
+    for network in served:
+        found = by_size[frozenset(network.tasks), network.candidate]
+        assert network.cost == pytest.approx(found.flops)
+    assert [gained.sharing for gained in recommendation.ways] == ["adashare start=searched"]
+    text = (runs.home / run / "report.md").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "with start=searched from the weights of the search, at the cost of the policy" in text
+
+
 def test_searches_are_charged_and_shown(runs: Runs) -> None:
     recommendation, run = work(runs, "automtl")
     costs = {cost.phase: cost for cost in recommendation.training_cost}

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from search.data.dataset import Part
+from search.errors import TrialError
+from search.networks.sharing import Sharing
 from search.policy.searched_trial import as_found, search_policy
 from search.spec import NetworkSpec
+from search.training.checkpoint import sha256
 from search.training.experiment import Experiment
+from search.training.trainer import train
 from search.trials import Trial, TrialResult
 from tests.search.training.planted import planted, planted_experiment
 
@@ -49,6 +53,25 @@ def test_the_validation_part_compares_draws_and_teaches_nothing(result: TrialRes
     assert one.policies == other.policies
     np.testing.assert_array_equal(one.history_RLTM, other.history_RLTM)
     assert not np.array_equal(one.losses_DT, other.losses_DT)
+
+
+def test_a_network_goes_on_from_the_weights_of_the_search() -> None:
+    """At a rate that changes nothing its validation losses are those that the search read off for the policy."""
+    searched = replace(TRIAL, sharing=f"{TRIAL.sharing} start=searched")
+    result = search_policy(EXPERIMENT, searched)
+    found, name = as_found(result.seen), sha256(result.weights)[:12]
+    way = Sharing.parse(searched.sharing).found(found.policy, name)
+    still = EXPERIMENT.training.model_copy(update={"learning_rate": 1e-12})
+    experiment = replace(EXPERIMENT, training=still, starts={name: result.weights})
+    trial = Trial(TRIAL.tasks, 1.0, 5, sharing=str(way))
+    losses_T = train(experiment, trial).curve_TS[:, -1]
+    np.testing.assert_allclose(losses_T, found.losses_DT[found.chosen], rtol=1e-4)
+    fresh = replace(trial, sharing=str(way.found(found.policy)))
+    assert np.abs(train(experiment, fresh).curve_TS[:, -1] / losses_T - 1).max() > 0.05
+    assert trial.key(experiment.context) != fresh.key(experiment.context)
+    assert experiment.context == replace(experiment, starts={}).context
+    with pytest.raises(TrialError, match=f"the weights '{name}' that a search found are not at hand"):
+        train(EXPERIMENT, trial)
 
 
 def test_the_draw_with_the_lowest_validation_losses_is_chosen(result: TrialResult) -> None:
