@@ -136,8 +136,8 @@ class Sharing:
             if not low <= getattr(self, name) <= high:
                 what = f"{name}={getattr(self, name)} is out of range"
                 raise InputError(what, where="architectures", fix=f"Use {low} to {high}")
-        known = self.modes and self.start and set(self.start) <= _DIGITS
-        if self.start not in {FRESH, "searched"} and not known:
+        digest = bool(self.modes and self.start) and set(self.start) <= _DIGITS
+        if self.start not in {FRESH, "searched"} and not digest:
             what = f"a network cannot start from '{self.start}'"
             raise InputError(what, where="architectures", fix="Use start=fresh or start=searched")
         if not 0 < self.rate < float("inf"):
