@@ -72,6 +72,12 @@ class LossTable:
         np.divide(total_CT, count_CT, out=mean_CT, where=count_CT > 0)
         return mean_CT
 
+    @property
+    def without_estimates(self) -> LossTable:
+        """What was measured."""
+        assert self.estimated_CT is not None
+        return LossTable(self.candidates, np.where(self.estimated_CT, np.nan, self.losses_RCT), self.seeds)
+
     def scaled(self, reference_T: FloatArray) -> LossTable:
         """Losses relative to a reference per task, which takes every unit out of the objective.
 

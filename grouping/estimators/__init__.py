@@ -10,6 +10,7 @@ from collections.abc import Callable
 from grouping.errors import InputError
 from grouping.estimators.early_stopping import early_stopping
 from grouping.estimators.higher_order import complete
+from grouping.estimators.linear_surrogate import complete_linear
 from grouping.losses import LossTable
 from grouping.tasks import nearest_name
 
@@ -23,6 +24,7 @@ def _measured(table: LossTable) -> LossTable:
 ESTIMATORS: dict[str, Callable[[LossTable], LossTable]] = {
     "measured": _measured,
     "higher-order": complete,
+    "linear-surrogate": complete_linear,
     "early-stopping": early_stopping,
 }
 """Every estimator by its name on the command line and in specs."""

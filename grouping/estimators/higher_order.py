@@ -8,20 +8,17 @@ Higher-order approximation, Standley et al., *Which Tasks Should Be Learned Toge
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray, groups_up_to
+from grouping.candidates import BoolArray, FloatArray, IntArray
 from grouping.errors import InputError
+from grouping.estimators.listing import every_group, kinds, with_groups
 from grouping.losses import LossTable
 
-__all__ = ["complete", "count_groups", "higher_order", "listable", "pair_table"]
-
-_MOST_GROUPS = 2**14
-"""More are not listed."""
+__all__ = ["complete", "higher_order", "pair_table"]
 
 
 def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep_measured: bool = True) -> LossTable:
@@ -40,7 +37,7 @@ def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep
         stays as it was; singles and pairs are never touched.
     """
     n_own = len(table.candidates)
-    table = _extended(table, groups)
+    table = with_groups(table, (group for group in groups if len(group) >= 3))
     candidates = table.candidates
     losses_RCT = table.losses_RCT.copy()
     assert table.estimated_CT is not None
@@ -48,7 +45,7 @@ def higher_order(table: LossTable, groups: Iterable[Sequence[int]] = (), *, keep
     open_CT = candidates.members_CT.copy()
     if keep_measured:
         open_CT &= np.isnan(table.losses_RCT).all(axis=0)
-    for same_C in _classes(candidates):
+    for same_C in kinds(candidates):
         chosen_G = np.flatnonzero(same_C & (candidates.size_C >= 3) & open_CT.any(axis=1))
         pairs = np.flatnonzero(same_C & (candidates.size_C == 2))
         if not len(chosen_G) or not len(pairs):
@@ -78,23 +75,8 @@ def complete(table: LossTable, *, keep_measured: bool = True, max_size: int | No
             where="estimator",
             fix="Add the pairs, or use the measured losses",
         )
-    if count_groups(n_tasks, max_size) > _MOST_GROUPS:
-        raise InputError(
-            f"{n_tasks} tasks form {count_groups(n_tasks, max_size):,} groups, too many to list",
-            where="estimator",
-            fix="Limit the size of a network with --max-size; solve_from_pairs needs no list",
-        )
-    return higher_order(table, groups_up_to(n_tasks, max_size or n_tasks), keep_measured=keep_measured)
-
-
-def count_groups(n_tasks: int, max_size: int | None) -> int:
-    """How many groups of at most that size there are."""
-    return sum(math.comb(n_tasks, size) for size in range(1, min(max_size or n_tasks, n_tasks) + 1))
-
-
-def listable(n_tasks: int, max_size: int | None) -> bool:
-    """Whether ``complete`` lists the groups of so many tasks."""
-    return count_groups(n_tasks, max_size) <= _MOST_GROUPS
+    hint = "Limit the size of a network with --max-size; solve_from_pairs needs no list"
+    return higher_order(table, every_group(n_tasks, max_size, hint), keep_measured=keep_measured)
 
 
 def pair_table(table: LossTable) -> tuple[FloatArray, float]:
@@ -133,42 +115,6 @@ def pair_table(table: LossTable) -> tuple[FloatArray, float]:
             fix="Add them: every single task and every pair is needed",
         )
     return pair_TT, next(iter(kinds))[0]
-
-
-def _classes(candidates: Candidates) -> list[BoolArray]:
-    """Masks of the candidates that share cost and label."""
-    label_C = np.array(candidates.label_C)
-    kinds = dict.fromkeys(zip(candidates.cost_C.tolist(), candidates.label_C, strict=True))
-    return [(candidates.cost_C == cost) & (label_C == label) for cost, label in kinds]
-
-
-def _extended(table: LossTable, groups: Iterable[Sequence[int]]) -> LossTable:
-    """The table with an empty candidate for every further group, at every cost and label that has pairs."""
-    candidates = table.candidates
-    wanted = [tuple(group) for group in groups if len(group) >= 3]
-    if not wanted:
-        return table
-    asked_GT = np.zeros((len(wanted), candidates.n_tasks), dtype=bool)
-    for g, group in enumerate(wanted):
-        asked_GT[g, list(group)] = True
-    members, cost, labels = [candidates.members_CT], [candidates.cost_C], list(candidates.label_C)
-    for same_C in _classes(candidates):
-        pairs = np.flatnonzero(same_C & (candidates.size_C == 2))
-        if not len(pairs):
-            continue
-        known = {bytes(members_T) for members_T in candidates.members_CT[same_C]}
-        new_GT = asked_GT[[bytes(members_T) not in known for members_T in asked_GT]]
-        members.append(new_GT)
-        cost.append(np.full(len(new_GT), candidates.cost_C[pairs[0]]))
-        labels += [candidates.label_C[pairs[0]]] * len(new_GT)
-    added = sum(map(len, members)) - len(candidates)
-    if not added:
-        return table
-    assert table.estimated_CT is not None
-    losses_RCT = np.pad(table.losses_RCT, ((0, 0), (0, added), (0, 0)), constant_values=np.nan)
-    # What an added group costs in other units is not known, so only the cost it was estimated at stands.
-    extended = Candidates(candidates.tasks, np.vstack(members), np.concatenate(cost), tuple(labels))
-    return LossTable(extended, losses_RCT, table.seeds, np.pad(table.estimated_CT, ((0, added), (0, 0))))
 
 
 def _pair_losses(table: LossTable, pairs: IntArray) -> FloatArray:

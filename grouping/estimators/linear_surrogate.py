@@ -16,11 +16,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from grouping.candidates import FloatArray
+from grouping.candidates import BoolArray, FloatArray
 from grouping.errors import InputError
+from grouping.estimators.listing import every_group, with_groups
 from grouping.losses import LossTable
 
-__all__ = ["linear_surrogate"]
+__all__ = ["complete_linear", "linear_surrogate"]
 
 _PENALTIES = np.geomspace(1e-2, 1e2, 13)
 _FEWEST = 3
@@ -68,6 +69,28 @@ def linear_surrogate(table: LossTable) -> LossTable:
         )
     assert table.estimated_CT is not None
     return replace(table, losses_RCT=losses_RCT, estimated_CT=table.estimated_CT | filled_CT)
+
+
+def complete_linear(table: LossTable, max_size: int | None = None) -> LossTable:
+    """The table with every group, up to a size, whose members all have an estimate.
+
+    Raises:
+        InputError: as ``linear_surrogate``, no group to learn from, or more groups than can be listed.
+    """
+    n_tasks = table.candidates.n_tasks
+    if n_tasks >= 2 and not (table.candidates.size_C >= 2).any():
+        raise InputError(
+            "the table has single tasks only, and partners' shares are learnt from groups",
+            where="estimator linear-surrogate",
+            fix="Add some groups, at random",
+        )
+    hint = "Limit the size of a network with --max-size"
+    wanted = (group for group in every_group(n_tasks, max_size, hint) if len(group) >= 2)
+    filled = linear_surrogate(with_groups(table, wanted))
+    missing_CT = filled.candidates.members_CT & np.isnan(filled.losses_RCT).all(axis=0)
+    partial_C: BoolArray = np.logical_or.reduce(missing_CT, axis=1)
+    partial_C[: len(table.candidates)] = False
+    return filled.select(~partial_C)
 
 
 def _fitted(partners_NU: FloatArray, losses_N: FloatArray, asked_MU: FloatArray) -> FloatArray:

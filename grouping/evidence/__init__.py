@@ -2,6 +2,7 @@
 
 from grouping.evidence.audit import AuditResult, audit
 from grouping.evidence.draws import ResidualBootstrap, bootstrap_draws
+from grouping.evidence.expected_losses import ExpectedLosses
 from grouping.evidence.intervals import CONFIDENCE, Interval, TestLosses, compare, compare_with_random, relative_loss
 from grouping.evidence.regret import RegretChoice, Regrets, least_regret
 from grouping.evidence.stability import SelectionFrequency, bootstrap, frequency, selection_frequency
@@ -12,6 +13,7 @@ __all__ = [
     "CONFIDENCE",
     "AuditResult",
     "Comparisons",
+    "ExpectedLosses",
     "Interval",
     "Judgement",
     "RegretChoice",

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from grouping.candidates import FloatArray, IntArray, frozen
 from grouping.errors import InputError
+from grouping.evidence.moderation import Variance, moderated
 
 __all__ = ["CONFIDENCE", "Interval", "TestLosses", "compare", "compare_with_random", "relative_loss"]
 
@@ -180,6 +181,9 @@ def compare_with_random(
     To the variance of ``compare`` comes that of having drawn only some groupings, ``s^2 / draws`` with ``draws - 1``
     degrees of freedom, times the finite population correction ``1 - draws / possible`` where few groupings exist.
 
+    How much seeds matter is known better than from the choice alone: each random grouping, compared with the mean of
+    the others, has a variance over seeds of the same kind. The choice's is moderated by theirs (``moderated``).
+
     Args:
         a: The chosen grouping.
         randoms: Distinct random groupings of the same cost.
@@ -197,20 +201,24 @@ def compare_with_random(
     draws = len(values)
     undrawn = 1.0 if possible is None else max(0.0, 1.0 - draws / possible)
     if undrawn == 0:
-        drawing = _Variance(0.0, 1.0)
+        drawing = Variance(0.0, 1.0)
     elif draws == 1:
-        drawing = _Variance(math.inf, 1.0)
+        drawing = Variance(math.inf, 1.0)
     else:
-        drawing = _Variance(undrawn * float(values.var(ddof=1)) / draws, draws - 1.0)
-    average = TestLosses(np.mean([r.sums_RTG for r in randoms], axis=0), a.counts_TG)
-    return _jackknife(_difference(weights_M), (a, average, reference), tasks_M, drawing)
+        drawing = Variance(undrawn * float(values.var(ddof=1)) / draws, draws - 1.0)
+    total_RTG = np.sum([r.sums_RTG for r in randoms], axis=0)
 
+    def against(one: TestLosses, others_RTG: FloatArray) -> tuple[TestLosses, TestLosses, TestLosses]:
+        return one, TestLosses(others_RTG, one.counts_TG), reference
 
-class _Variance(NamedTuple):
-    """One source of error: its share of the variance, and how many degrees of freedom that is known with."""
-
-    value: float
-    df: float
+    peers = [
+        _over_seeds(_difference(weights_M), against(r, (total_RTG - r.sums_RTG) / (draws - 1)), tasks_M)._replace(
+            df=a.seeds - 1.0  # on average; what few seeds say of the shape of their own distribution is mostly noise
+        )
+        for r in (randoms if draws > 1 else ())
+    ]
+    parts = against(a, total_RTG / draws)
+    return _jackknife(_difference(weights_M), parts, tasks_M, drawing, peers=peers)
 
 
 def _difference(weights_M: FloatArray) -> _Statistic:
@@ -250,22 +258,23 @@ def _main_tasks(
     return tasks_M, weights_T[tasks_M] / weights_T[tasks_M].sum()
 
 
-def _jackknife(statistic: _Statistic, parts: Sequence[TestLosses], tasks_M: IntArray, *further: _Variance) -> Interval:
-    """The statistic of the parts' mean losses with the variance of both jackknives and any further source of error."""
-    sums_RMG = [part.sums_RTG[:, tasks_M] for part in parts]
-    sums_M = [sums.sum(axis=(0, 2)) for sums in sums_RMG]
-    rows_MG = parts[0].counts_TG[tasks_M]
-    rows_M = rows_MG.sum(axis=1)
+def _jackknife(
+    statistic: _Statistic,
+    parts: Sequence[TestLosses],
+    tasks_M: IntArray,
+    *further: Variance,
+    peers: Sequence[Variance] = (),
+) -> Interval:
+    """The statistic of the parts' mean losses with the variance of both jackknives and any further source of error.
+
+    ``peers`` are variances over seeds of other groupings, which that of the parts is moderated by.
+    """
+    sums_M, rows_MG, rows_M = _totals(parts, tasks_M)
     seeds = parts[0].seeds
     estimate = float(statistic([total_M / (seeds * rows_M) for total_M in sums_M]))
-    sources = list(further)
-    with np.errstate(divide="ignore", invalid="ignore"):  # one seed or cluster: nothing is left, its variance unknown
-        for left, dropped in (
-            ((seeds - 1) * rows_M, [sums.sum(axis=2) for sums in sums_RMG]),
-            (seeds * (rows_M - rows_MG.T), [sums.sum(axis=0).T for sums in sums_RMG]),
-        ):
-            means = [(total_M - part) / left for total_M, part in zip(sums_M, dropped, strict=True)]
-            sources.append(_variance(statistic(means)))
+    clusters_GM = [part.sums_RTG[:, tasks_M].sum(axis=0).T for part in parts]
+    over_seeds = moderated(_over_seeds(statistic, parts, tasks_M), peers)
+    sources = [*further, over_seeds, _without(statistic, sums_M, clusters_GM, seeds * (rows_M - rows_MG.T))]
     variance = sum(source.value for source in sources)
     if not 0 < variance < math.inf:
         return Interval(estimate, math.sqrt(variance), 1.0, seeds)
@@ -273,7 +282,29 @@ def _jackknife(statistic: _Statistic, parts: Sequence[TestLosses], tasks_M: IntA
     return Interval(estimate, math.sqrt(variance), df, seeds)
 
 
-def _variance(without_K: FloatArray) -> _Variance:
+def _over_seeds(statistic: _Statistic, parts: Sequence[TestLosses], tasks_M: IntArray) -> Variance:
+    """Jackknife variance over seeds."""
+    sums_M, _, rows_M = _totals(parts, tasks_M)
+    seeds_RM = [part.sums_RTG[:, tasks_M].sum(axis=2) for part in parts]
+    return _without(statistic, sums_M, seeds_RM, (parts[0].seeds - 1) * rows_M)
+
+
+def _totals(parts: Sequence[TestLosses], tasks_M: IntArray) -> tuple[list[FloatArray], FloatArray, FloatArray]:
+    """Summed losses of each part, [M], rows by cluster, [M, G], and rows, [M]."""
+    rows_MG = parts[0].counts_TG[tasks_M]
+    return [part.sums_RTG[:, tasks_M].sum(axis=(0, 2)) for part in parts], rows_MG, rows_MG.sum(axis=1)
+
+
+def _without(
+    statistic: _Statistic, sums_M: Sequence[FloatArray], dropped_KM: Sequence[FloatArray], left: FloatArray
+) -> Variance:
+    """Jackknife variance from what remains when one of K units is left out; ``left`` are the rows that remain."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # one seed or cluster: nothing is left, its variance unknown
+        means = [(total_M - part_KM) / left for total_M, part_KM in zip(sums_M, dropped_KM, strict=True)]
+        return _variance(statistic(means))
+
+
+def _variance(without_K: FloatArray) -> Variance:
     """Jackknife variance from the K values that remain when one unit is left out.
 
     Its degrees of freedom are those of a variance with the observed fourth moment,
@@ -282,11 +313,11 @@ def _variance(without_K: FloatArray) -> _Variance:
     """
     units = len(without_K)
     if units < 2 or not np.isfinite(without_K).all():
-        return _Variance(math.inf, 1.0)
+        return Variance(math.inf, 1.0)
     deviation_K = without_K - without_K.mean()
     squares = float(deviation_K @ deviation_K)
     if squares == 0:
-        return _Variance(0.0, 1.0)
+        return Variance(0.0, 1.0)
     excess = float((deviation_K**4).sum()) / squares**2 - 1 / units
     df = units - 1.0 if excess * (units - 1) <= 2 else max(1.0, 2 / excess)
-    return _Variance((units - 1) / units * squares, df)
+    return Variance((units - 1) / units * squares, df)

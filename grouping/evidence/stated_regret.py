@@ -17,9 +17,9 @@ import numpy as np
 
 from grouping.candidates import BoolArray, FloatArray
 from grouping.errors import InputError
+from grouping.evidence.expected_losses import kinds
 from grouping.evidence.regret import Regrets
 from grouping.losses import LossTable
-from grouping.policy import without_modes
 from grouping.posterior import Belief, Believed
 from grouping.solver.solution import Solution
 
@@ -95,10 +95,7 @@ class TableBelief:
         return mean_CT
 
     def _kinds(self) -> list[BoolArray]:
-        candidates, count_CT = self.table.candidates, self.table.replicates_CT
-        kinds = list(zip(candidates.cost_C.tolist(), map(without_modes, candidates.label_C), strict=True))
-        masks = [self.rivals_C & np.array([other == kind for other in kinds]) for kind in dict.fromkeys(kinds)]
-        return [kind_C for kind_C in masks if (count_CT[kind_C] > 0).sum() > 1]
+        return kinds(self.table, self.rivals_C)
 
     def _believed(self, kind_C: BoolArray) -> Believed:
         part = self.table.select(kind_C)

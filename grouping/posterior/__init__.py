@@ -2,5 +2,6 @@
 
 from grouping.posterior.belief import Belief, Believed
 from grouping.posterior.model import CellModel, Observations, Posterior, Variances
+from grouping.posterior.smoothing import Smoothing
 
-__all__ = ["Belief", "Believed", "CellModel", "Observations", "Posterior", "Variances"]
+__all__ = ["Belief", "Believed", "CellModel", "Observations", "Posterior", "Smoothing", "Variances"]

@@ -14,7 +14,7 @@ from grouping.losses import LossTable
 from grouping.posterior.model import CellModel, Observations, Posterior, Variances
 from grouping.posterior.scale import Scale
 
-__all__ = ["Belief", "Believed"]
+__all__ = ["Belief", "Believed", "without_seeds"]
 
 _REFIT = 1.2
 """Variances are fitted again when there are this many times as many trainings."""
@@ -74,7 +74,7 @@ class Belief:
             measured: Over the same candidates; at least two cells.
             exact: Whether a measured loss is the truth.
         """
-        measured = measured if exact else _without_seeds(measured)
+        measured = measured if exact else without_seeds(measured)
         scale = Scale.of(measured)
         losses_RA = self._model.cell_of(scale.value(measured.losses_RCT))
         trainings = int((~np.isnan(losses_RA)).sum())
@@ -87,7 +87,7 @@ class Belief:
         return Believed(mean_CT, posterior.sd_CT * slope_CT, posterior.noise_CT * slope_CT, posterior, scale)
 
 
-def _without_seeds(table: LossTable) -> LossTable:
+def without_seeds(table: LossTable) -> LossTable:
     """The table without what a seed does to all candidates of a task alike: it cancels in every comparison.
 
     Seeds differ by the mean of the differences within cells, or of the ratios of positive losses (least squares of a

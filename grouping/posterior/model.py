@@ -161,12 +161,9 @@ class CellModel:
         """What the observations say of every cell, given the variances."""
         from scipy.linalg import solve_triangular  # 0.2 s that the import of this module need not cost
 
-        cover_NN = self.covariance(variances.part_P, seen.cell_N, seen.cell_N)
-        if seen.seeds_RN is not None:
-            cover_NN += self.covariance(_luck_P(variances), seen.cell_N, seen.cell_N) * seen.shared_NN
-        cover_NN[np.diag_indices_from(cover_NN)] += _JITTER * float(variances.part_P.sum() + variances.luck_L.sum())
-        lower = np.asarray(np.linalg.cholesky(cover_NN), float)
-        ones_N, value_N = solve_triangular(lower, np.stack([np.ones(len(lower)), seen.value_N], axis=1), lower=True).T
+        lower = self._factor(seen, variances)
+        known_2N = np.stack([np.ones(len(seen.cell_N)), seen.value_N])
+        ones_N, value_N = np.asarray(solve_triangular(lower, known_2N.T, lower=True)).T
         centre = float(ones_N @ value_N / (ones_N @ ones_N))  # the level, by generalised least squares
         white_N = value_N - centre * ones_N
         prior_A = variances.part_P @ self_likeness(self.cells)
@@ -175,6 +172,27 @@ class CellModel:
         )
         variance_A = np.maximum(prior_A - (half_NA**2).sum(axis=0), 0.0)
         return Posterior(self, centre + half_NA.T @ white_N, variance_A, variances, half_NA)
+
+    def weights(self, seen: Observations, variances: Variances) -> FloatArray:
+        """What every observation counts in the mean of every observed cell, [N, N]: rows sum to 1.
+
+        They do not depend on the values, so that one pass serves any number of tables with numbers in the same places.
+        """
+        from scipy.linalg import cho_solve  # 0.2 s that the import of this module need not cost
+
+        lower = self._factor(seen, variances)
+        shared_NN = self.covariance(variances.part_P, seen.cell_N, seen.cell_N)
+        gain_NN = cho_solve((lower, True), shared_NN).T
+        level_N = cho_solve((lower, True), np.ones(len(lower)))
+        return np.asarray(gain_NN + np.outer(1 - gain_NN.sum(axis=1), level_N / level_N.sum()))
+
+    def _factor(self, seen: Observations, variances: Variances) -> FloatArray:
+        """The lower Cholesky factor of the covariance of observations, [N, N]."""
+        cover_NN = self.covariance(variances.part_P, seen.cell_N, seen.cell_N)
+        if seen.seeds_RN is not None:
+            cover_NN += self.covariance(_luck_P(variances), seen.cell_N, seen.cell_N) * seen.shared_NN
+        cover_NN[np.diag_indices_from(cover_NN)] += _JITTER * float(variances.part_P.sum() + variances.luck_L.sum())
+        return np.asarray(np.linalg.cholesky(cover_NN), float)
 
 
 def _variances(part_Q: FloatArray) -> Variances:

@@ -10,7 +10,7 @@ from grouping.affinity import Affinity, pair_affinity
 from grouping.budget import Budget, BudgetUnit
 from grouping.candidates import Candidates, FloatArray
 from grouping.errors import InputError
-from grouping.evidence import SelectionFrequency, selection_frequency
+from grouping.evidence import ExpectedLosses, SelectionFrequency, selection_frequency
 from grouping.losses import LossTable, single_task_losses
 from grouping.recommendation.records import (
     AffinityEntry,
@@ -42,6 +42,9 @@ def recommend(
 ) -> Recommendation:
     """The best grouping of a table under a budget, in losses relative to the single-task networks of cost 1.
 
+    Where networks were trained with several seeds, their expected losses are chosen from: the best of many noisy
+    numbers is a lucky one (``ExpectedLosses``).
+
     Args:
         table: Losses, measured or estimated; single-task networks of cost 1 must be among them.
         budget: The limit; its unit must be among the table's costs.
@@ -60,9 +63,16 @@ def recommend(
     charged_C = _charged(table, budget)
     weights_T = _weights(table, weights)
 
+    expected = _expected(table)
+
+    def chosen_from(drawn: LossTable) -> FloatArray:
+        relative = drawn.scaled(single_task_losses(drawn))
+        expected_CT = np.nan if expected is None else expected.of(relative.without_estimates)
+        return np.where(np.isnan(expected_CT), relative.mean_CT, expected_CT)
+
     def choose(drawn: LossTable, top: int = 1) -> Solution:
         return solve(
-            drawn.scaled(single_task_losses(drawn)).mean_CT,
+            chosen_from(drawn),
             charged_C,
             budget=budget.limit,
             weights_T=weights_T.tolist(),
@@ -73,14 +83,14 @@ def recommend(
         )
 
     solution = choose(table, top=2)
-    relative = table.scaled(single_task_losses(table))
     points = solve_frontier(
-        relative.mean_CT, charged_C, weights_T=weights_T.tolist(), members_CT=table.candidates.members_CT
+        chosen_from(table), charged_C, weights_T=weights_T.tolist(), members_CT=table.candidates.members_CT
     )
     frequency = None
     if (table.replicates_CT > 1).any():
         frequency = selection_frequency(table, choose, _DRAWS, rng or np.random.default_rng(0))
-    optimal_for = "measured losses" if _estimator(table) == "measured" else "estimates and measured losses"
+    optimal_for = "measured losses" if expected is None else "expected losses, given all measured ones"
+    optimal_for = optimal_for if _estimator(table) == "measured" else f"estimates and {optimal_for}"
     second = None
     if solution.alternatives:
         second = selection_record(table.candidates, charged_C, solution.alternatives[0], optimal_for)
@@ -162,6 +172,14 @@ def _weights(table: LossTable, weights: Mapping[str, float] | None) -> FloatArra
     if not (np.isfinite(weights_T) & (weights_T > 0)).all():
         raise InputError(f"the weights {weights_T.tolist()} are not all positive", where="weights")
     return np.asarray(weights_T / weights_T.sum())
+
+
+def _expected(table: LossTable) -> ExpectedLosses | None:
+    """What the seeds of a table say of luck and truth; None where no network was trained twice."""
+    measured = table.scaled(single_task_losses(table)).without_estimates
+    if not (measured.replicates_CT > 1).any():
+        return None
+    return ExpectedLosses(measured, np.ones(len(measured.candidates), dtype=bool))
 
 
 def _estimator(table: LossTable) -> str:

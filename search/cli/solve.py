@@ -23,6 +23,7 @@ class EstimatorName(StrEnum):
 
     measured = "measured"
     higher_order = "higher-order"
+    linear_surrogate = "linear-surrogate"
     early_stopping = "early-stopping"
 
 
@@ -55,7 +56,9 @@ def solve(
     ] = None,
     estimator: Annotated[
         EstimatorName,
-        typer.Option(help="higher-order: groups of three or more from pairs, also those the table holds."),
+        typer.Option(
+            help="higher-order: groups of three or more from pairs. linear-surrogate: those not in the table."
+        ),
     ] = EstimatorName.measured,
     estimate_where: Annotated[
         Repeated, typer.Option(metavar="COLUMN=VALUE", help="early-stopping: the rows of early losses.")

@@ -43,7 +43,7 @@ from search.decision.confirmation import confirmation_trials
 from search.decision.contenders import Contender, CostOf, random_count
 from search.decision.decide import Decision
 from search.decision.halving import survivors_CT
-from search.decision.selection import early, frontier
+from search.decision.selection import early, expected_losses, frontier
 from search.networks.sharing import HARD
 from search.trials import stream_seed
 
@@ -75,21 +75,21 @@ def selection(decision: Decision, solution: Solution) -> Selection:
 
 def _optimal_for(decision: Decision) -> str:
     """Of what the choice is proven best: which numbers, of how many networks."""
-    relative = decision.relative
+    relative, estimator = decision.relative, decision.plan.spec.affinity.estimator
     assert relative.estimated_CT is not None
     known_C = decision.plan.choosable_C & ~np.isnan(relative.mean_CT).all(axis=1)
     known, estimated = int(known_C.sum()), int((known_C & relative.estimated_CT.any(axis=1)).sum())
-    if decision.plan.spec.affinity.estimator == "early-stopping":
+    if estimator == "early-stopping":
         return f"early-stopping estimates of {known} networks"
-    if decision.plan.spec.affinity.estimator == "adaptive":
-        return f"expected losses of the {known} networks that were trained, given all their measured losses"
-    if not estimated:
-        return f"measured losses of {known} networks"
     dropped = int(known_C[list(early(decision.table))].sum())
-    estimator = decision.plan.spec.affinity.estimator
     guessed = [f"{estimator} estimates of {estimated - dropped} networks"] if estimated > dropped else []
     guessed += [f"early losses of {dropped} dropped networks"] if dropped else []
-    return f"{', '.join(guessed)} and the measured losses of {known - estimated}"
+    if expected_losses(decision.plan, decision.table) is not None:
+        trained = f"expected losses of the {known - estimated} networks that were trained, given all measured losses"
+    else:
+        of_all = f"measured losses of {known} networks"
+        trained = of_all if not estimated else f"the measured losses of {known - estimated}"
+    return f"{', '.join(guessed)} and {trained}" if guessed else trained
 
 
 def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:

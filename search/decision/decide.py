@@ -34,6 +34,7 @@ from search.decision.selection import (
     completed,
     curves_of,
     early,
+    expected_losses,
     finished,
     measured,
     never_trained,
@@ -161,9 +162,12 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     stability = None
     if (table().replicates_CT > 1).any():
         rng = np.random.default_rng(stream_seed(seed, "stability", split))
+        expected = expected_losses(plan, table())  # once for all draws: seeds change losses, not how noisy they are
         stability = selection_frequency(
             table(),
-            lambda drawn: choose(plan, drawn, estimate=estimate, barred=barred, harmless_CT=harmless_CT),
+            lambda drawn: choose(
+                plan, drawn, estimate=estimate, barred=barred, harmless_CT=harmless_CT, expected=expected
+            ),
             spec.evidence.draws,
             rng,
         )

@@ -18,7 +18,7 @@ from grouping.estimators.halving import with_early_losses
 from grouping.estimators.higher_order import higher_order
 from grouping.estimators.linear_surrogate import linear_surrogate
 from grouping.estimators.one_run import ONE_RUN, from_runs
-from grouping.evidence import TableBelief
+from grouping.evidence import ExpectedLosses
 from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
@@ -32,6 +32,7 @@ __all__ = [
     "completed",
     "curves_of",
     "early",
+    "expected_losses",
     "finished",
     "frontier",
     "measured",
@@ -105,31 +106,59 @@ def finished(curves: CurveTable, reference_T: FloatArray) -> LossTable:
     return whole.kept(reference_T)
 
 
-def completed(plan: Plan, table: LossTable, *, estimate: bool = True) -> LossTable:
+def completed(
+    plan: Plan, table: LossTable, *, estimate: bool = True, expected: ExpectedLosses | None = None
+) -> LossTable:
     """Relative losses, with estimates in the gaps where the spec asks for them.
 
-    After an adaptive search they are the expected losses of what was trained: some networks were trained once, and a
-    lucky training is not a good network. The reference is computed from the table itself, so that its error is carried
-    wherever the table is resampled.
+    What was trained counts with its expected loss where ``expected_losses`` says so. The reference is computed from the
+    table itself, so that its error is carried wherever the table is resampled.
+
+    Args:
+        plan: The candidates and the spec.
+        table: Raw losses.
+        estimate: Whether estimates may fill the gaps.
+        expected: What was learnt before from a table with numbers in the same places; default: learn it from this one.
     """
+    relative = _relative(plan, table)
+    known = _estimated(plan, relative) if estimate else relative
+    expected = expected_losses(plan, table) if expected is None else expected
+    if expected is None:
+        return known
+    expected_CT = expected.of(relative.without_estimates)
+    losses_CT = np.where(np.isnan(expected_CT), known.mean_CT, expected_CT)
+    return LossTable(relative.candidates, losses_CT[None], ("expected",), known.estimated_CT)
+
+
+def expected_losses(plan: Plan, table: LossTable) -> ExpectedLosses | None:
+    """What the seeds say of luck and truth, where the choice is made among measured networks only.
+
+    None where no network was trained twice, and where estimates decide what is trained: where two groups in five are
+    measured, expected losses choose no better than means of two or three seeds (``results/benchmarks/regret.md``).
+    After an adaptive search networks have unequal numbers of seeds, because of what the first ones gave; so the choice
+    rests on expected losses whatever the seeds.
+    """
+    estimator, trained = plan.spec.affinity.estimator, _relative(plan, table).without_estimates
+    repeated = bool((trained.replicates_CT > 1).any())
+    if estimator != "adaptive" and not (estimator == "measured" and repeated):
+        return None
+    trained_C: BoolArray = np.logical_or.reduce(trained.replicates_CT > 0, axis=1)
+    return ExpectedLosses(trained, trained_C & plan.choosable_C)
+
+
+def _relative(plan: Plan, table: LossTable) -> LossTable:
     reference_T = np.array([table.mean_CT[plan.index([task.name], STANDARD), t] for t, task in enumerate(plan.tasks)])
-    relative = table.scaled(reference_T)
-    if plan.spec.affinity.estimator == "adaptive":
-        return _expected(plan, relative)
-    if estimate and plan.spec.affinity.estimator == "linear-surrogate":
+    return table.scaled(reference_T)
+
+
+def _estimated(plan: Plan, relative: LossTable) -> LossTable:
+    """The table with estimates in its gaps."""
+    estimator = plan.spec.affinity.estimator
+    if estimator == "linear-surrogate":
         return linear_surrogate(relative)
-    if estimate and plan.spec.affinity.estimator in ONE_RUN:
-        return from_runs(relative, plan.spec.affinity.estimator, plan.seen)
-    return higher_order(relative) if estimate and plan.spec.affinity.estimator == "higher-order" else relative
-
-
-def _expected(plan: Plan, relative: LossTable) -> LossTable:
-    """Expected losses of the trained networks that may be served, and the references as they were measured."""
-    trained_C: BoolArray = np.logical_or.reduce(relative.replicates_CT > 0, axis=1)
-    expected_CT = TableBelief(relative, trained_C & plan.choosable_C).mean_CT()
-    expected_CT = np.where(trained_C[:, None], expected_CT, np.nan)
-    known_CT = np.where(np.isnan(expected_CT), relative.mean_CT, expected_CT)
-    return LossTable(relative.candidates, known_CT[None], ("expected",))
+    if estimator in ONE_RUN:
+        return from_runs(relative, estimator, plan.seen)
+    return higher_order(relative) if estimator == "higher-order" else relative
 
 
 def choose(
@@ -140,6 +169,7 @@ def choose(
     estimate: bool = True,
     barred: Collection[int] = (),
     harmless_CT: BoolArray | None = None,
+    expected: ExpectedLosses | None = None,
 ) -> Solution:
     """The proven best grouping for raw losses under the plan's budget.
 
@@ -150,11 +180,12 @@ def choose(
         estimate: Whether estimates may fill the gaps of the table.
         barred: Candidates that must not be chosen: those whose training failed.
         harmless_CT: Which candidates may serve which tasks; None: all that have a loss.
+        expected: As in ``completed``.
 
     Returns:
         A solution whose indices refer to ``plan.candidates``.
     """
-    losses_CT = _allowed(completed(plan, table, estimate=estimate).mean_CT, harmless_CT)
+    losses_CT = _allowed(completed(plan, table, estimate=estimate, expected=expected).mean_CT, harmless_CT)
     usable = _usable(plan, losses_CT, barred)
     if not len(usable):
         raise InfeasibleError("no trained network may be chosen", where="budget", fix="Train more groups")

@@ -12,6 +12,7 @@ import numpy as np
 from grouping.candidates import FloatArray
 from grouping.errors import InputError
 from grouping.estimators.higher_order import complete
+from grouping.estimators.linear_surrogate import complete_linear
 from grouping.evidence.draws import ResidualBootstrap
 from grouping.evidence.regret import RegretChoice, Regrets
 from grouping.evidence.stability import SelectionFrequency, frequency
@@ -122,6 +123,8 @@ def drawn_losses(question: TableQuestion, draws: int, rng: np.random.Generator) 
         table = replace(given, losses_RCT=drawn, seeds=tuple(map(str, range(len(drawn)))))
         if question.estimator == "higher-order":
             table = complete(table, keep_measured=False, max_size=question.options["max_size"])
+        if question.estimator == "linear-surrogate":
+            table = complete_linear(table, question.options["max_size"])
         parts.append(_means(table, count))
     return np.concatenate(parts)
 

@@ -16,7 +16,9 @@ import numpy as np
 from grouping.candidates import FloatArray, IntArray
 from grouping.errors import InfeasibleError, InputError, NoResultError
 from grouping.estimators.early_stopping import early_stopping
-from grouping.estimators.higher_order import complete, count_groups, listable
+from grouping.estimators.higher_order import complete
+from grouping.estimators.linear_surrogate import complete_linear
+from grouping.estimators.listing import count_groups, listable
 from grouping.losses import LossTable, single_task_losses
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
@@ -111,6 +113,8 @@ class TableQuestion:
             table = table.scaled(reference_T)
         if estimator == "higher-order" and listable(len(table.tasks), max_size):
             table = complete(table, keep_measured=False, max_size=max_size)
+        if estimator == "linear-surrogate":
+            table = complete_linear(table, max_size)
         scored = columns.table({**where, **score_where}) if score_where else None
         if scored is not None and relative:
             scored = scored.scaled(_reference(scored, [_position(scored, name, "--auxiliary") for name in auxiliary]))
@@ -180,6 +184,8 @@ class TableQuestion:
             self.estimator == "higher-order" and not found_CT[self.table.candidates.size_C >= 3].any()
         )
         what = given if as_given else f"{self.estimator} estimates"
+        if self.estimator == "linear-surrogate":
+            what = f"{what} and measured losses" if found_CT.any() else given
         return f"{what} relative to single-task networks" if self.relative else what
 
     def within(self, budgets: Sequence[str]) -> TableQuestion:

@@ -41,7 +41,7 @@ def test_the_planted_groups_are_recommended_with_their_proof() -> None:
     recommendation = g.recommend(planted_table(), g.Budget(snt=2, max_networks=2))
     assert networks(recommendation) == {frozenset(friends) for friends in FRIENDS}
     assert recommendation.solution.proven_optimal
-    assert recommendation.solution.optimal_for == "measured losses"
+    assert recommendation.solution.optimal_for == "expected losses, given all measured ones"
     assert recommendation.stability is not None
     assert recommendation.stability.frequency > 0.9
     assert recommendation.runner_up is not None

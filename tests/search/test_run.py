@@ -286,7 +286,9 @@ def test_other_estimators_find_the_planted_groups_too(runs: Runs, estimator: str
     if estimator == "measured":
         assert recommendation.audit is None
         assert recommendation.estimates == ()
-        assert recommendation.solution.optimal_for == "measured losses of 64 networks"
+        assert recommendation.solution.optimal_for == (
+            "expected losses of the 64 networks that were trained, given all measured losses"
+        )
     else:
         assert recommendation.audit is not None
         assert recommendation.estimates

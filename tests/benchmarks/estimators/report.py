@@ -75,6 +75,8 @@ def markdown(data: dict[str, Any]) -> str:
     made = (
         f"Made by `python -m tests.benchmarks.estimators`, commit {data['commit']}, {data['date']}, {data['machine']}."
     )
+    if "adaptive" in data:
+        made += f" The adaptive search alone again by `... --adaptive`, commit {data['adaptive']['commit']}."
     return "\n".join([*lines, "", made, ""])
 
 

@@ -164,6 +164,29 @@ def test_higher_order_estimates(table: str, tmp_path: Path, capsys: pytest.Captu
     assert again["losses"] == found["losses"]
 
 
+def test_a_linear_surrogate_fills_in_the_groups_that_the_table_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    share = {"a": 0.2, "b": -0.1, "c": 0.3, "d": -0.2}  # what each partner adds to anybody's loss
+    groups = ["ab", "ac", "ad", "bc", "cd", "abc", "acd", "bcd", "abcd", *"abcd"]  # b+d, the best company, is missing
+    rows = [
+        f"{'+'.join(group)},{task},{1 + sum(share[u] for u in group if u != task)!r},{seed}"
+        for group in groups for task in group for seed in (0, 1)
+    ]  # fmt: skip
+    path = tmp_path / "some.csv"
+    path.write_text("\n".join(["network,task,loss,seed", *rows]) + "\n")
+    options = ["--budget", "3", "--partition"]
+    found = answer(capsys, str(path), *options, "--estimator", "linear-surrogate")
+    assert sorted(names(found)) == ["a", "b+d", "c"]
+    assert found["losses"]["d"] == pytest.approx(0.9, abs=0.03)
+    assert found["optimal_for"] == "linear-surrogate estimates and measured losses"
+    assert "b+d" not in names(answer(capsys, str(path), *options))
+    drawn = answer(capsys, str(path), *options, "--estimator", "linear-surrogate", "--draws", "3")
+    assert names(drawn) == names(found)
+    small = answer(capsys, str(path), *options, "--estimator", "linear-surrogate", "--max-size", "1", code=3)
+    assert small["error"]["code"]
+
+
 def test_early_stopping_by_condition_and_by_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "steps.csv"
     alone = "a,a,9,1\na,a,1,4\nb,b,9,1\nb,b,1,4\n"
