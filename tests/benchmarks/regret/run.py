@@ -20,6 +20,7 @@ import numpy as np
 
 from grouping.acquisition import Goals
 from grouping.candidates import BoolArray, Candidates, FloatArray
+from grouping.evidence.stated_regret import REGRET_CONFIDENCE, TAIL, TAIL_UNTRAINED
 from grouping.losses import LossTable
 from grouping.posterior import Belief
 from grouping.solver.baselines import Grouping, random_groupings
@@ -32,7 +33,12 @@ __all__ = ["main"]
 
 REGIMES = ((1, 0.4), (2, 0.4), (3, 0.4), (2, 1.0), (3, 1.0))
 """Seeds that are seen, and the share of groups beside single tasks and all-in-one that is trained."""
-_TASKS, _DRAWS, _CONFIDENCE = 6, 100, 0.9
+_TASKS, _DRAWS = 6, 100
+_TITLES = (
+    *("seeds", "groups", "searches", "covers (± SE, tables)", "model", "left out"),
+    *("stated", "realised", "argmin", "random", "test", "test argmin"),
+)
+_TAILS = np.array([0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05, 0.06, 0.08, 0.1])
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ class Trial:
 
     table: str
     stated: float
-    low: float
-    high: float
+    tail: float
+    untrained: bool
     realised: float
     realised_argmin: float
     realised_random: float
@@ -54,20 +60,27 @@ def main() -> None:
     """Every regime on every table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.regret", description=__doc__)
     parser.add_argument("--repeats", type=int, default=12, help="searches of every table and regime")
+    parser.add_argument("--shares", type=float, nargs="*", help="of groups; the other regimes stay as they are")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     asked = parser.parse_args()
+    path: Path = asked.output / "regret.json"
+    earlier = json.loads(path.read_text("utf-8"))["regimes"] if path.exists() else []
     cases = lattices()
-    rows = []
-    for seeds, share in REGIMES:
-        trials = [
+    found: dict[tuple[int, float], list[Trial]] = {}
+    for seeds, share in [(s, share) for s, share in REGIMES if share in (asked.shares or [share])]:
+        found[seeds, share] = [
             _trial(case, seeds, share, np.random.default_rng([seeds, int(100 * share), place, repeat]))
             for place, case in enumerate(cases)
             for repeat in range(asked.repeats)
         ]
-        rows.append({"seeds": seeds, "share": share, **_summary(trials)})
-        sys.stderr.write(f"{seeds} seeds, {share:.0%} of the groups: covered {rows[-1]['covered']:.1%}\n")
-    data = {"repeats": asked.repeats, "tables": len(cases), "regimes": rows, **facts()}
-    (asked.output / "regret.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        sys.stderr.write(f"{seeds} seeds, {share:.0%} of the groups\n")
+    rows = [row for row in earlier if (row["seeds"], row["share"]) not in found]
+    for (seeds, share), trials in found.items():
+        alike = [t for (_, other), them in found.items() for t in them if other == share]
+        rows.append({"seeds": seeds, "share": share, "repeats": asked.repeats, **_summary(trials, alike), **facts()})
+    rows.sort(key=lambda row: REGIMES.index((row["seeds"], row["share"])))
+    data = {"tables": len(cases), "regimes": rows}
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     text = markdown(data)
     (asked.output / "regret.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
@@ -90,20 +103,28 @@ def _trial(case: Case, seeds: int, share: float, rng: np.random.Generator) -> Tr
     choice, argmin = goals.best(believed.mean_CT, limit, trained_C), goals.best(measured.mean_CT, limit, trained_C)
     drawn_DCT = believed.draws(_DRAWS, rng, seeds=len(rest_R))
     stated_D = np.array([_regret(goals, choice, drawn_CT) for drawn_CT in drawn_DCT])
-    tail = (1 - _CONFIDENCE) / 2
-    low, high = np.quantile(stated_D, [tail, 1 - tail]).tolist()
+    realised = _regret(goals, choice, truth_CT)
     (random,) = random_groupings(candidates.n_tasks, int(limit), 1, rng)
     return Trial(
         case.name,
         float(stated_D.mean()),
-        low,
-        high,
-        _regret(goals, choice, truth_CT),
+        _inside_up_to(stated_D, realised),
+        bool(not trained_C.all()),
+        realised,
         _regret(goals, argmin, truth_CT),
         _regret(goals, _as_solution(goals, random), truth_CT),
         _regret(goals, choice, test_CT),
         _regret(goals, argmin, test_CT),
     )
+
+
+def _inside_up_to(stated_D: FloatArray, realised: float) -> float:
+    """The largest tail whose interval of draws holds the realised regret; negative where none does."""
+    for tail in _TAILS[::-1]:
+        low, high = np.quantile(stated_D, [tail, 1 - tail]).tolist()
+        if low - 1e-12 <= realised <= high + 1e-12:
+            return float(tail)
+    return -1.0
 
 
 def _some_tasks(table: LossTable, scored: LossTable, rng: np.random.Generator) -> tuple[LossTable, LossTable]:
@@ -135,8 +156,14 @@ def _regret(goals: Goals, choice: Solution | None, losses_CT: FloatArray) -> flo
     return float(served - best.objective / n_tasks)
 
 
-def _summary(trials: list[Trial]) -> dict[str, Any]:
-    inside = np.array([t.low - 1e-12 <= t.realised <= t.high + 1e-12 for t in trials])
+def _summary(trials: list[Trial], partial: list[Trial]) -> dict[str, Any]:
+    """Of one regime; ``partial`` are the searches of all regimes like it, that tails are learnt from."""
+    inside = np.array([t.tail >= (TAIL_UNTRAINED if t.untrained else TAIL) for t in trials])
+    own = np.array([t.tail >= TAIL for t in trials])
+    learnt = {
+        name: _tail([t for t in partial if _data_set(t) != name]) for name in dict.fromkeys(map(_data_set, trials))
+    }
+    left_out = np.array([t.tail >= learnt[_data_set(t)] for t in trials])
     tables = list(dict.fromkeys(t.table for t in trials))
     per_table = [float(np.mean([i for i, t in zip(inside, trials, strict=True) if t.table == name])) for name in tables]
     means = {
@@ -147,9 +174,22 @@ def _summary(trials: list[Trial]) -> dict[str, Any]:
     return {
         "covered": float(inside.mean()),
         "error": error,
+        "covered_by_model": float(own.mean()),
+        "covered_left_out": float(left_out.mean()),
+        "tails": learnt,
         "tables": dict(zip(tables, per_table, strict=True)),
         **means,
     }
+
+
+def _data_set(trial: Trial) -> str:
+    return trial.table.split()[0]
+
+
+def _tail(trials: list[Trial]) -> float:
+    """The tail with which the interval would have held the realised regret in 90 % of searches, or nearly."""
+    covered = np.array([np.mean([t.tail >= tail for t in trials]) for tail in _TAILS])
+    return float(_TAILS[np.abs(covered - REGRET_CONFIDENCE).argmin()])
 
 
 def markdown(data: dict[str, Any]) -> str:
@@ -157,20 +197,31 @@ def markdown(data: dict[str, Any]) -> str:
     lines = [
         "# Stated regret",
         "",
-        f"{data['tables']} complete tables of retrained networks (`results/lattices`), {data['repeats']} searches of",
+        f"{data['tables']} complete tables of retrained networks (`results/lattices`), several searches of",
         "each and regime on six of their tasks at random. Stated: from the seeds seen. Realised: on the mean of",
         "the other seeds, which is noisy too; the stated interval has that noise added. The model's form (logarithms,",
         "luck that a seed brings to networks that are alike) and its prior were settled while looking at these",
         "tables; its variances are fitted anew in every search. Percent of a single-task loss, mean over tasks;",
         "argmin: the best on measured means; random: a random partition into as many networks.",
         "",
-        "| seeds | groups | 90 % covers (± SE, tables) | stated | realised | argmin | random | test | test argmin |",
-        "| --- |" + " --- |" * 8,
+        f"Covers: the interval of the reports, whose tails hold {TAIL_UNTRAINED:.1%} of draws each where rivals were",
+        f"not trained, and {TAIL:.0%} where all were. Model: with {TAIL:.0%} in any case. Left out: with the tail that",
+        "would have covered 90 % on the tables of the other data sets, none of the table's own.",
+        "",
+        "| " + " | ".join(_TITLES) + " |",
+        "| --- |" + " --- |" * (len(_TITLES) - 1),
     ]
     for row in data["regimes"]:
         shown = ("stated", "realised", "realised_argmin", "realised_random", "test", "test_argmin")
         cells = [f"{100 * row[name]:.2f}" for name in shown]
         covered = f"{row['covered']:.1%} ± {row['error']:.1%}"
-        lines.append(f"| {row['seeds']} | {row['share']:.0%} | {covered} | {' | '.join(cells)} |")
-    made = f"Made by `python -m tests.benchmarks.regret`, commit {data['commit']}, {data['date']}, {data['machine']}."
+        searches = row["repeats"] * data["tables"]
+        others = " | ".join(
+            f"{row[name]:.1%}" if name in row else "" for name in ("covered_by_model", "covered_left_out")
+        )
+        lines.append(
+            f"| {row['seeds']} | {row['share']:.0%} | {searches} | {covered} | {others} | {' | '.join(cells)} |"
+        )
+    commits = dict.fromkeys(f"commit {row['commit']}, {row['date']}, {row['machine']}" for row in data["regimes"])
+    made = f"Made by `python -m tests.benchmarks.regret`; {'; '.join(commits)}."
     return "\n".join([*lines, "", made, ""])
