@@ -98,7 +98,7 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
         app.include_router(router, prefix=API)
     _describe(app)
     if find_spec(_PAGES) is not None:
-        app.include_router(import_module(_PAGES).router)
+        import_module(_PAGES).install_pages(app)
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     return app
 

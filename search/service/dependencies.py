@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_FIELDS = 10_000
+"""Of a form: a new run has seven for each task, and its bytes are limited anyway."""
+
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 bearer = HTTPBearer(auto_error=False, description="A token from: taskgroup token create NAME")
@@ -94,7 +97,7 @@ async def _check_csrf(request: Request, expected: str) -> None:
     """A browser sends its cookie along whoever made it ask: only our own pages know this other value."""
     given = request.headers.get("x-csrf-token")
     if given is None and request.headers.get("content-type", "").startswith(_FORMS):
-        field = (await request.form(max_files=1, max_fields=200)).get("csrf")
+        field = (await request.form(max_files=1, max_fields=_MOST_FIELDS)).get("csrf")
         given = field if isinstance(field, str) else None
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()

@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -23,13 +23,14 @@ __all__ = ["ERRANDS", "main"]
 _MOST_FIELDS = 1_000
 
 
-def describe(file: str, source: str, name: str) -> dict[str, Any]:
+def describe(file: str, source: str, name: str, targets: Sequence[str] = ()) -> dict[str, Any]:
     """What a table holds, and what its columns seem to be for.
 
     Args:
         file: Where it is; or, without a suffix, the name of a registered data set.
         source: What a spec calls it.
         name: What people call it.
+        targets: Columns that are tasks, where somebody said so.
     """
     from search.data.draft import draft_spec
     from search.data.infer import infer_layout
@@ -48,7 +49,7 @@ def describe(file: str, source: str, name: str) -> dict[str, Any]:
         ],
     }
     try:
-        layout = opened.layout or infer_layout(table)
+        layout = infer_layout(table, targets) if targets or opened.layout is None else opened.layout
         about |= {
             "inputs": list(layout.inputs),
             "notes": list(layout.notes),

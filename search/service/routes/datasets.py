@@ -21,7 +21,7 @@ from search.service.responses import PROBLEMS, answer
 from search.service.uploads import Received, file_suffix, received_body, received_upload
 from search.store.datasets import DatasetRecord, new_dataset_id
 
-__all__ = ["dataset_answer", "keep", "list_all", "router"]
+__all__ = ["dataset_answer", "delete", "find", "keep", "list_all", "router"]
 
 router = APIRouter(prefix="/datasets", tags=["data sets"])
 
@@ -99,13 +99,13 @@ async def show_dataset(dataset: str, service: ServiceOf, who: Reader) -> Respons
     if dataset in registered_names():
         about = await service.described(dataset)
         return answer(DatasetAnswer(id=dataset, name=dataset, uploaded=False, **about))
-    return answer(dataset_answer(await run_in_threadpool(_find, service, dataset, who)))
+    return answer(dataset_answer(await run_in_threadpool(find, service, dataset, who)))
 
 
 @router.delete("/{dataset}", status_code=204, responses=PROBLEMS(401, 403, 404, 409, 422, 429, 503))
 async def delete_dataset(dataset: str, service: ServiceOf, who: Submitter) -> Response:
     """Forget an upload that no run is waiting for."""
-    await run_in_threadpool(_delete, service, dataset, who)
+    await run_in_threadpool(delete, service, dataset, who)
     return Response(status_code=204)
 
 
@@ -172,7 +172,12 @@ def _place(
     return service.datasets.add(identity, name, who.name, file, received.sha256, received.bytes, about)
 
 
-def _find(service: Service, dataset: str, who: Principal) -> DatasetRecord:
+def find(service: Service, dataset: str, who: Principal) -> DatasetRecord:
+    """An upload.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's.
+    """
     found = service.datasets.find(dataset, who.owner)
     if found is None:
         fix = f"List them: GET {API}/datasets"
@@ -180,8 +185,13 @@ def _find(service: Service, dataset: str, who: Principal) -> DatasetRecord:
     return found
 
 
-def _delete(service: Service, dataset: str, who: Principal) -> None:
-    record = _find(service, dataset, who)
+def delete(service: Service, dataset: str, who: Principal) -> None:
+    """Forget an upload and its file.
+
+    Raises:
+        ConflictError: a run needs it.
+    """
+    record = find(service, dataset, who)
     if service.datasets.needed(record.file):
         fix = "Cancel that run, or wait for its end"
         raise ConflictError(f"a run is made from the data set '{record.id}'", where="dataset", fix=fix)

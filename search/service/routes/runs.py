@@ -16,7 +16,7 @@ from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.responses import PROBLEMS, answer
 from search.store.records import RunRecord
 
-__all__ = ["router"]
+__all__ = ["delete", "router", "steer"]
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -55,7 +55,7 @@ async def show_run(run: str, service: ServiceOf, who: Reader) -> Response:
 )
 async def cancel_run(run: str, service: ServiceOf, who: Submitter) -> Response:
     """End a run: at once if it waits, within seconds if it is being worked on."""
-    return answer(queries.summary(await run_in_threadpool(_steer, service, run, who.owner, "cancel")), 202)
+    return answer(queries.summary(await run_in_threadpool(steer, service, run, who.owner, "cancel")), 202)
 
 
 @router.post(
@@ -63,17 +63,18 @@ async def cancel_run(run: str, service: ServiceOf, who: Submitter) -> Response:
 )
 async def resume_run(run: str, service: ServiceOf, who: Submitter) -> Response:
     """Queue a run again that was interrupted or failed; nothing that finished is trained again."""
-    return answer(queries.summary(await run_in_threadpool(_steer, service, run, who.owner, "resume")), 202)
+    return answer(queries.summary(await run_in_threadpool(steer, service, run, who.owner, "resume")), 202)
 
 
 @router.delete("/{run}", status_code=204, responses=PROBLEMS(401, 403, 404, 409, 422, 429, 503))
 async def delete_run(run: str, service: ServiceOf, who: Submitter) -> Response:
     """Forget a run that nobody works on, with all its files."""
-    await run_in_threadpool(_delete, service, run, who.owner)
+    await run_in_threadpool(delete, service, run, who.owner)
     return Response(status_code=204)
 
 
-def _steer(service: Service, run: str, owner: str | None, what: Literal["cancel", "resume"]) -> RunRecord:
+def steer(service: Service, run: str, owner: str | None, what: Literal["cancel", "resume"]) -> RunRecord:
+    """Ask a run's process to end it, or queue the run again; the run as it is then."""
     record = queries.find_record(service.store, run, owner)
     if what == "cancel":
         service.store.ask(record.id, "cancel")
@@ -82,7 +83,8 @@ def _steer(service: Service, run: str, owner: str | None, what: Literal["cancel"
     return queries.find_record(service.store, run, owner)
 
 
-def _delete(service: Service, run: str, owner: str | None) -> None:
+def delete(service: Service, run: str, owner: str | None) -> None:
+    """Forget a run that nobody works on, with all its files."""
     record = queries.find_record(service.store, run, owner)
     service.store.delete_run(record.id)
     folder = service.settings.home / record.id

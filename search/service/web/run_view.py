@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +49,7 @@ DOWNLOADS = {
 }
 """Files of a run that its page offers, with what each is for."""
 
+_NETWORK = "Weights of a chosen network"
 _TERMINAL = frozenset({"finished", "cancelled"})
 
 
@@ -266,14 +267,8 @@ def asked(run: RunRecord) -> tuple[Table, ...]:
     )
 
 
-def downloads(folder: Path) -> tuple[Download, ...]:
-    """The files that are there, in the order people want them."""
-    found = []
-    for name, about in DOWNLOADS.items():
-        file = folder / name
-        if file.is_file():
-            found.append(Download(name, about, file_size(file.stat().st_size)))
-    networks = sorted((folder / "networks").glob("*.safetensors")) if (folder / "networks").is_dir() else []
-    about = "Weights of a chosen network"
-    weights = (Download(f"networks/{file.name}", about, file_size(file.stat().st_size)) for file in networks)
-    return (*found, *weights)
+def downloads(files: Mapping[str, int]) -> tuple[Download, ...]:
+    """The files that are there, by name with their bytes, in the order people want them."""
+    order = {name: position for position, name in enumerate(DOWNLOADS)}
+    names = sorted(files, key=lambda name: (order.get(name, len(order)), name))
+    return tuple(Download(name, DOWNLOADS.get(name, _NETWORK), file_size(files[name])) for name in names)
