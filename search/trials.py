@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -110,7 +110,7 @@ class Trial:
         Args:
             context: Fingerprint of everything else the result depends on (data, network and training settings).
         """
-        values = asdict(self)
+        values = dict(vars(self))
         if self.sharing == HARD:
             del values["sharing"]  # as it was before there were others: what is stored keeps its key
         text = json.dumps([context, values], sort_keys=True, separators=(",", ":"))

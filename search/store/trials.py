@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select
@@ -14,13 +13,17 @@ from sqlalchemy.orm import Session
 from search.errors import StoreError, TrialError
 from search.store.blobs import decode_result, encode_result
 from search.store.fencing import Fenced
-from search.store.models import Attempt, Curve, Run
+from search.store.models import Attempt, Base, Curve, Run
 from search.store.models import Trial as TrialRow
 from search.store.records import AttemptRecord, CurveReading, TrialPage, TrialRecord, TrialState
 from search.store.rows import add_event, number_of, storable, trial_record
 from search.trials import Trial, TrialFailure, TrialResult
 
 __all__ = ["Trials"]
+
+
+_INSERT_CURVES = insert(Base.metadata.tables[Curve.__tablename__])
+"""Fifty rows a trial: the table itself takes them in a third of the time that the class does."""
 
 
 class Trials(Fenced):
@@ -66,7 +69,7 @@ class Trials(Fenced):
             session.add_all(row for row, _, _ in ended)
             _count_attempts(session, owned, [row for row, _, _ in ended])
             if readings := [reading for one in ended for reading in _readings(*one)]:
-                session.execute(insert(Curve), readings)
+                session.connection().execute(_INSERT_CURVES, readings)
 
     def record_failure(
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
@@ -187,7 +190,7 @@ class Trials(Fenced):
 
 def _unknown(run: Run, phase: str, trial: Trial, key: str) -> TrialRow:
     """A row for a trial that was never attempted."""
-    row = TrialRow(run=run.number, key=key, phase=phase, trial=json.dumps(asdict(trial)), state="failed")
+    row = TrialRow(run=run.number, key=key, phase=phase, trial=json.dumps(vars(trial)), state="failed")
     row.attempts, row.seconds, row.worker, row.kept = 0, 0.0, "", -1
     row.reason, row.detail, row.recorded = "", "", time.time()
     return row

@@ -1,0 +1,1 @@
+"""A thousand workers and a hundred thousand trainings, on paper: see ``results/benchmarks/scale.md``."""
