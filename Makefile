@@ -55,6 +55,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.estimators
 	@$(BIN)/python -m tests.benchmarks.stopping
 	@$(BIN)/python -m tests.benchmarks.sharing
+	@$(BIN)/python -m tests.benchmarks.scale
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -74,7 +74,11 @@ class Trial(Base):
     """One network to train in one run: finished with its result, or failed with its reason."""
 
     __tablename__ = "trials"
-    __table_args__ = (UniqueConstraint("run", "key"), Index("ix_trials_run_state", "run", "state"))
+    __table_args__ = (
+        UniqueConstraint("run", "key"),
+        Index("ix_trials_run_state", "run", "state"),
+        Index("ix_trials_run_number", "run", "number"),  # for pages; sorting a hundred thousand rows takes a second
+    )
 
     number: Mapped[int] = mapped_column(primary_key=True)
     run: Mapped[int] = mapped_column(ForeignKey("runs.number", ondelete=_CASCADE))

@@ -1,4 +1,4 @@
-"""How long people wait for lists and reports when the database holds ten thousand runs and a hundred thousand trials."""
+"""How long people wait for lists and reports where ten thousand runs and a hundred thousand trials are."""
 
 from __future__ import annotations
 

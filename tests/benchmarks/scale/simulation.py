@@ -85,7 +85,7 @@ def simulate(
         event.listen(
             store.sessions.engine,
             "after_cursor_execute",
-            lambda c, cursor, statement, *_: statement.startswith("INSERT") and count("rows", max(0, cursor.rowcount)),
+            lambda c, cursor, statement, *_: count("rows", cursor.rowcount * statement.startswith("INSERT")),
         )
         executor = SimulatedExecutor(
             workers, lambda pack: world.duration(pack, seconds_each), conditions, caller=time.process_time

@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("starts", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_runs_principal_request_key", "runs", ["principal", "request_key"], unique=True)
     op.create_index("ix_trials_run_state", "trials", ["run", "state"])
+    op.create_index("ix_trials_run_number", "trials", ["run", "number"])
     op.create_table(
         "attempts",
         sa.Column("number", sa.Integer(), nullable=False),
