@@ -8,7 +8,8 @@
     │   ├── DataError       exit 2   the data set; ``where`` is file, column, row
     │   └── ConflictError   exit 2   a run is not in a state for that, or a request's key was used for another
     ├── StoreError          exit 4   the database of runs
-    │   └── LeaseLostError  exit 4   a run is no longer this process's to write on
+    │   ├── LeaseLostError          a run is no longer this process's to write on
+    │   └── StoreUnavailableError   the database is locked or away: trying again may help
     ├── DiskError           exit 5   no space, no permission
     ├── ClusterError        exit 6   Ray cannot be started or reached
     └── TrialError          exit 1   one training failed; it never wins and never ends a run by itself
@@ -26,6 +27,7 @@ __all__ = [
     "LeaseLostError",
     "SpecError",
     "StoreError",
+    "StoreUnavailableError",
     "TrialError",
 ]
 
@@ -59,6 +61,10 @@ class LeaseLostError(StoreError):
     """A run is another process's, or nobody's: what this one wanted to write on it was refused."""
 
     code = "lease"
+
+
+class StoreUnavailableError(StoreError):
+    """The database does not answer now: locked, restarting, out of connections."""
 
 
 class DiskError(GroupingError):

@@ -39,6 +39,9 @@ def _measure(desk: Desk) -> object:
 WORK: Final[dict[str, Callable[[Desk], object]]] = {"recommend": _recommend, "measure": _measure}
 """What is done for a run of each kind; None comes back where the work was left for later."""
 
+_PATIENCE_SECONDS = 120.0
+"""How long the work waits for a database that is locked or restarts."""
+
 _ENVIRONMENTAL = (ClusterError, StoreError, DiskError)
 """Errors that are the machine's and not the question's: the run can go on when that is mended."""
 
@@ -59,6 +62,7 @@ def supervise(desk: Desk, work: Callable[[Desk], T | None]) -> T | None:
         LeaseLostError: another process took the run; nothing more was written.
         SystemExit: a signal stopped it, with its exit code.
     """
+    desk.store.sessions.patience_seconds = _PATIENCE_SECONDS
     with Watch(desk) as watch:
         try:
             lease = watch.take()

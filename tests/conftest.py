@@ -11,6 +11,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from search.execution.ray_executor import RayExecutor
+    from tests.postgres import PostgresServer
 
 settings.register_profile("project", deadline=None)  # a busy machine is not a failure
 settings.load_profile("project")
@@ -30,3 +31,14 @@ def ray_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayExecut
         with RayExecutor(workers=2, state_folder=home / "state") as executor:
             yield executor
     assert not (home / ".ray").exists(), "Ray wrote to the home directory"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run; tests that need one are skipped where none is installed."""
+    from tests.postgres import PostgresServer, programs
+
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with PostgresServer() as server:
+        yield server

@@ -25,14 +25,14 @@ def runs(
     as_json: JsonFlag = False,
 ) -> None:
     """List the runs, newest first: state, tasks, best objective, trials done, start, duration, about what is left."""
-    from search.store.home import STORE_FILE, home_is_explicit, runs_home
+    from search.store.home import STORE_FILE, home_is_explicit, runs_home, store_url
     from search.store.records import RunPage
 
     home = runs_home()
     wanted = _state(state)
     page = RunPage((), 0)
     # Before the first run there is no database; a home that was named and is not there is a mistake, though.
-    if (home / STORE_FILE).exists() or (home_is_explicit() and not home.is_dir()):
+    if store_url() or (home / STORE_FILE).exists() or (home_is_explicit() and not home.is_dir()):
         from search.store.store import Store
 
         with Store.open(home, create=False) as store:

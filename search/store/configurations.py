@@ -86,7 +86,7 @@ class Configurations(Fenced):
             if row.state in ENDED or row.values != text:
                 raise StoreError(
                     f"configuration {place} of run '{run}' is there already",
-                    where=str(self._path),
+                    where=self._place,
                     fix="This is a defect: report it with the run's log",
                 )
             row.state, row.loss, row.readings = "sampled", None, "[]"
@@ -136,7 +136,7 @@ class Configurations(Fenced):
         if row is None or row.state in ENDED:
             raise StoreError(
                 f"configuration {place} of run '{run}' has {'ended' if row else 'not begun'}",
-                where=str(self._path),
+                where=self._place,
                 fix="This is a defect: report it with the run's log",
             )
         return row

@@ -1,189 +1,53 @@
-"""The SQLite file under the store: opened with the right settings, migrated under its own lock, its errors translated.
-
-Nothing here knows what a run is; ``store`` does.
-"""
+"""What the store needs of a database, whichever it is: a file (``sqlite``) or a server (``postgres``)."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
 
-from search.errors import DiskError, StoreError
-from search.store.models import SCHEMA_VERSION
+from grouping.errors import GroupingError
+from search.store.clock import Moment
 
-__all__ = ["BEGIN", "BUSY_SECONDS", "SYNCHRONOUS", "open_database", "translated"]
-
-BUSY_SECONDS = 10.0
-"""How long a statement waits for another process's lock before it gives up."""
-
-BEGIN = "store_begin"
-"""Execution option: how a transaction begins. Writers say IMMEDIATE: a transaction that reads first and writes later
-is refused at once, whatever the waiting time, when another process wrote in between."""
-
-SYNCHRONOUS = "store_synchronous"
-"""Execution option: FULL survives a power cut after the commit, NORMAL may lose the last commits to one."""
-
-_VERSION_TABLE = "alembic_version"
+__all__ = ["Database"]
 
 
-def open_database(path: Path, *, create: bool) -> Engine:
-    """The database at ``path``, up to date and writable.
+@dataclass(frozen=True)
+class Database:
+    """An open database with the present schema.
 
-    Raises:
-        StoreError: missing (unless ``create``), read-only, locked, damaged, not ours or written by a newer version.
-        DiskError: no space for it.
+    Args:
+        engine: Gives connections.
+        place: Where it is, for messages: a path, or an address without its password.
+        reading: The engine for transactions that see one consistent moment.
+        durable: The engine for transactions that survive a power cut.
+        quick: The engine for transactions that may be lost to one, whole.
+        one_writer: Whether it takes one writing transaction at a time.
+        translate: What an error of the database is in our words.
+        moment: Now, on the clock that leases run on.
     """
-    _check_place(path, create=create)
-    # Connections are made when needed, wherever the process has moved to by then.
-    engine = create_engine(URL.create("sqlite", database=str(path.absolute())), connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    try:
-        with translated(path):
-            _use_write_ahead_log(engine)
-            _migrate(engine, path)
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
 
+    engine: Engine
+    place: str
+    reading: Engine
+    durable: Engine
+    quick: Engine
+    one_writer: bool
+    translate: Callable[[BaseException | None], GroupingError]
+    moment: Callable[[Session], Moment]
 
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite says into an error that names the file and the way out."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _translate(error.orig, path) from error
-    except sqlite3.Error as error:  # raw connections speak without SQLAlchemy
-        raise _translate(error, path) from error
-
-
-def _check_place(path: Path, *, create: bool) -> None:
-    home = path.parent
-    if create:
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the database says into an error that names the place and the way out."""
         try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            fix = "Set TASKGROUP_HOME to a folder that can be written"
-            raise StoreError(
-                f"the folder of runs cannot be made ({error.strerror})", where=str(home), fix=fix
-            ) from error
-    elif not path.exists():
-        missing = "database of runs" if home.is_dir() else "folder of runs"
-        fix = "Check TASKGROUP_HOME and the current directory, or start a first run: taskgroup recommend SPEC"
-        raise StoreError(f"there is no {missing} here", where=str(path if home.is_dir() else home), fix=fix)
-    for place in (home, *(p for p in (path, *_side_files(path)) if p.exists())):
-        if not os.access(place, os.W_OK):
-            fix = "Give yourself write permission, or set TASKGROUP_HOME to a folder that can be written"
-            raise StoreError("the database of runs is read-only", where=str(place), fix=fix)
-
-
-def _side_files(path: Path) -> tuple[Path, Path]:
-    return Path(f"{path}-wal"), Path(f"{path}-shm")
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin in _begin, not behind our back
-    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin(connection: Connection) -> None:
-    options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql(f"PRAGMA synchronous = {options.get(SYNCHRONOUS, 'FULL')}")
-    connection.exec_driver_sql(f"BEGIN {options.get(BEGIN, 'DEFERRED')}")
-
-
-def _use_write_ahead_log(engine: Engine) -> None:
-    # The mode is a property of the file. Changing it does not wait for locks, hence the patience here.
-    deadline = time.monotonic() + BUSY_SECONDS
-    connection = engine.raw_connection()
-    try:
-        while True:
-            try:
-                connection.cursor().execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if _primary(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-    finally:
-        connection.close()
-
-
-def _migrate(engine: Engine, path: Path) -> None:
-    with engine.connect() as connection:
-        if _version(connection, path) == SCHEMA_VERSION:
-            return
-    with engine.connect().execution_options(**{BEGIN: "IMMEDIATE"}) as connection, connection.begin():
-        if _version(connection, path) != SCHEMA_VERSION:  # else another process was quicker
-            _upgrade(connection)
-
-
-def _version(connection: Connection, path: Path) -> str | None:
-    """The revision in the file; None for an empty one.
-
-    Raises:
-        StoreError: another program's database, or a newer version's.
-    """
-    tables = set(inspect(connection).get_table_names())
-    if not tables:
-        return None
-    if _VERSION_TABLE not in tables:
-        fix = "Move it away, or set TASKGROUP_HOME to another folder"
-        raise StoreError("this database belongs to another program", where=str(path), fix=fix)
-    version: str | None = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))  # noqa: S608 - our constant
-    if version is not None and version > SCHEMA_VERSION:
-        raise StoreError(
-            f"the database has schema {version}, newer than {SCHEMA_VERSION}, the newest this version knows",
-            where=str(path),
-            fix="Upgrade taskgrouping, or set TASKGROUP_HOME to another folder",
-        )
-    return version
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command  # half the time of opening a store, and needed once in its life
-    from alembic.config import Config
-
-    configuration = Config()
-    configuration.set_main_option("script_location", "search.store:migrations")
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, SCHEMA_VERSION)
-
-
-def _primary(error: BaseException | None) -> int:
-    # SQLite packs details into the upper bits of a result code.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _translate(error: BaseException | None, path: Path) -> StoreError | DiskError:
-    where = str(path)
-    match _primary(error):
-        case sqlite3.SQLITE_FULL:
-            fix = "Free some space; nothing that was recorded is lost, and `taskgroup resume` goes on from there"
-            return DiskError("no space left for the database of runs", where=where, fix=fix)
-        case sqlite3.SQLITE_IOERR:
-            fix = "Check the disk and its free space; `taskgroup resume` goes on from what was recorded"
-            return DiskError(f"the database of runs cannot be read or written ({error})", where=where, fix=fix)
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            what = f"the database of runs was locked by another process for more than {BUSY_SECONDS:g} seconds"
-            return StoreError(what, where=where, fix="Let the other process finish or end it, then try again")
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            fix = "Give yourself write permission, or set TASKGROUP_HOME to a folder that can be written"
-            return StoreError(f"the database of runs cannot be written ({error})", where=where, fix=fix)
-        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            fix = "Restore it from a copy, or move it away to start afresh; finished run folders stay readable"
-            return StoreError(f"the database of runs is damaged ({error})", where=where, fix=fix)
-        case _:
-            fix = "Move the database away to start afresh, or report this"
-            return StoreError(f"the database of runs refused a statement ({error})", where=where, fix=fix)
+            yield
+        except DBAPIError as error:
+            raise self.translate(error.orig) from error
+        except (sqlite3.Error, PoolTimeoutError) as error:  # raw connections speak without SQLAlchemy
+            raise self.translate(error) from error

@@ -12,6 +12,7 @@ from search.store.fencing import Fenced, exactly
 from search.store.models import Event
 from search.store.records import EventRecord
 from search.store.rows import add_event, number_of
+from search.store.sessions import again
 
 __all__ = ["Events"]
 
@@ -19,11 +20,13 @@ __all__ = ["Events"]
 class Events(Fenced):
     """The history of a run, which grows at its end only."""
 
+    @again
     def add_event(self, run: str, kind: str, payload: Mapping[str, Any]) -> None:
         """Note that something happened; any process may."""
         with self.sessions.write() as session:
             add_event(session, exactly(session, run), kind, payload)
 
+    @again
     def events(self, run: str, after: int = 0, *, limit: int | None = None) -> list[EventRecord]:
         """What happened to a run after the event of that number, in order; at most ``limit`` of it."""
         with self.sessions.read() as session:

@@ -10,6 +10,7 @@ import time
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from grouping.errors import InputError
 from search.errors import LeaseLostError, StoreError
 from search.store.clock import Moment
 from search.store.models import Run
@@ -33,7 +34,7 @@ class Fenced:
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
-        self._path = sessions.path
+        self._place = sessions.place
         self._epochs = sessions.epochs
 
     def _mine(self, session: Session, run: str, epoch: int | None = None) -> Run:
@@ -48,7 +49,7 @@ class Fenced:
             if row.state == "running" and row.owner == this_process().token:
                 holder = "taken by another owner since"
             fix = "Only the process that set it running may write; see: taskgroup runs"
-            raise LeaseLostError(f"run '{run}' is {holder}, nothing was written", where=str(self._path), fix=fix)
+            raise LeaseLostError(f"run '{run}' is {holder}, nothing was written", where=self._place, fix=fix)
         prolong(row, now, LEASE_SECONDS)
         row.heartbeat = time.time()
         return row
@@ -64,10 +65,9 @@ class Fenced:
 
 def exactly(session: Session, run: str) -> Run:
     """The run with exactly this id, locked until the transaction ends; an InputError if there is none."""
-    row = session.scalar(select(Run).where(Run.id == run).with_for_update())
+    row = session.scalar(select(Run).where(Run.number == number_of(session, run)).with_for_update())
     if row is None:
-        number_of(session, run)  # says so
-        raise AssertionError("a run came to be while it was looked for")
+        raise InputError(f"run '{run}' was deleted", where="RUN", fix="See: taskgroup runs")
     return row
 
 

@@ -11,6 +11,7 @@ from search.store.fencing import Fenced, exactly, move, prolong, readable_owner
 from search.store.models import Run
 from search.store.records import RunState
 from search.store.rows import add_event, present_state, reserved
+from search.store.sessions import again
 
 __all__ = ["Demand", "Lease", "Leases"]
 
@@ -63,7 +64,7 @@ class Leases(Fenced):
             if before == "running":
                 raise StoreError(
                     f"run '{run}' is being worked on by process {readable_owner(row.owner)}",
-                    where=str(self._path),
+                    where=self._place,
                     fix="Wait for it or end that process, then try again",
                 )
             move(session, row, before, "running", now)
@@ -71,6 +72,7 @@ class Leases(Fenced):
         self._epochs[run] = epoch
         return Lease(self, run, epoch)
 
+    @again
     def release(self, lease: Lease, state: RunState) -> None:
         """``Lease.release``."""
         with self.sessions.write(durable=True) as session:
@@ -93,7 +95,7 @@ class Leases(Fenced):
             if before == "running" and not mine:
                 raise StoreError(
                     f"run '{run}' is being worked on by process {readable_owner(row.owner)}",
-                    where=str(self._path),
+                    where=self._place,
                     fix="Wait for it or end that process, then try again",
                 )
             move(session, row, before, state, now)

@@ -49,7 +49,8 @@ def find_run(session: Session, text: str, place: object, principal: str | None =
     newest = select(Run).order_by(Run.number.desc())
     known = select(Run.id).order_by(Run.number.desc()).limit(500)
     if principal is not None:
-        newest, known = newest.where(Run.principal == principal), known.where(Run.principal == principal)
+        theirs = Run.principal == storable(principal)
+        newest, known = newest.where(theirs), known.where(theirs)
     if text == LATEST:
         found = session.scalars(newest.limit(1)).all()
     elif looks_like_id(text):
@@ -72,7 +73,7 @@ def find_run(session: Session, text: str, place: object, principal: str | None =
 
 def number_of(session: Session, run: str) -> int:
     """The internal number of the run with exactly this id; an InputError if there is none."""
-    number = session.scalar(select(Run.number).where(Run.id == run))
+    number = session.scalar(select(Run.number).where(Run.id == run)) if looks_like_id(run) else None
     if number is None:
         raise InputError(f"there is no run {run!r}", where="RUN", fix="See: taskgroup runs")
     return number

@@ -19,6 +19,7 @@ from search.store.models import Run
 from search.store.records import RunPage, RunRecord, RunState
 from search.store.rows import add_event, find_run, gone, present_state, reserved, run_records, storable
 from search.store.run_ids import new_run_id
+from search.store.sessions import again
 
 __all__ = ["SORTS", "Runs"]
 
@@ -63,6 +64,7 @@ class Runs(Fenced):
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
         owner, key = storable(principal), None if request_key is None else storable(request_key)
         with self.sessions.write(durable=True) as session:
+            self.sessions.alone(session)
             if key is not None and (before := _requested(session, owner, key, digest)) is not None:
                 return before
             name = storable(name)
@@ -79,6 +81,7 @@ class Runs(Fenced):
             add_event(session, row, "state", {"to": "queued"})
         return run_id
 
+    @again
     def run(self, text: str, *, principal: str | None = None) -> RunRecord:
         """The run with this id, the only one whose id begins with it, or the newest one for ``latest``.
 
@@ -90,7 +93,7 @@ class Runs(Fenced):
             InputError: none, or several.
         """
         with self.sessions.read() as session:
-            row = find_run(session, text, self._path.parent, principal)
+            row = find_run(session, text, self._place, principal)
             return run_records(session, [row], self.sessions.moment(session))[0]
 
     def list_runs(
@@ -160,11 +163,13 @@ class Runs(Fenced):
                 raise ConflictError(f"run '{run}' is being worked on", where="RUN", fix=fix)
             session.execute(delete(Run).where(Run.number == row.number))
 
+    @again
     def set_spec(self, run: str, spec: str) -> None:
         """Put a spec in place of the present one, once what was left open in it has been decided."""
         with self.sessions.write(durable=True) as session:
             self._mine(session, run).spec = storable(spec)
 
+    @again
     def set_progress(self, run: str, *, planned: int | None = None, best: float | None = None) -> None:
         """Record how many trials are planned by now, and the best objective so far; None leaves a value as it is."""
         with self.sessions.write() as session:

@@ -1,8 +1,8 @@
 """The database of runs: the truth while a run is under way, and what ``runs`` and ``resume`` stand on.
 
-``Store`` speaks of runs (``runs``, ``leases``), trials and events; files, locks and schema are ``database``, the tables
-``models``. Configurations of architecture searches, tokens and data sets have classes of their own on
-``Store.sessions``.
+``Store`` speaks of runs (``runs``, ``leases``), trials and events. The database under it is ``sqlite`` or ``postgres``,
+its schema ``schema``, its tables ``models``. Configurations of architecture searches, tokens and data sets have classes
+of their own on ``Store.sessions``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from search.store.database import open_database
 from search.store.events import Events
-from search.store.home import STORE_FILE
+from search.store.home import STORE_FILE, store_url
 from search.store.leases import Leases
 from search.store.runs import Runs
 from search.store.sessions import Sessions
+from search.store.sqlite import open_file
 from search.store.trials import Trials
 
 __all__ = ["Store"]
@@ -40,24 +40,30 @@ class Store(Runs, Leases, Trials, Events):
     **Threads.** One ``Store`` serves all threads of a process; its writers take turns. Readers never wait for writers
     and see one consistent moment.
 
-    **Errors.** Every method may raise StoreError (locked, damaged, read-only) and DiskError (no space); a run that is
-    not there is an InputError.
+    **Errors.** Every method may raise StoreError (damaged, read-only; StoreUnavailableError: locked or away for now)
+    and DiskError (no space); a run that is not there is an InputError.
     """
 
     @classmethod
-    def open(cls, home: Path, *, create: bool = True) -> Self:
-        """The store in a folder, brought to the present schema.
+    def open(cls, home: Path, *, create: bool = True, url: str | None = None) -> Self:
+        """The store of a folder of runs, brought to the present schema.
 
         Args:
             home: Folder of runs; ``search.store.home.runs_home()`` says which.
-            create: Make folder and database where they are missing; else that is an error.
+            create: Make folder and file where they are missing; else that is an error.
+            url: A PostgreSQL database in place of the file in the folder; default: what ``TASKGROUP_STORE`` says.
 
         Raises:
-            StoreError: missing, read-only, locked, damaged, or written by a newer version.
+            StoreError: missing, read-only, locked, damaged, refused, or written by a newer version.
+            StoreUnavailableError: a server that does not answer.
             DiskError: no space left.
         """
-        path = home / STORE_FILE
-        return cls(Sessions(open_database(path, create=create), path))
+        address = url or store_url()
+        if address is None:
+            return cls(Sessions(open_file(home / STORE_FILE, create=create)))
+        from search.store.postgres import open_server  # not needed by most
+
+        return cls(Sessions(open_server(address)))
 
     def close(self) -> None:
         """Give the database back."""

@@ -17,6 +17,7 @@ from search.store.models import Attempt, Base, Curve, Run
 from search.store.models import Trial as TrialRow
 from search.store.records import AttemptRecord, CurveReading, TrialPage, TrialRecord, TrialState
 from search.store.rows import add_event, number_of, storable, trial_record
+from search.store.sessions import again
 from search.trials import Trial, TrialFailure, TrialResult
 
 __all__ = ["Trials"]
@@ -44,6 +45,7 @@ class Trials(Fenced):
         """
         self.record_results(run, phase, [(trial, key, result)])
 
+    @again
     def record_results(self, run: str, phase: str, results: Sequence[tuple[Trial, str, TrialResult]]) -> None:
         """Keep several finished trials (trial, key, what came of it), all of them or none: as cheap as one.
 
@@ -71,6 +73,7 @@ class Trials(Fenced):
             if readings := [reading for one in ended for reading in _readings(*one)]:
                 session.connection().execute(_INSERT_CURVES, readings)
 
+    @again
     def record_failure(
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
     ) -> None:
@@ -85,6 +88,7 @@ class Trials(Fenced):
                 session.add(row)
                 _count_attempts(session, owned, [row])
 
+    @again
     def finished_trials(self, run: str) -> dict[str, TrialResult]:
         """What finished: key to result, bit for bit what was recorded.
 
@@ -95,6 +99,7 @@ class Trials(Fenced):
             rows = session.execute(_blobs(number_of(session, run)))
             return {key: self._decoded(run, blob) for key, blob in rows}
 
+    @again
     def take_stock(self, run: str) -> tuple[dict[str, TrialResult], tuple[str, ...]]:
         """What need not be trained again, for the run's owner: key to result, weights left out.
 
@@ -139,8 +144,9 @@ class Trials(Fenced):
             return decode_result(blob or b"")
         except ValueError as error:
             fix = f"Train it again: taskgroup resume {run}, or restore the database from a copy"
-            raise StoreError(f"a trial of run '{run}' is damaged", where=str(self._path), fix=fix) from error
+            raise StoreError(f"a trial of run '{run}' is damaged", where=self._place, fix=fix) from error
 
+    @again
     def trials(self, run: str) -> list[TrialRecord]:
         """All trials of a run without their arrays, in the order of their first attempt."""
         with self.sessions.read() as session:
@@ -175,6 +181,7 @@ class Trials(Fenced):
             )
             return list(map(_attempt_record, rows))
 
+    @again
     def curves(self, run: str) -> list[CurveReading]:
         """All validation losses of a run's finished trials: by trial, then task, then step."""
         with self.sessions.read() as session:

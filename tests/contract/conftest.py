@@ -9,12 +9,24 @@ import pytest
 
 from search.store.store import Store
 from tests.contract.stores import Place
+from tests.postgres import PostgresServer
 
 
-@pytest.fixture(params=["sqlite"])
-def place(tmp_path: Path) -> Place:
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database with the present schema, which others are copied from."""
+    url = postgres.new_database()
+    Store.open(tmp_path_factory.mktemp("home"), url=url).close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A database of runs that is empty."""
-    return Place(tmp_path)
+    if request.param == "sqlite":
+        return Place(tmp_path)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return Place(tmp_path, server.new_database(request.getfixturevalue("migrated")))
 
 
 @pytest.fixture

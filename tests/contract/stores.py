@@ -18,8 +18,8 @@ from search.errors import StoreError
 from search.store import fencing
 from search.store.store import Store
 from tests.contract.stores import Place
-store = Place(Path(sys.argv[1])).open()
 run = sys.argv[2]
+store = Place(Path(sys.argv[1]), sys.argv[3] or None).open()
 """
 
 
@@ -29,17 +29,19 @@ class Place:
 
     Args:
         home: Folder of runs.
+        url: A database on a server; None: a file in the home.
     """
 
     home: Path
+    url: str | None = None
 
     def open(self) -> Store:
         """The store there, through a connection of its own."""
-        return Store.open(self.home)
+        return Store.open(self.home, url=self.url)
 
     def process(self, code: str, run: str) -> subprocess.Popen[str]:
         """Another process, which knows ``store`` and ``run``; it says and hears lines."""
-        command = [sys.executable, "-c", _PREAMBLE + code, str(self.home), run]
+        command = [sys.executable, "-c", _PREAMBLE + code, str(self.home), run, self.url or ""]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
         )

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import event
 
 from search.errors import DiskError, StoreError
-from search.store import database
+from search.store import sqlite
 from search.store.home import STORE_FILE
 from search.store.owner import this_process
 from search.store.store import Store
@@ -156,7 +156,7 @@ def test_a_lock_held_by_another_process_for_two_seconds_is_waited_for(tmp_path: 
 
 
 def test_a_lock_that_stays_is_reported_and_readers_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     with Store.open(tmp_path) as store:
         run = _new_run(store)
         holder = sqlite3.connect(tmp_path / STORE_FILE, isolation_level=None)

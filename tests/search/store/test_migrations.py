@@ -9,13 +9,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from search.store.database import open_database
 from search.store.home import STORE_FILE
 from search.store.models import SCHEMA_VERSION, Base
+from search.store.sqlite import open_file
 
 
 def test_migrating_an_empty_file_gives_exactly_the_models(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / STORE_FILE, create=True)
+    engine = open_file(tmp_path / STORE_FILE, create=True).engine
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert context.get_current_revision() == SCHEMA_VERSION
@@ -32,7 +32,7 @@ def test_the_version_this_code_expects_is_the_newest_there_is() -> None:
 
 
 def test_every_connection_keeps_the_rules_for_sqlite(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / STORE_FILE, create=True)
+    engine = open_file(tmp_path / STORE_FILE, create=True).engine
     with engine.connect() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
