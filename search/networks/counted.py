@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from search.networks.cost import TrunkCost
-from search.networks.cut import cut
+from search.networks.cut import counted_flops, cut
 from search.networks.foreign import foreign_failure
 from search.networks.shape import TrunkShape
 from search.networks.trunks import make_trunk
@@ -77,9 +76,9 @@ def counted_cost(shape: TrunkShape) -> TrunkCost:
         InputError: the trunk cannot be built, or has nothing that counts.
     """
     trunk = make_trunk(shape, torch.Generator().manual_seed(0), count()).eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        trunk(torch.zeros(1, shape.n_inputs))
-    if not counter.get_total_flops():
+    with torch.no_grad():
+        flops = counted_flops(trunk, torch.zeros(1, shape.n_inputs))
+    if not flops:
         raise foreign_failure(shape.trunk, "has no matrix product or convolution, so its size cannot be counted")
     parameters = sum(parameter.numel() for parameter in trunk.parameters())
-    return TrunkCost(counter.get_total_flops(), parameters)
+    return TrunkCost(flops, parameters)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.fx.passes.split_module import split_module
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from grouping.errors import InputError
@@ -20,7 +21,7 @@ from grouping.tasks import nearest_name
 from search.networks.trunks import convolution, linear
 from search.networks.units import Unit
 
-__all__ = ["Averaged", "cut"]
+__all__ = ["Averaged", "counted_flops", "cut"]
 
 _WHERE = "module"
 
@@ -180,7 +181,7 @@ def _probed(parts: Sequence[_Part], example: Tensor, expected: Tensor, generator
     values = example
     for name, module, searched in parts:
         before = values
-        flops = _counted(module, before[:1])
+        flops = counted_flops(module, before[:1])
         values = module(before)
         if not isinstance(values, Tensor):
             what = f"'{name}' gives a {type(values).__name__}, not a tensor"
@@ -190,7 +191,7 @@ def _probed(parts: Sequence[_Part], example: Tensor, expected: Tensor, generator
         )
         skip_flops = 0
         if skip is not None:
-            skip_flops = _counted(skip.eval(), before[:1])
+            skip_flops = counted_flops(skip.eval(), before[:1])
             if skip_flops and skip_flops >= flops:
                 skip, skip_flops, why = None, 0, "a way round it would cost as much"
         units.append(Unit(name, module, skip, flops, skip_flops, why, searched))
@@ -205,12 +206,12 @@ def _probed(parts: Sequence[_Part], example: Tensor, expected: Tensor, generator
     return units
 
 
-def _counted(module: nn.Module, row: Tensor) -> int:
-    """FLOPs of one row; attention is counted by its products, not hidden in a fused operation."""
+def counted_flops(module: nn.Module, row: Tensor) -> int:
+    """FLOPs of one row; attention is counted by its products, not hidden in fused operations."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with FlopCounterMode(display=False) as counter:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             module(row)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from grouping.errors import InputError
+from grouping.policy import Policy
 from search.networks import foreign
 from search.networks.architectures import make_network
 from search.networks.cost import network_cost, reached_capacity, scaled_widths
@@ -128,6 +129,47 @@ def test_it_can_have_a_policy_that_costs_what_torch_counts(offer: Offer) -> None
     cost = shared_cost(sharing, shape, [1, 1, 1])
     assert cost.trunk_flops == 2 * (6 * 8 + 2 * 8 * 8)
     assert cost.trunk_parameters == sum(parameter.numel() for parameter in network.trunk.parameters())
+
+
+class Encoder(nn.Module):
+    """A transformer encoder over the columns of a row, as another package would offer it."""
+
+    def __init__(self, n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(nn.Unflatten(1, (n_inputs, 1)), nn.Linear(1, widths[-1]))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(widths[-1], 2, 2 * widths[-1], dropout=0.0, batch_first=True) for _ in widths[1:]
+        )
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, 0, 0.3, generator=generator)
+
+    def forward(self, rows_NF: torch.Tensor) -> torch.Tensor:
+        tokens_NSH = self.embed(rows_NF)
+        for layer in self.layers:
+            tokens_NSH = layer(tokens_NSH)
+        return tokens_NSH.mean(dim=1)  # type: ignore[no-any-return]
+
+
+def test_a_transformer_has_a_policy_of_its_layers_and_one_trunk_costs_what_sharing_all_of_it_costs(
+    offer: Offer,
+) -> None:
+    """Cut by torch.fx: attention is counted alike in the whole trunk and in its units, fused in evaluation or not."""
+    offer(Encoder)
+    shape = TrunkShape("theirs", 6, (8, 8, 8))
+    units = trunk_units(shape, 0, 0)
+    can_skip = [level for level, unit in enumerate(units) if unit.skip is not None]
+    assert [units[level].name for level in can_skip] == ["layers.0", "layers.1"]
+    hard = Policy.all_shared(2, len(units))
+    shared = shared_cost(Sharing("automtl").found(hard), shape, [1, 1])
+    assert network_cost(shape, [1, 1]) == shared
+    layer = 2 * 6 * (4 * 8 * 8 + 2 * 6 * 8 + 2 * 8 * 16)
+    skipped = hard.with_mode(0, can_skip[0], "skip").with_mode(1, can_skip[0], "skip")
+    less = shared_cost(Sharing("automtl").found(skipped), shape, [1, 1])
+    assert shared.trunk_flops - less.trunk_flops == layer
+    network = make_network(Sharing("automtl").found(skipped), shape, [1, 1]).train()
+    network(torch.randn(5, 6)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_it_is_shared_by_one_trunk_or_by_a_policy_only(offer: Offer) -> None:
