@@ -61,13 +61,16 @@ class ErrandRunners:
         for process in list(self._all):
             await self._end(process)
 
-    async def run(self, errand: str, arguments: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    async def run(
+        self, errand: str, arguments: Mapping[str, Any], seconds: float, told: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Have an errand run.
 
         Args:
             errand: One of ``search.service.errands.ERRANDS``.
             arguments: Its arguments, JSON.
             seconds: How long it may take.
+            told: What stands for our paths in messages: where files are is nobody's business.
 
         Raises:
             GroupingError: what it raised.
@@ -89,7 +92,7 @@ class ErrandRunners:
             raise
         self._idle.put_nowait(process)
         if "error" in answer:
-            raise _rebuilt(answer["error"])
+            raise _rebuilt(_retold(answer["error"], told or {}))
         if "defect" in answer:
             raise RuntimeError(f"errand {errand}: {answer['defect']}")
         found: dict[str, Any] = answer["found"]
@@ -131,6 +134,14 @@ class ErrandRunners:
             except ProcessLookupError:
                 return
         await process.wait()
+
+
+def _retold(error: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]:
+    found = dict(error)
+    for name in ("what", "where", "fix"):
+        for path, text in told.items():
+            found[name] = str(found[name]).replace(path, text)
+    return found
 
 
 def _rebuilt(error: Mapping[str, Any]) -> GroupingError:

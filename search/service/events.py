@@ -85,7 +85,14 @@ class Hub:
         self._most = most
         self._channels: dict[str, _Channel] = {}
         self._wanted = asyncio.Event()
+        self._stopping = asyncio.Event()
         self.watchers = 0
+
+    def stop(self) -> None:
+        """End all streams: whoever watches comes back when there is a server again."""
+        self._stopping.set()
+        for channel in self._channels.values():
+            channel.changed.set()
 
     async def poll(self) -> None:
         """Look until cancelled; a database that is away is asked again."""
@@ -154,7 +161,7 @@ class Hub:
 
     async def _follow(self, channel: _Channel, last: int) -> AsyncIterator[Frame]:
         told: object = None
-        while True:
+        while not self._stopping.is_set():
             changed = channel.changed
             # The store is the truth of what was missed; what the poller keeps is only quicker.
             while last < channel.base:

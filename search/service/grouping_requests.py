@@ -83,8 +83,8 @@ class GroupingOptions(BaseModel):
 class GroupingRequest(GroupingOptions):
     """A table, one row a (network, task), and the question."""
 
-    table: str | tuple[dict[str, Cell], ...] = Field(
-        description="CSV as text, or one object a row: network, task, loss; optional cost, candidate, seed and others",
+    table: tuple[dict[str, Cell], ...] = Field(
+        description="One object a row: network, task, loss; optional cost, candidate, seed and others",
         examples=[
             [
                 {"network": "rain", "task": "rain", "loss": 0.5},
@@ -94,10 +94,6 @@ class GroupingRequest(GroupingOptions):
             ]
         ],
     )
-
-    def as_csv(self) -> str:
-        """The table as a CSV text."""
-        return self.table if isinstance(self.table, str) else rows_as_csv(self.table)
 
 
 def rows_as_csv(rows: tuple[dict[str, Cell], ...]) -> str:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from fastapi import FastAPI
 
 from grouping.errors import InputError
 from search.service.app import create_app
@@ -16,9 +17,11 @@ from search.service.settings import Settings
 from search.store.store import Store
 from search.store.tokens import Tokens
 
-__all__ = ["serve"]
+__all__ = ["check_exposure", "listen", "serve", "server_of"]
 
 _GRACE_SECONDS = 10
+_KEEP_ALIVE_SECONDS = 15
+_LONGEST_BACKLOG = 2_048
 
 
 def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], announce: Callable[[str], None]) -> None:
@@ -37,8 +40,15 @@ def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], annou
     with Store.open(settings.home) as store:
         check_exposure(settings, Tokens(store.sessions))
         app = create_app(settings, store, launcher_of(settings))
-        listener = listen(settings)
-        config = uvicorn.Config(
+        with listen(settings) as listener:
+            announce(settings.model_copy(update={"port": listener.getsockname()[1]}).url)
+            server_of(app, settings).run(sockets=[listener])
+
+
+def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """A server for the application, within the limits of the settings."""
+    return _Server(
+        uvicorn.Config(
             app,
             http=limited_protocol(settings),
             ws="none",
@@ -47,14 +57,22 @@ def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], annou
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=15,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-            backlog=min(settings.connections, 2048),
+            backlog=min(settings.connections, _LONGEST_BACKLOG),
         )
-        port = listener.getsockname()[1]
-        announce(settings.model_copy(update={"port": port}).url)
-        with listener:
-            uvicorn.Server(config).run(sockets=[listener])
+    )
+
+
+class _Server(uvicorn.Server):
+    """Streams have no end of their own, so they are ended before the server waits for its requests to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of watchers, then end."""
+        app = self.config.app
+        assert isinstance(app, FastAPI)
+        app.state.service.hub.stop()
+        await super().shutdown(sockets)
 
 
 def check_exposure(settings: Settings, tokens: Tokens) -> None:
@@ -82,7 +100,7 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen(min(settings.connections, 2048))
+        listener.listen(min(settings.connections, _LONGEST_BACKLOG))
     except OSError as error:
         listener.close()
         where, fix = f"{settings.host}:{settings.port}", "Choose another with --host or --port"

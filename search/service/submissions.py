@@ -102,7 +102,7 @@ class Submissions:
             # Costs of other packages' trunks are told by building them, which is for the run's own process.
             "plan": spec.network.trunk in BUILT_IN and spec.budget.unit != "latency_ms",
         }
-        found = await self._errands.run("prepare", arguments, _SECONDS)
+        found = await self._errands.run("prepare", arguments, _SECONDS, {f"{arguments['base']}/": ""})
         text = str(found.pop("spec")).removeprefix("name: x\n")
         return Prepared("", text, tuple(found["tasks"]), found)
 

@@ -70,9 +70,10 @@ async def upload(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     folder = service.settings.datasets
     if kind == _FORM:
-        form = await request.form(max_files=1, max_fields=20)
-        async with received_upload(form, "file", folder) as received:
-            kept = await keep(service, received, name or str(form.get("name") or "") or received.name, who)
+        async with request.form(max_files=1, max_fields=20) as form, received_upload(form, "file", folder) as received:
+            called = form.get("name")
+            called = name or (called if isinstance(called, str) else "") or received.name
+            kept = await keep(service, received, called, who)
     elif kind in _TYPES:
         async with received_body(request, folder, name) as received:
             kept = await keep(service, received, name, who)
@@ -126,8 +127,9 @@ async def keep(service: Service, received: Received, name: str, who: Principal) 
     if source != received.path:
         received.path.rename(source)
     try:
-        arguments = {"file": str(source.absolute()), "source": identity, "name": Path(name).stem or "table"}
-        about = await service.errands.run("describe", arguments, _SECONDS)
+        file = str(source.absolute())
+        arguments = {"file": file, "source": identity, "name": Path(name).stem or "table"}
+        about = await service.errands.run("describe", arguments, _SECONDS, {file: name})
         record = await run_in_threadpool(_place, service, source, identity, suffix, name, received, about, who)
     finally:
         source.unlink(missing_ok=True)

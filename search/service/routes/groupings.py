@@ -17,7 +17,7 @@ from search.service.auth import Principal
 from search.service.bodies import body_of, documented_body, validated
 from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf
-from search.service.grouping_requests import GroupingOptions, GroupingRequest
+from search.service.grouping_requests import GroupingOptions, GroupingRequest, rows_as_csv
 from search.service.refusals import StateError
 from search.service.responses import PROBLEMS
 from search.service.uploads import file_suffix, received_text, received_upload
@@ -68,17 +68,17 @@ async def solve(request: Request, service: ServiceOf, who: Reader) -> Response:
     """
     folder = service.settings.home / "uploads"
     if request.headers.get("content-type", "").startswith(_FORM):
-        form = await request.form(max_files=1, max_fields=20)
-        text = form.get("options") or "{}"
-        if not isinstance(text, str):
-            raise InputError("the options are a file", where="options", fix="Send them as a field with JSON")
-        options = validated(parse_json(text, ""), GroupingOptions)
-        async with received_upload(form, "table", folder) as received:
-            file_suffix(received.name, _SUFFIXES)
-            found = await solve_file(service, str(received.path.absolute()), options)
+        async with request.form(max_files=1, max_fields=20) as form:
+            text = form.get("options") or "{}"
+            if not isinstance(text, str):
+                raise InputError("the options are a file", where="options", fix="Send them as a field with JSON")
+            options = validated(parse_json(text, ""), GroupingOptions)
+            async with received_upload(form, "table", folder) as received:
+                file_suffix(received.name, _SUFFIXES)
+                found = await solve_file(service, str(received.path.absolute()), options)
     else:
         asked = await body_of(request, GroupingRequest)
-        async with received_text(asked.as_csv(), folder, "table.csv") as received:
+        async with received_text(rows_as_csv(asked.table), folder, "table.csv") as received:
             found = await solve_file(service, str(received.path.absolute()), asked)
     return _json(found)
 
@@ -99,13 +99,8 @@ async def solve_of_run(run: str, request: Request, service: ServiceOf, who: Read
 async def solve_file(service: Service, file: str, options: GroupingOptions) -> dict[str, Any]:
     """The answer of ``taskgroup solve --json`` for a table on this machine; messages do not tell where it is."""
     arguments = {"file": file, "columns": options.columns(), "options": options.options(service.settings)}
-    try:
-        return await service.errands.run("solve", arguments, service.settings.solve_seconds + _MARGIN_SECONDS)
-    except InputError as error:
-        error.what, error.where, error.fix = (
-            text.replace(file, "table") for text in (error.what, error.where, error.fix)
-        )
-        raise
+    seconds = service.settings.solve_seconds + _MARGIN_SECONDS
+    return await service.errands.run("solve", arguments, seconds, {file: "table"})
 
 
 async def solve_run(service: Service, run: str, who: Principal, options: GroupingOptions) -> dict[str, Any]:

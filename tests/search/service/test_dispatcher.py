@@ -1,0 +1,131 @@
+"""Queued runs are started oldest first, never more at once than allowed, however many servers do it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.errors import ClusterError
+from search.service.dispatcher import Dispatcher
+from search.service.metrics import Metrics
+from search.service.settings import Settings
+from search.store.slots import Slots
+from search.store.store import Store
+from tests.search.service.serving import Noted
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path) as found:
+        yield found
+
+
+def _run(store: Store, who: str = "ada") -> str:
+    return store.create_run("x", "recommend", "", {}, principal=who)
+
+
+def _dispatcher(store: Store, home: Path, launcher: Noted, **settings: int) -> Dispatcher:
+    return Dispatcher(Settings(home=home, **settings), store, launcher, Metrics())
+
+
+def test_runs_start_in_the_order_they_were_made_while_there_are_places(store: Store, tmp_path: Path) -> None:
+    launcher = Noted()
+    dispatcher = _dispatcher(store, tmp_path, launcher, max_concurrent_runs=2, running_per_token=9)
+    runs = [_run(store) for _ in range(4)]
+    while dispatcher.start_one():
+        pass
+    assert launcher.started == runs[:2]
+    store.take(runs[0]).release("finished")
+    while dispatcher.start_one():
+        pass
+    assert launcher.started == runs[:3]
+
+
+def test_a_quota_limits_what_runs_and_not_what_waits(store: Store, tmp_path: Path) -> None:
+    launcher = Noted()
+    dispatcher = _dispatcher(store, tmp_path, launcher, max_concurrent_runs=3, running_per_token=1)
+    mine = [_run(store) for _ in range(300)]
+    theirs = _run(store, "bob")
+    while dispatcher.start_one():
+        pass
+    assert launcher.started == [mine[0], theirs]
+    assert store.list_runs(state="queued", principal="ada").total == 300
+
+
+def test_runs_of_this_machine_are_nobody_elses_to_start(store: Store, tmp_path: Path) -> None:
+    launcher = Noted()
+    store.create_run("x", "recommend", "", {})
+    assert not _dispatcher(store, tmp_path, launcher).start_one()
+    assert launcher.started == []
+
+
+def test_several_servers_never_start_more_than_there_are_places(tmp_path: Path) -> None:
+    """A hundred runs, four servers, three places: at no time are more than three held, and none is started twice."""
+    stores = [Store.open(tmp_path) for _ in range(4)]
+    runs = [_run(stores[0]) for _ in range(24)]
+    claimed: list[str] = []
+    held = 0
+    most = 0
+    lock = threading.Lock()
+
+    def serve(store: Store) -> None:
+        nonlocal held, most
+        slots = Slots(store.sessions)
+        while len(claimed) < len(runs):
+            run = slots.claim(3, 9)
+            if run is None:
+                continue
+            with lock:
+                claimed.append(run)
+                held += 1
+                most = max(most, held)
+            lease = store.take(run)
+            with lock:  # its place is free the moment the state changes, so it is counted out before
+                held -= 1
+            lease.release("finished")
+
+    threads = [threading.Thread(target=serve, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for store in stores:
+        store.close()
+    assert sorted(claimed) == sorted(runs)
+    assert most <= 3
+
+
+class Failing:
+    def start(self, run: str) -> None:
+        raise ClusterError("no cluster", fix="Start one")
+
+
+def test_a_launcher_that_fails_is_told_in_the_run_and_tried_again(store: Store, tmp_path: Path) -> None:
+    dispatcher = Dispatcher(Settings(home=tmp_path), store, Failing(), Metrics())
+    run = _run(store)
+    assert dispatcher.start_one()
+    assert "no cluster" in store.events(run)[-1].payload["text"]
+    assert store.run(run).state == "queued"
+    assert not dispatcher.start_one()  # reserved for a while
+
+
+def test_a_run_that_no_process_takes_fails_at_last(store: Store, tmp_path: Path) -> None:
+    slots = Slots(store.sessions)
+    run = _run(store)
+    for _ in range(3):
+        assert slots.claim(9, 9, seconds=0.0) == run
+    dispatcher = _dispatcher(store, tmp_path, Noted())
+    dispatcher.check()
+    assert store.run(run).state == "failed"
+    store.requeue(run)
+
+
+def test_a_run_that_works_for_too_long_is_interrupted(store: Store, tmp_path: Path) -> None:
+    run = _run(store)
+    store.take(run)
+    dispatcher = Dispatcher(Settings(home=tmp_path, hours_per_run=1e-9), store, Noted(), Metrics())
+    dispatcher.check()
+    assert store.asked(run) == "interrupt"
