@@ -12,6 +12,7 @@
     │   └── StoreUnavailableError   the database is locked or away: trying again may help
     ├── DiskError           exit 5   no space, no permission
     ├── ClusterError        exit 6   Ray cannot be started or reached
+    │   └── ServiceError    exit 6   the service cannot be reached, or does not let one in
     └── TrialError          exit 1   one training failed; it never wins and never ends a run by itself
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "DataError",
     "DiskError",
     "LeaseLostError",
+    "ServiceError",
     "SpecError",
     "StoreError",
     "StoreUnavailableError",
@@ -79,6 +81,12 @@ class ClusterError(GroupingError):
 
     code = "cluster"
     exit_code = 6
+
+
+class ServiceError(ClusterError):
+    """The service cannot be reached, or does not let one in."""
+
+    code = "service"
 
 
 class TrialError(GroupingError):

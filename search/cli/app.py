@@ -23,7 +23,9 @@ from search.cli.recommend import recommend, resume
 from search.cli.replay import replay
 from search.cli.report import report
 from search.cli.runs import runs
+from search.cli.serve import serve
 from search.cli.solve import solve
+from search.cli.submit import submit
 from search.cli.token import token
 
 app = typer.Typer(
@@ -124,4 +126,6 @@ app.command()(solve)
 app.command()(measure)
 app.command()(replay)
 app.command()(doctor)
+app.command()(serve)
+app.command()(submit)
 app.add_typer(token)

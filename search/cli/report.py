@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result
+from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
     from grouping.report.content import Content
@@ -37,10 +38,17 @@ def report(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="'-': stdout. Default: report.html in the run's folder."),
     ] = None,
+    server: ServerOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Render a run's report again: HTML into its folder, other formats to stdout, unless FILE says otherwise."""
+    """Render a run's report again: HTML into its folder, other formats to stdout, unless FILE says otherwise.
+
+    With --server it is fetched: HTML into RUN-report.html here.
+    """
+    if server is not None:
+        _fetch(server, run, output_format, output, as_json=as_json, quiet=quiet)
+        return
     from grouping.report.content import read_content
     from search.output.folder import RunFolder
 
@@ -57,6 +65,28 @@ def report(
     written = RunFolder(target.parent).write_text(target.name, text)
     if as_json:
         emit_json({"run": folder.name, "format": output_format.value, "file": str(written)})
+    elif not quiet:
+        print_result(escape_controls(str(written)))
+
+
+def _fetch(
+    server: str, run: str, output_format: ReportFormat, output: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    from search.client import Client
+    from search.output.folder import RunFolder
+
+    with Client.from_environment(server) as client:
+        identity = client.find(run)
+        content = client.report(identity, output_format.value)
+    kept = output_format is ReportFormat.html or as_json
+    target = output or (Path(f"{identity}-report.{output_format.value}") if kept else STDOUT)
+    if target == STDOUT and not as_json:
+        print_result(content.decode())
+        return
+    target = Path(f"{identity}-report.{output_format.value}") if target == STDOUT else target
+    written = RunFolder(target.parent).write_bytes(target.name, content)
+    if as_json:
+        emit_json({"run": identity, "format": output_format.value, "file": str(written)})
     elif not quiet:
         print_result(escape_controls(str(written)))
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search.cli.console import JsonFlag, emit_json, escape_controls, print_result
+from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from search.store.records import RunPage, RunRecord
+    from search.store.records import RunRecord
 
 __all__ = ["runs"]
 
@@ -22,14 +22,18 @@ _LONGEST_NAME = 24
 def runs(
     state: Annotated[str | None, typer.Option("--state", help="Only runs in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most this many, newest first.")] = 20,
+    server: ServerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the runs, newest first: state, tasks, best objective, trials done, start, duration, about what is left."""
     from search.store.home import STORE_FILE, home_is_explicit, runs_home, store_url
     from search.store.records import RunPage
 
-    home = runs_home()
     wanted = _state(state)
+    if server is not None:
+        _of_service(server, wanted, limit, as_json=as_json)
+        return
+    home = runs_home()
     page = RunPage((), 0)
     # Before the first run there is no database; a home that was named and is not there is a mistake, though.
     if store_url() or (home / STORE_FILE).exists() or (home_is_explicit() and not home.is_dir()):
@@ -41,7 +45,24 @@ def runs(
         runs = [_as_json(run) for run in page.runs]
         emit_json({"home": str(home), "shown": len(runs), "total": page.total, "runs": runs})
     else:
-        print_result(_table(page) if page.runs else _nothing(home, state))
+        rows = [_as_json(run) for run in page.runs]
+        print_result(_table(rows, page.total) if rows else _nothing(str(home), state))
+
+
+def _of_service(server: str, state: str | None, limit: int, *, as_json: bool) -> None:
+    from search.client import MOST_LISTED, Client
+
+    with Client.from_environment(server) as client:
+        runs: list[dict[str, Any]] = []
+        while True:
+            page = client.runs(state=state, limit=min(MOST_LISTED, limit - len(runs)), offset=len(runs))
+            runs += page["runs"]
+            if len(runs) >= min(limit, page["total"]) or not page["runs"]:
+                break
+    if as_json:
+        emit_json({"server": client.url, "shown": len(runs), "total": page["total"], "runs": runs})
+    else:
+        print_result(_table(runs, page["total"]) if runs else _nothing(client.url, state))
 
 
 def _state(text: str | None) -> Any:  # noqa: ANN401 - one of RunState's literals, or None
@@ -54,37 +75,37 @@ def _state(text: str | None) -> Any:  # noqa: ANN401 - one of RunState's literal
     return text
 
 
-def _nothing(home: Path, state: str | None) -> str:
+def _nothing(place: str, state: str | None) -> str:
     which = f"No runs in state {state}" if state else "No runs yet"
     way_out = "All runs: taskgroup runs" if state else "Start one: taskgroup recommend SPEC"
-    return f"{which} in {home}. {way_out}"
+    return f"{which} in {place}. {way_out}"
 
 
-def _table(page: RunPage) -> str:
-    rows = [_COLUMNS, *(_cells(run) for run in page.runs)]
+def _table(runs: Sequence[Mapping[str, Any]], total: int) -> str:
+    rows = [_COLUMNS, *(_cells(run) for run in runs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    shown = len(page.runs)
-    if shown < page.total:
-        lines.append(f"showing {shown} of {page.total}; all of them: taskgroup runs --limit {page.total}")
+    if len(runs) < total:
+        lines.append(f"showing {len(runs)} of {total}; all of them: taskgroup runs --limit {total}")
     return "\n".join(lines)
 
 
-def _cells(run: RunRecord) -> tuple[str, ...]:
+def _cells(run: Mapping[str, Any]) -> tuple[str, ...]:
     from datetime import datetime
 
-    done = run.finished + run.failed
-    name = escape_controls(" ".join(run.name.split()))
+    trials, started = run["trials"], run["started"]
+    name = escape_controls(" ".join(run["name"].split()))
     return (
-        run.id,
+        run["id"],
         name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…",
-        run.state,
-        str(len(run.tasks)),
-        "-" if run.best is None else f"{run.best:.4g}",
-        f"{done}/{run.planned}" + (f" ({run.failed} failed)" if run.failed else ""),
-        "-" if run.started is None else datetime.fromtimestamp(run.started).strftime("%Y-%m-%d %H:%M"),
-        "-" if run.started is None else _duration(run.seconds),
-        "-" if run.seconds_left is None else f"~{_duration(run.seconds_left)}",
+        run["state"],
+        str(len(run["tasks"])),
+        "-" if run["best"] is None else f"{run['best']:.4g}",
+        f"{trials['finished'] + trials['failed']}/{trials['planned']}"
+        + (f" ({trials['failed']} failed)" if trials["failed"] else ""),
+        "-" if started is None else datetime.fromisoformat(started).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "-" if started is None else _duration(run["seconds"]),
+        "-" if run["seconds_left"] is None else f"~{_duration(run['seconds_left'])}",
     )
 
 

@@ -78,9 +78,14 @@ class RunAnswer(BaseModel):
     started: Moment
     ended: Moment
     seconds: float = Field(description="Time spent working, pauses left out", examples=[74.2])
-    eta_seconds: float | None = Field(description="What is planned by now will take about so long", examples=[31.0])
+    seconds_left: float | None = Field(description="What is planned by now will take about so long", examples=[31.0])
     principal: str = Field(description="Who submitted it; empty: somebody at the server", examples=["ada"])
     asked: str | None = Field(description="What is asked of the process at work: cancel or interrupt")
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """``seconds_left``, as pages call it."""
+        return self.seconds_left
 
 
 class RunDetail(RunAnswer):

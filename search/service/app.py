@@ -13,10 +13,11 @@ import anyio.to_thread
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
+from search.launcher import Launcher
 from search.service.auth import Authenticator, read_secret
 from search.service.context import Service
 from search.service.dependencies import Reader
-from search.service.dispatcher import Dispatcher, Launcher
+from search.service.dispatcher import Dispatcher
 from search.service.errand_runners import ErrandRunners
 from search.service.events import Hub
 from search.service.gate import API, Gate

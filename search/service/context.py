@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.launcher import Launcher
 from search.service.auth import Authenticator
-from search.service.dispatcher import Dispatcher, Launcher
+from search.service.dispatcher import Dispatcher
 from search.service.errand_runners import ErrandRunners
 from search.service.events import Hub
 from search.service.metrics import Metrics

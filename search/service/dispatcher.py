@@ -6,17 +6,17 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import Protocol
 
 from starlette.concurrency import run_in_threadpool
 
 from grouping.errors import GroupingError
+from search.launcher import Launcher
 from search.service.metrics import Metrics
 from search.service.settings import Settings
 from search.store.slots import Slots
 from search.store.store import Store
 
-__all__ = ["Dispatcher", "Launcher"]
+__all__ = ["Dispatcher"]
 
 _log = logging.getLogger("taskgroup.dispatcher")
 
@@ -27,17 +27,6 @@ _MOST_STARTS = 3
 """Processes that may be started for a run without one of them taking it, before it is called failed."""
 
 _MOST_CHECKED = 500
-
-
-class Launcher(Protocol):
-    """Starts processes that work on runs."""
-
-    def start(self, run: str) -> None:
-        """Start one that will take the run.
-
-        Raises:
-            GroupingError: none was started.
-        """
 
 
 class Dispatcher:

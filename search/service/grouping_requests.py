@@ -40,7 +40,7 @@ class GroupingOptions(BaseModel):
     higher_is_better: bool = False
     where: dict[str, Cell] = Field(default_factory=dict, max_length=100)
     score_where: dict[str, Cell] = Field(default_factory=dict, max_length=100)
-    estimator: Literal["measured", "higher-order", "early-stopping"] = "measured"
+    estimator: Literal["measured", "higher-order", "linear-surrogate", "early-stopping"] = "measured"
     estimate_where: dict[str, Cell] = Field(default_factory=dict, max_length=100)
     fraction: Amount | None = None
     relative: bool = False

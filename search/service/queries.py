@@ -45,7 +45,6 @@ __all__ = [
 ]
 
 _LONGEST_LOG = 1_000_000
-_WORKED = frozenset({"running"})
 
 
 def find_record(store: Store, run: str, owner: str | None) -> RunRecord:
@@ -243,18 +242,10 @@ def _fields(record: RunRecord) -> dict[str, Any]:
         "started": record.started,
         "ended": record.ended,
         "seconds": record.seconds,
-        "eta_seconds": _eta(record),
+        "seconds_left": record.seconds_left,
         "principal": record.principal,
         "asked": record.asked,
     }
-
-
-def _eta(record: RunRecord) -> float | None:
-    """Seconds until what is planned by now is done, at the pace so far; None where there is no pace yet."""
-    done = record.finished + record.failed
-    if record.state not in _WORKED or not done or record.planned <= done:
-        return None
-    return record.seconds / done * (record.planned - done)
 
 
 @lru_cache(maxsize=1_024)

@@ -9,8 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from grouping.errors import InputError
+from search.launcher import Launcher
 from search.service.app import create_app
-from search.service.dispatcher import Launcher
 from search.service.logs import configure_logging
 from search.service.protocol import limited_protocol
 from search.service.settings import Settings

@@ -145,12 +145,6 @@ def test_deleting_a_run_deletes_its_files(served: Served) -> None:
     assert not folder.exists()
 
 
-def test_a_run_says_when_it_will_be_done(served: Served) -> None:
-    run = served.run_of("ada")
-    with served.client() as client:
-        assert client.get(f"/api/v1/runs/{run}").json()["eta_seconds"] is None
-
-
 def test_a_bad_spec_is_refused_in_the_words_of_the_command_line(served: Served) -> None:
     with served.client() as client:
         refused = client.post("/api/v1/runs", json={**SPEC, "buget": 3})
