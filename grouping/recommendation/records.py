@@ -79,7 +79,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A cell of the chosen networks that was estimated first and measured afterwards (validation, relative)."""
+    """A cell that was estimated first and measured afterwards (validation, relative)."""
 
     network: str
     cost: float
@@ -186,6 +186,7 @@ class Audit:
     high: float | None
     mean_absolute_error: float | None
     networks: tuple[str, ...] = ()
+    losses: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True)

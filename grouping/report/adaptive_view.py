@@ -32,7 +32,7 @@ def outlook_text(outlook: Outlook, gain: str = "another grouping over the best k
     """What further search may gain, what it would cost, and how likely it changes the decision."""
     return (
         f"Expected gain of {gain} {_loss(outlook.expected)} of a single-task loss "
-        f"({_loss(outlook.low)} to {_loss(outlook.high)} within the model's 90 % interval); finding it would cost "
+        f"({_loss(outlook.low)} to {_loss(outlook.high)} within the 90 % interval); finding it would cost "
         f"{count(outlook.left, 'more training')}, and the chance that it changes the decision (a gain above "
         f"{_loss(outlook.worthwhile)}) is {share(outlook.chance)}."
     )

@@ -25,7 +25,7 @@ _SCALE = [[0.0, "@harm"], [0.5, "@middle"], [1.0, "@help"]]
 
 
 def heat_map(recommendation: Recommendation) -> Figure:
-    """Effect on the row of training with the column; a dot marks significant effects."""
+    """Effect on the row of training with the column; a dot marks significant effects, parentheses the others."""
     view = read_affinity(recommendation, clustered=True)
     n = len(view.tasks)
     gain_TT = np.where(np.eye(n, dtype=bool), np.nan, view.gain_TT)
@@ -69,7 +69,7 @@ def heat_map(recommendation: Recommendation) -> Figure:
         },
     }
     if written:
-        cells["text"] = [["" if np.isnan(g) else signed(100 * float(g), 1) for g in row] for row in gain_TT]
+        cells["text"] = [[_number(gain_TT[t, u], view.significant_TT[t, u]) for u in range(n)] for t in range(n)]
         cells["texttemplate"] = "%{text}"
         cells["textfont"] = {"color": "@ink", "size": 11}
     rows, columns = np.nonzero(view.significant_TT)
@@ -93,6 +93,13 @@ def heat_map(recommendation: Recommendation) -> Figure:
         "yaxis": {**ticks, "title": {"text": "effect on (row)"}, "range": [n - 0.5, -0.5]},
     }
     return figure([cells, marks], layout, 215 + max(220, min(38, 760 // max(n, 1)) * n), _least_width(n))
+
+
+def _number(gain: float, significant: bool) -> str:
+    if np.isnan(gain):
+        return ""
+    number = signed(100 * float(gain), 1)
+    return number if significant else f"({number})"
 
 
 def _least_width(n_tasks: int) -> int:

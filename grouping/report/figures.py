@@ -12,6 +12,7 @@ import pandas as pd
 
 from grouping.recommendation import Baseline, Recommendation
 from grouping.report.affinity_figures import heat_map, task_graph_figure
+from grouping.report.audit_figure import audit_scatter
 from grouping.report.content import Content
 from grouping.report.labels import Figure, figure, label
 from grouping.report.policy_figures import policy_map, policy_over_time
@@ -34,6 +35,8 @@ def figures(content: Content) -> dict[str, Figure]:
         drawn["frontier"] = frontier(recommendation)
     if recommendation.random and recommendation.random.values:
         drawn["random"] = random_strip(recommendation)
+    if recommendation.audit and recommendation.audit.losses:
+        drawn["audit"] = audit_scatter(recommendation, recommendation.audit)
     if recommendation.stability and recommendation.stability.pairs:
         drawn["pairs"] = pair_stability(recommendation)
     for i, policy in enumerate(shown_policies(recommendation)):

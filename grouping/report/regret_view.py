@@ -18,7 +18,7 @@ def regret_text(regret: Regret) -> str:
         return f"No grouping of {rivals} is expected to be better than this one. {chance}"
     return (
         f"If all losses were known exactly, the best grouping of {rivals} would be better than this one by "
-        f"{_loss(regret.expected)} on average, and by {_loss(regret.low)} to {_loss(regret.high)} within the model's "
+        f"{_loss(regret.expected)} on average, and by {_loss(regret.low)} to {_loss(regret.high)} within the "
         f"90 % interval (validation loss). {chance}"
     )
 

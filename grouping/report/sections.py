@@ -248,7 +248,8 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
         *_picture(
             figures, "affinity", "Effect on ROW of training with COLUMN",
             "Relative gain of the row's task, in percent, from training with the column's task; blue helps, vermilion "
-            "hurts. A dot marks effects that are significant at that rate. Tasks are ordered by clustering.",
+            "hurts. A dot marks effects that are significant at that rate; numbers in parentheses are not "
+            "distinguishable from zero. Tasks are ordered by clustering.",
         ),
         *_picture(
             figures, "graph", "The strongest effects as a graph",
@@ -287,7 +288,14 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
         blocks.insert(1, Paragraph(regret_text(recommendation.regret)))
     if recommendation.halving:
         blocks.append(Paragraph(_halving_audit_text(recommendation.halving)))
-    if audit and audit.networks:
+    if audit and audit.losses:
+        blocks += _picture(
+            figures, "audit", "Estimates against measurements",
+            "Each mark is a task in a group. On the dashed line the estimate came true; above it the group is worse "
+            "than estimated. Chosen groups tend to lie above it, because their estimates were the lowest.",
+        )  # fmt: skip
+        blocks.append(Folded(tables.audited(recommendation)))
+    elif audit and audit.networks:
         blocks.append(Paragraph(f"Audited groups: {', '.join(audit.networks)}."))
     blocks.append(tables.estimates(recommendation))
     if stability:

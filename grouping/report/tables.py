@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from grouping.recommendation import Confirmed, Network, Recommendation, Selection
+from grouping.budget import BudgetUnit
+from grouping.recommendation import Confirmed, Estimate, Network, Recommendation, Selection
 from grouping.report.blocks import Column, Table
 from grouping.report.labels import cut
 from grouping.report.wording import (
@@ -31,6 +32,7 @@ __all__ = [
     "affinity",
     "alternative_networks",
     "alternatives",
+    "audited",
     "confirmed_elsewhere",
     "environment",
     "estimates",
@@ -294,19 +296,31 @@ def groupings(recommendation: Recommendation, most: int | None = None) -> Table:
 
 def estimates(recommendation: Recommendation) -> Table:
     """Cells of the chosen networks that were estimated first and measured afterwards."""
+    title = "Chosen groups: estimated first, measured afterwards (validation, against single-task)"
+    return _estimated(title, recommendation.estimates, recommendation.unit)
+
+
+def audited(recommendation: Recommendation) -> Table:
+    """The same of the random groups that were trained for that purpose."""
+    losses = recommendation.audit.losses if recommendation.audit else ()
+    title = "Audited groups: estimated first, measured afterwards (validation, against single-task)"
+    return _estimated(title, losses, recommendation.unit)
+
+
+def _estimated(title: str, cells: Sequence[Estimate], unit: BudgetUnit) -> Table:
     return _table(
-        "Chosen groups: estimated first, measured afterwards (validation, against single-task)",
+        title,
         ("Network", "Cost#", "Task", "Estimated#", "Measured#", "Measured minus estimated#"),
         (
             (
                 e.network,
-                cost(e.cost, recommendation.unit),
+                cost(e.cost, unit),
                 e.task,
                 change(e.estimated),
                 change(e.measured),
                 difference(e.measured - e.estimated),
             )
-            for e in recommendation.estimates
+            for e in cells
         ),
     )
 

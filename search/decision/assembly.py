@@ -102,16 +102,20 @@ def frontier_points(decision: Decision) -> tuple[FrontierPoint, ...]:
 
 def estimates(decision: Decision) -> tuple[Estimate, ...]:
     """Chosen cells that were estimated first and measured afterwards."""
+    return _estimated_first(decision, decision.solution.chosen.tolist())
+
+
+def _estimated_first(decision: Decision, which: Sequence[int]) -> tuple[Estimate, ...]:
     plan, estimated = decision.plan, decision.estimated
     assert estimated.estimated_CT is not None
     early = plan.spec.affinity.estimator == "early-stopping"
     found = []
-    for c in decision.solution.chosen:
+    for c in which:
         for t in np.flatnonzero(plan.candidates.members_CT[c]):
             guessed = estimated.estimated_CT[c, t] or early
             pair = estimated.mean_CT[c, t], decision.final.mean_CT[c, t]
             if guessed and not np.isnan(pair).any():
-                name = plan.candidates.name(int(c))
+                name = plan.candidates.name(c)
                 found.append(
                     Estimate(name, float(plan.charged_C[c]), plan.tasks[t].name, float(pair[0]), float(pair[1]))
                 )
@@ -133,6 +137,7 @@ def audit_record(decision: Decision) -> Audit | None:
         high=result.high,
         mean_absolute_error=result.mean_absolute_error,
         networks=tuple(decision.plan.candidates.name(c) for c in audited),
+        losses=_estimated_first(decision, audited),
     )
 
 

@@ -17,14 +17,14 @@ from scipy.stats import t as student
 
 from grouping.affinity import pair_affinity
 from grouping.candidates import IntArray
-from grouping.evidence.intervals import Interval, TestLosses, compare
+from grouping.evidence.intervals import Interval, TestLosses, compare, compare_with_random
 from grouping.losses import LossTable
 from grouping.solver.baselines import Grouping, random_groupings
 from tests.benchmarks.replay.cases import lattices
 
 __all__ = ["retrained"]
 
-_REPEATS = 40
+_REPEATS, _RANDOMS = 40, 10
 _CONFIDENCE = 0.9
 
 
@@ -36,9 +36,11 @@ def retrained() -> dict[str, Any]:
         rng = np.random.default_rng(place)
         networks = int(case.goals.limit_K[0])
         pairs = [_groupings(case.scored, networks, rng) for _ in range(_REPEATS)]
+        chosen = [_against_random(case.scored, networks, rng) for _ in range(_REPEATS)]
         cells = [inside for _ in range(_REPEATS // 4) for inside in _affinities(case.table, rng)]
-        tables[case.name] = {"groupings": float(np.mean(pairs)), "affinities": float(np.mean(cells))}
-    means = {kind: [row[kind] for row in tables.values()] for kind in ("groupings", "affinities")}
+        found = {"groupings": pairs, "random": chosen, "affinities": cells}
+        tables[case.name] = {kind: float(np.mean(inside)) for kind, inside in found.items()}
+    means = {kind: [row[kind] for row in tables.values()] for kind in ("groupings", "random", "affinities")}
     return {
         "tables": tables,
         **{
@@ -57,6 +59,21 @@ def _groupings(table: LossTable, networks: int, rng: np.random.Generator) -> boo
     for rows in _halves(table, rng):
         losses = [_losses(table, grouping, rows) for grouping in (one, other, singles)]
         found.append(compare(losses[0], losses[1], losses[2], np.full(n_tasks, 1 / n_tasks)))
+    return _agree(*found)
+
+
+def _against_random(table: LossTable, networks: int, rng: np.random.Generator) -> bool:
+    """The same of one grouping against the mean of ten of its sizes, the same ten for both halves."""
+    n_tasks = table.candidates.n_tasks
+    (first,) = random_groupings(n_tasks, networks, 1, rng)
+    sizes = tuple(sorted(map(len, first)))
+    one, *others = random_groupings(n_tasks, networks, _RANDOMS + 1, rng, sizes=sizes)
+    singles = tuple((t,) for t in range(n_tasks))
+    found = []
+    for rows in _halves(table, rng):
+        losses = [_losses(table, grouping, rows) for grouping in (one, singles, *others)]
+        weights_T = np.full(n_tasks, 1 / n_tasks)
+        found.append(compare_with_random(losses[0], losses[2:], losses[1], weights_T, possible=len(others)))
     return _agree(*found)
 
 

@@ -120,7 +120,10 @@ def markdown(data: dict[str, Any]) -> str:
 
 
 def _retrained_lines(found: dict[str, Any]) -> list[str]:
-    shown = {kind: f"{found[kind]['covered']:.1%} ± {found[kind]['error']:.1%}" for kind in ("groupings", "affinities")}
+    shown = {
+        kind: f"{found[kind]['covered']:.1%} ± {found[kind]['error']:.1%}"
+        for kind in ("groupings", "random", "affinities")
+    }
     return [
         "## On retrained networks",
         "",
@@ -129,6 +132,7 @@ def _retrained_lines(found: dict[str, Any]) -> list[str]:
         "error over tables; seeds only, the rows are the same):",
         "",
         f"- difference between two random groupings, test part: {shown['groupings']};",
+        f"- a grouping against the mean of ten random ones of its sizes, test part: {shown['random']};",
         f"- cells of the affinity matrix, validation part: {shown['affinities']} (a little wide:",
         "  networks of one seed err alike, and the reference's error is counted as if they did not).",
         "",

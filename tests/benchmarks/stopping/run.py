@@ -1,7 +1,7 @@
 """Searches that may stop after every round, on complete tables and in worlds without effects; writes ``stopping.md``.
 
 A search sees three seeds. What it chose is compared on the other seeds' test losses with random groupings of the same
-sizes; a winner is found where the 95 % interval (t, paired over seeds) excludes that they are as good.
+sizes; a winner is found where the 95 % interval of the reports excludes that they are as good.
 
 Axes: ``R`` seeds, ``C`` candidates, ``T`` tasks, ``D`` draws.
 """
@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
 from grouping.acquisition import STRATEGIES, Goals
 from grouping.acquisition.strategy import Situation
 from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
-from grouping.evidence import TableBelief, stated_regret
+from grouping.evidence import TableBelief, TestLosses, compare_with_random, stated_regret
 from grouping.losses import LossTable
 from grouping.solver.baselines import Grouping, random_groupings
 from grouping.solver.solution import Solution
@@ -34,6 +33,7 @@ from tests.benchmarks.startup import RESULTS
 __all__ = ["main"]
 
 _SEEN, _ROUND, _WORTHWHILE, _RANDOM, _DRAWS = 3, 8, 0.01, 10, 100
+_NULLS = {"noise alone": 0.0, "size alone": 0.01}
 _NULL_TASKS, _NULL_SEEDS, _NULL_NOISE = 6, 8, 0.02
 
 _ABOUT = """\
@@ -42,7 +42,7 @@ gain above {worthwhile:.0%} of a single-task loss has a chance of {unlikely:.0%}
 round of {round} trainings, from {least} for each task on. Spent: share of those trainings. Regret: percent of a
 single-task loss, on the other seeds' validation losses, where the rule stops and at the end of the budget. Winner: the
 choice beats random groupings of its sizes on the other seeds' test losses (95 %, over seeds only: test rows are the
-same). {repeats} searches a setting, {worlds} worlds of each null."""
+same)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +72,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.stopping", description=__doc__)
     parser.add_argument("--repeats", type=int, default=10, help="searches of every setting")
     parser.add_argument("--worlds", type=int, default=200, help="worlds of each kind without effects")
+    parser.add_argument("--only", metavar="NAME", help="tables whose name begins so; the others stay as they are")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     asked = parser.parse_args()
-    tables = []
-    for place, case in enumerate(lattices()):
+    path: Path = asked.output / "stopping.json"
+    earlier = json.loads(path.read_text("utf-8")) if path.exists() else {"tables": [], "nulls": []}
+    known = {row["table"]: row for row in (*earlier["tables"], *earlier["nulls"])}
+    chosen = asked.only or ""
+    cases = lattices()
+    for place, case in enumerate(cases):
+        if not case.name.startswith(chosen):
+            continue
         assert case.scored is not None
         table = Table(case.name, case.table, case.scored, case.goals)
         found = [_search(table, np.random.default_rng([place, repeat])) for repeat in range(asked.repeats)]
-        tables.append({"table": case.name, **_summary(found)})
-        sys.stderr.write(f"{case.name}: {tables[-1]['share']:.0%}\n")
-    nulls = []
-    for name, size_effect in (("noise alone", 0.0), ("size alone", 0.01)):
+        known[case.name] = {"table": case.name, "searches": asked.repeats, **_summary(found), **facts()}
+        sys.stderr.write(f"{case.name}: {known[case.name]['share']:.0%}, won {known[case.name]['won']:.0%}\n")
+    for name, size_effect in _NULLS.items():
+        if not name.startswith(chosen):
+            continue
         found = [
             _search(_null(name, size_effect, rng), rng)
             for rng in (np.random.default_rng([len(name), world]) for world in range(asked.worlds))
         ]
-        nulls.append({"table": name, **_summary(found)})
-    data = {"repeats": asked.repeats, "worlds": asked.worlds, "tables": tables, "nulls": nulls, **facts()}
-    (asked.output / "stopping.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        known[name] = {"table": name, "searches": asked.worlds, **_summary(found), **facts()}
+    data = {"tables": [known[case.name] for case in cases], "nulls": [known[name] for name in _NULLS]}
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     text = markdown(data)
     (asked.output / "stopping.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
@@ -167,20 +175,29 @@ def _unlikely(goals: Goals, situation: Situation, best: Solution, rng: np.random
 
 
 def _wins(table: Table, choice: Solution, rest: list[int], rng: np.random.Generator) -> bool:
-    """Whether the choice beats random groupings of its sizes on the judged part, beyond a 95 % interval over seeds."""
+    """Whether the choice beats random groupings of its sizes on the judged part, beyond the 95 % interval of reports.
+
+    Over seeds only, and against those random groupings, not all there could be.
+    """
     candidates = table.judged.candidates
     served = [tuple(np.flatnonzero(choice.serves_T == g).tolist()) for g in range(len(choice.chosen))]
     sizes = tuple(sorted(len(group) for group in served if group))
     if len(sizes) < 2:
         return False
     losses_RCT = table.judged.losses_RCT[rest]
-    mine_R = _served(losses_RCT, choice.chosen[choice.serves_T])
     place = {members_T.tobytes(): c for c, members_T in enumerate(candidates.members_CT)}
     others = random_groupings(candidates.n_tasks, len(sizes), _RANDOM, rng, sizes=sizes)
-    random_R = np.mean([_served(losses_RCT, _routed(grouping, candidates, place)) for grouping in others], axis=0)
-    away_R = mine_R - random_R
-    half = student.ppf(0.975, len(away_R) - 1) * away_R.std(ddof=1) / np.sqrt(len(away_R))
-    return bool(away_R.mean() + half < 0)
+    alone: Grouping = tuple((t,) for t in range(candidates.n_tasks))
+    mine = _scored(losses_RCT, choice.chosen[choice.serves_T])
+    singles, *random = (_scored(losses_RCT, _routed(grouping, candidates, place)) for grouping in (alone, *others))
+    weights_T = np.full(candidates.n_tasks, 1 / candidates.n_tasks)
+    return compare_with_random(mine, random, singles, weights_T, possible=len(random)).below
+
+
+def _scored(losses_RCT: FloatArray, serves_T: IntArray) -> TestLosses:
+    """Test losses as if of two clusters of rows that are equal: those add no variance."""
+    losses_RT = losses_RCT[:, serves_T, np.arange(len(serves_T))]
+    return TestLosses(np.repeat(losses_RT[:, :, None], 2, axis=2), np.ones((losses_RT.shape[1], 2)))
 
 
 def _routed(grouping: Grouping, candidates: Candidates, place: dict[bytes, int]) -> IntArray:
@@ -213,16 +230,17 @@ def markdown(data: dict[str, Any]) -> str:
     lines = [
         "# Stopping early",
         "",
-        _ABOUT.format(
-            seen=_SEEN, worthwhile=_WORTHWHILE, unlikely=UNLIKELY, round=_ROUND, least=LEAST_TRAININGS, **data
-        ),
+        _ABOUT.format(seen=_SEEN, worthwhile=_WORTHWHILE, unlikely=UNLIKELY, round=_ROUND, least=LEAST_TRAININGS),
         "",
-        "| | stopped early | spent | regret | at the end | winner | at the end |",
-        "| --- |" + " --- |" * 6,
+        "| | searches | stopped early | spent | regret | at the end | winner | at the end |",
+        "| --- |" + " --- |" * 7,
     ]
     for row in (*data["tables"], *data["nulls"]):
         regrets = (f"{100 * row[name]:.2f}" for name in ("regret", "regret_at_end"))
-        stopped, spent, won, won_at_end = (f"{row[name]:.0%}" for name in ("stopped", "share", "won", "won_at_end"))
-        lines.append(f"| {row['table']} | {stopped} | {spent} | {' | '.join(regrets)} | {won} | {won_at_end} |")
-    made = f"Made by `python -m tests.benchmarks.stopping`, commit {data['commit']}, {data['date']}, {data['machine']}."
+        shares = (f"{row[name]:.0%}" for name in ("won", "won_at_end"))
+        head = f"{row['searches']} | {row['stopped']:.0%} | {row['share']:.0%}"
+        lines.append(f"| {row['table']} | {head} | {' | '.join(regrets)} | {' | '.join(shares)} |")
+    rows = (*data["tables"], *data["nulls"])
+    commits = dict.fromkeys(f"commit {row['commit']}, {row['date']}, {row['machine']}" for row in rows)
+    made = f"Made by `python -m tests.benchmarks.stopping`; {'; '.join(commits)}."
     return "\n".join([*lines, "", "In the nulls every winner is a false one.", "", made, ""])

@@ -216,7 +216,14 @@ def weather() -> Content:
             for n in chosen
             for i, t in enumerate(n.serves)
         ),
-        audit=Audit(6, 21, 0.71, 0.42, 0.88, 0.0093, ("temp+rain+visib", "dewp+wind_u+pressure")),
+        audit=Audit(
+            6, 21, 0.71, 0.42, 0.88, 0.0093, ("temp+rain+visib", "dewp+wind_u+pressure"),
+            tuple(
+                Estimate(group, 1.0, task, 1.01 + 0.002 * i, 1.012 - 0.003 * i)
+                for group in ("temp+rain+visib", "dewp+wind_u+pressure")
+                for i, task in enumerate(group.split("+"))
+            ),
+        ),
         affinity=_affinity(WEATHER, rng),
         affinity_measured_at={"rows": 17966, "epochs": 12, "learning rate": 0.001, "widths": "64, 64", "seeds": 3},
         sharing_cost=tuple(

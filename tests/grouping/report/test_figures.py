@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -14,9 +15,10 @@ import networkx as nx
 import plotly.graph_objects as go
 import pytest
 
-from grouping.recommendation import AffinityEntry
+from grouping.recommendation import AffinityEntry, Audit, Estimate
 from grouping.report.affinity_figures import heat_map, strongest_edges
 from grouping.report.affinity_view import affinity_csv, csv_safe, graphml, read_affinity
+from grouping.report.audit_figure import audit_scatter
 from grouping.report.blocks import Measured, forest
 from grouping.report.content import Content
 from grouping.report.figures import figures
@@ -51,10 +53,31 @@ def test_both_palettes_have_the_same_roles() -> None:
 
 def test_what_is_there_decides_which_figures_are_drawn() -> None:
     curves = {f"curves-{i}" for i in range(8)}
-    assert figures(weather()).keys() == {"affinity", "graph", "frontier", "random", "pairs"} | curves
+    assert figures(weather()).keys() == {"affinity", "audit", "graph", "frontier", "random", "pairs"} | curves
     bare = replace(nasty().recommendation, affinity=(), frontier=())
     empty = nasty().curves.iloc[:0]
     assert figures(Content(bare, empty, nasty().losses)) == {}
+
+
+def test_every_audited_cell_is_drawn_with_its_estimate_and_its_measurement() -> None:
+    recommendation = weather().recommendation
+    assert recommendation.audit is not None
+    line, audited, chosen = audit_scatter(recommendation, recommendation.audit)["data"]
+    assert line["x"] == line["y"]
+    for drawn, cells in ((audited, recommendation.audit.losses), (chosen, recommendation.estimates)):
+        assert drawn["x"] == pytest.approx([100 * (one.estimated - 1) for one in cells])
+        assert drawn["y"] == pytest.approx([100 * (one.measured - 1) for one in cells])
+        assert min(line["x"]) < min(*drawn["x"], *drawn["y"])
+
+
+def test_effects_that_may_be_none_stand_in_parentheses() -> None:
+    recommendation = weather().recommendation
+    view = read_affinity(recommendation, clustered=True)
+    text = heat_map(recommendation)["data"][0]["text"]
+    for t, u in product(range(len(view.tasks)), repeat=2):
+        if t != u:
+            assert text[t][u].startswith("(") != view.significant_TT[t, u]
+    assert {bool(one) for one in view.significant_TT.ravel()} == {True, False}
 
 
 def _texts(node: Any) -> list[str]:
@@ -66,7 +89,11 @@ def _texts(node: Any) -> list[str]:
 
 def test_no_name_opens_a_tag_inside_a_figure() -> None:
     allowed = re.compile(r"</?b>|<br>|<extra></extra>")
-    for drawn in figures(nasty()).values():
+    base = nasty()
+    name = NASTY_NAMES[0]
+    audit = Audit(1, 1, None, None, None, 0.01, (name,), (Estimate(name, 1.0, name, 1.0, 1.01),))
+    audited = replace(base, recommendation=replace(base.recommendation, audit=audit))
+    for drawn in figures(audited).values():
         for text in _texts(drawn):
             assert "<" not in allowed.sub("", text), text
 
