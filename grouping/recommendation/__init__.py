@@ -13,7 +13,7 @@ from grouping.recommendation.effects import (
     TaskShare,
     WayToShare,
 )
-from grouping.recommendation.policies import SearchedPolicy
+from grouping.recommendation.policies import PolicySize, SearchedPolicy
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
     SCHEMA,
@@ -60,6 +60,7 @@ __all__ = [
     "PairFrequency",
     "Paired",
     "PhaseCost",
+    "PolicySize",
     "RandomGroupings",
     "Recommendation",
     "Regret",

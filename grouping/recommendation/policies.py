@@ -5,7 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
-__all__ = ["SearchedPolicy"]
+__all__ = ["PolicySize", "SearchedPolicy"]
+
+
+@dataclass(frozen=True)
+class PolicySize:
+    """What the network of a policy costs for one input row, and its trained parameters.
+
+    Args:
+        trunk_flops: All but the heads.
+        head_flops: Of all heads.
+        trunk_parameters: All but the heads.
+        head_parameters: Of all heads.
+    """
+
+    trunk_flops: int
+    head_flops: int
+    trunk_parameters: int
+    head_parameters: int
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class SearchedPolicy:
         gain: What the chosen one saves against hard sharing there, share of its loss; not comparable with other tables.
         flops: The network's trunk FLOPs as multiples of those of hard sharing with layers as wide.
         seconds: Process time of the search.
+        size: Of the network that was trained; None where no network of the policy can have the asked capacity.
     """
 
     tasks: tuple[str, ...]
@@ -45,6 +63,7 @@ class SearchedPolicy:
     gain: float
     flops: float
     seconds: float
+    size: PolicySize | None = None
 
     @property
     def alike(self) -> float | None:

@@ -11,7 +11,7 @@ from grouping.budget import BudgetUnit
 from grouping.candidates import BoolArray, FloatArray
 from grouping.tasks import Task
 from search.errors import SpecError
-from search.networks.cost import trunk_cost
+from search.networks.cost import NetworkCost, trunk_cost
 from search.networks.sharing import FRESH, Sharing
 from search.networks.sharing_cost import shared_cost, shared_widths, unit_costs
 from search.spec import BudgetSpec, Spec
@@ -74,6 +74,16 @@ class Costs:
         if key not in self._known:
             self._known[key] = self._count(*key)
         return self._known[key]
+
+    def network(self, tasks: Sequence[str], capacity: float, sharing: Sharing) -> NetworkCost:
+        """FLOPs of one input row and parameters, those of trunk and heads apart.
+
+        Raises:
+            InputError: a capacity that no integer widths reach.
+        """
+        widths = shared_widths(sharing, self._standard, capacity, len(tasks))
+        outputs = [self._outputs[task] for task in tasks]
+        return shared_cost(sharing, replace(self._standard, widths=widths), outputs)
 
     def charged(self, tasks: Sequence[str], capacity: float, sharing: str) -> float:
         """Cost of a network in the budget's unit.

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from grouping import recommendation
+from grouping.errors import InputError
 from grouping.policy import Policy
 from search.decision.decide import Decision
 from search.decision.policies import SearchedPolicy
@@ -62,4 +63,14 @@ def _record(decision: Decision, one: SearchedPolicy, shape: TrunkShape) -> recom
         gain=1 - float(relative_T.mean()),
         flops=policy_cost(found.policy, layers).flops / policy_cost(hard, layers).flops,
         seconds=one.seconds,
+        size=_size(decision, one),
     )
+
+
+def _size(decision: Decision, one: SearchedPolicy) -> recommendation.PolicySize | None:
+    tasks, capacity, sharing = one.trial.tasks, one.trial.capacity, Sharing.parse(one.sharing)
+    try:
+        cost = decision.plan.costs.network(tasks, capacity, sharing)
+    except InputError:  # the report names it among what was left out
+        return None
+    return recommendation.PolicySize(cost.trunk_flops, cost.head_flops, cost.trunk_parameters, cost.head_parameters)

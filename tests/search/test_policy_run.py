@@ -64,6 +64,8 @@ def test_what_is_found_is_a_candidate_that_the_solver_may_choose(runs: Runs) -> 
         assert searched.draws >= 1
         policy = Policy(searched.chosen)  # type: ignore[arg-type]
         assert searched.candidate == (HARD if policy.is_hard else str(Sharing.parse(way).found(policy)))
+        assert searched.size is not None
+        assert searched.size.trunk_flops == pytest.approx(2 * (12 * 24 + 4 * 24**2), rel=0.06), "as one trunk costs"
     found = {(frozenset(one.tasks), one.candidate) for one in recommendation.policies if one.candidate != HARD}
     assert found, "so heavy a loss on FLOPs skips something"
     served = {(frozenset(n.tasks), n.candidate) for n in recommendation.solution.networks if len(n.tasks) > 1}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from grouping.recommendation import SearchedPolicy
+from grouping.recommendation import PolicySize, SearchedPolicy
 from grouping.report.blocks import Folded, Paragraph, Table
 from grouping.report.policy_figures import policy_map, policy_over_time
 from grouping.report.policy_view import policy_blocks
@@ -31,6 +31,7 @@ POLICY = SearchedPolicy(
     gain=0.01,
     flops=0.7,
     seconds=2.0,
+    size=PolicySize(12384, 32, 1216, 18),
 )
 
 
@@ -66,7 +67,7 @@ def test_tables_say_the_same_without_pictures() -> None:
         "50 % → 0 %",
     ]
     (row,) = tables["Searches of policies"].rows
-    assert row[3:5] == ("0.70", "40\N{NO-BREAK SPACE}%")
+    assert row[3:7] == ("0.70", "12,384 + 32", "1,216 + 18", "40\N{NO-BREAK SPACE}%")
 
 
 def test_what_the_loss_on_differences_does_is_said_or_asked_for() -> None:
