@@ -41,10 +41,14 @@ def _hover(one: SearchedPolicy, task: int, level: int) -> str:
 def policy_over_time(one: SearchedPolicy) -> Figure:
     """Tasks by units, and within each unit the turns of the policy from left to right: how the shade came about."""
     turns, n_units = len(one.turns), len(one.units)
-    places = [(level, turn) for level in range(n_units) for turn in range(turns)]
+    # After the last turn of a unit nothing is drawn, so that units stand apart.
+    places = [(level, turn) for level in range(n_units) for turn in range(turns + 1)]
 
-    def shade(task: int, level: int, turn: int) -> float:
-        return 100 * one.probability[turn][level][task][0]
+    def shade(task: int, level: int, turn: int) -> float | None:
+        return None if turn == turns else 100 * one.probability[turn][level][task][0]
+
+    def said(task: int, level: int, turn: int) -> str:
+        return "" if turn == turns else f"{label(one.tasks[task], 40)}, {one.units[level]}, turn {one.turns[turn]}"
 
     cells: dict[str, Any] = {
         "type": "heatmap",
@@ -53,10 +57,8 @@ def policy_over_time(one: SearchedPolicy) -> Figure:
         "z": [[shade(task, *place) for place in places] for task in range(len(one.tasks))],
         **_SHADES,
         "ygap": 2,
-        "customdata": [
-            [f"{label(task, 40)}, {one.units[level]}, turn {one.turns[turn]}" for level, turn in places]
-            for task in one.tasks
-        ],
+        "hoverongaps": False,
+        "customdata": [[said(task, *place) for place in places] for task in range(len(one.tasks))],
         "hovertemplate": "%{customdata}: %{z:.0f} %<extra></extra>",
     }
     centres = [level * (turns + 1) + (turns - 1) / 2 for level in range(n_units)]

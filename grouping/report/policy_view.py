@@ -94,7 +94,7 @@ def _searches(policies: Sequence[SearchedPolicy]) -> Table:
         (
             " + ".join(one.tasks),
             one.sharing,
-            one.candidate.partition("modes=")[2].replace(",", ", ") or "one trunk",
+            one.candidate.partition("modes=")[2].partition(" ")[0].replace(",", ", ") or "one trunk",
             f"{one.flops:.2f}",
             MISSING if one.size is None else f"{one.size.trunk_flops:,} + {one.size.head_flops:,}",
             MISSING if one.size is None else f"{one.size.trunk_parameters:,} + {one.size.head_parameters:,}",

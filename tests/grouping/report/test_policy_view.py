@@ -43,9 +43,12 @@ def test_alike_is_over_units_that_a_task_uses_and_that_could_be_otherwise() -> N
 
 def test_the_picture_over_time_has_every_task_unit_and_turn() -> None:
     (cells,) = policy_over_time(POLICY)["data"]
-    assert cells["z"] == [[100, 100, 50, 90, 50, 10], [100, 100, 50, 30, 50, 0]]
-    assert cells["x"] == [0, 1, 3, 4, 6, 7], "units stand apart"
-    assert cells["customdata"][1][3] == "rain, unit 2, turn 5"
+    assert cells["z"] == [
+        [100, 100, None, 50, 90, None, 50, 10, None],
+        [100, 100, None, 50, 30, None, 50, 0, None],
+    ], "units stand apart"
+    assert cells["x"] == [*range(9)]
+    assert cells["customdata"][1][4] == "rain, unit 2, turn 5"
     (last,) = policy_map(POLICY)["data"]
     assert last["z"] == [[100, 90, 10], [100, 30, 0]]
 
