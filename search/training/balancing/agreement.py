@@ -24,6 +24,8 @@ __all__ = ["Agreement"]
 class Agreement:
     """Main tasks add up with weight 1; auxiliary ones with weight ``max(0, cosine)``, anew in every step.
 
+    A step without main tasks, as where each step is of one task, is held against the last one that had some.
+
     Args:
         balancing: Has no options.
         setting: Of the network; without auxiliary tasks all weights are 1.
@@ -33,6 +35,7 @@ class Agreement:
 
     def __init__(self, balancing: Balancing, setting: Setting) -> None:
         self._auxiliary_T = torch.tensor(list(setting.auxiliary_T), device=setting.device)
+        self._main_P: Tensor | None = None
 
     def gradients(
         self, losses_T: Tensor, present_T: Tensor, trunk: Sequence[Tensor], heads: Sequence[Tensor]
@@ -41,10 +44,10 @@ class Agreement:
         plain = torch.autograd.grad(losses_T[present_T].sum(), list(heads), retain_graph=True, materialize_grads=True)
         total_P = _flat(losses_T[main_T].sum(), trunk)
         if main_T.any():
-            main_P = total_P.clone()
-            for loss in losses_T[helping_T]:
-                own_P = _flat(loss, trunk)
-                total_P += torch.nn.functional.cosine_similarity(own_P, main_P, dim=0).clamp_min(0.0) * own_P
+            self._main_P = total_P.clone()
+        for loss in losses_T[helping_T] if self._main_P is not None else ():
+            own_P = _flat(loss, trunk)
+            total_P += torch.nn.functional.cosine_similarity(own_P, self._main_P, dim=0).clamp_min(0.0) * own_P
         parts = torch.split(total_P, [parameter.numel() for parameter in trunk])
         return [*(part.view_as(parameter) for part, parameter in zip(parts, trunk, strict=True)), *plain]
 
@@ -55,10 +58,10 @@ class Agreement:
         return None
 
     def state(self) -> BalancingState:
-        return {}
+        return {} if self._main_P is None else {"main": self._main_P.cpu().numpy().copy()}
 
     def restore(self, state: BalancingState) -> None:
-        return None
+        self._main_P = torch.tensor(state["main"], device=self._auxiliary_T.device) if "main" in state else None
 
 
 def _flat(loss: Tensor, trunk: Sequence[Tensor]) -> Tensor:

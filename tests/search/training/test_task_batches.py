@@ -97,6 +97,17 @@ def test_a_training_learns_and_is_carried_on_as_if_it_had_never_stopped(name: st
     assert name in ENGINES["fused"].obstacle(experiment)
 
 
+@pytest.mark.parametrize("balancing", ["dwa", "uncertainty", "gradnorm", "agreement", "upgrad"])
+def test_balancing_and_sampling_go_together_and_are_carried_on_together(balancing: str) -> None:
+    settings = {"sampling": "uniform", "balancing": balancing}
+    experiment = replace(SAMPLED, training=SAMPLED.training.model_copy(update=settings))
+    trial = Trial(ALL, 1.0, 1)
+    whole = train(experiment, trial)
+    assert (whole.curve_TS[:, -1] < whole.curve_TS[:, 0]).sum() >= 3
+    first = train(experiment, replace(trial, fraction=0.5), keep_state=True)
+    assert_same_result(train(experiment, trial, first.state), whole)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

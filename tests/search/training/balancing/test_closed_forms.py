@@ -155,6 +155,24 @@ def test_an_auxiliary_task_counts_as_far_as_it_agrees_with_the_main_ones() -> No
     assert helped([main, [-1.0, 5.0]], [False, True]) == pytest.approx(torch.tensor(main))
 
 
+def test_a_step_of_auxiliary_tasks_alone_is_held_against_the_main_tasks_last_gradient() -> None:
+    """Where every step is of one task, they would never be heard otherwise."""
+    balancer = make_balancer(Balancing("agreement"), Setting(2, [False] * 2, [False, True], 0.1, CPU))
+
+    def taken(own: Balancer, rows: list[list[float]], present: list[bool]) -> Tensor:
+        shared, head = torch.zeros(2, requires_grad=True), torch.zeros(1, requires_grad=True)
+        losses_T = torch.stack([torch.tensor(row) @ shared for row in rows]) + 0 * head
+        return own.gradients(losses_T, torch.tensor(present), [shared], [head])[0]
+
+    rows, cosine = [[2.0, 0.0], [1.0, 1.0]], 1 / math.sqrt(2)
+    assert not taken(balancer, rows, [False, True]).any(), "nothing is known of the main task yet"
+    assert taken(balancer, rows, [True, False]) == pytest.approx(torch.tensor([2.0, 0.0]))
+    again = make_balancer(Balancing("agreement"), Setting(2, [False] * 2, [False, True], 0.1, CPU))
+    again.restore(balancer.state())
+    for own in (balancer, again):
+        assert taken(own, rows, [False, True]) == pytest.approx(torch.tensor([cosine, cosine]), abs=1e-6)
+
+
 def test_without_auxiliary_tasks_agreement_is_the_sum_and_without_main_ones_the_trunk_rests() -> None:
     assert helped([[1.0, 0.0], [-3.0, 1.0]], [False, False]) == pytest.approx(torch.tensor([-2.0, 1.0]))
     assert not helped([[1.0, 0.0], [-3.0, 1.0]], [True, True]).any()
