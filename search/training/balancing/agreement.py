@@ -45,9 +45,10 @@ class Agreement:
         total_P = _flat(losses_T[main_T].sum(), trunk)
         if main_T.any():
             self._main_P = total_P.clone()
-        for loss in losses_T[helping_T] if self._main_P is not None else ():
-            own_P = _flat(loss, trunk)
-            total_P += torch.nn.functional.cosine_similarity(own_P, self._main_P, dim=0).clamp_min(0.0) * own_P
+        if self._main_P is not None:
+            for loss in losses_T[helping_T]:
+                own_P = _flat(loss, trunk)
+                total_P += torch.nn.functional.cosine_similarity(own_P, self._main_P, dim=0).clamp_min(0.0) * own_P
         parts = torch.split(total_P, [parameter.numel() for parameter in trunk])
         return [*(part.view_as(parameter) for part, parameter in zip(parts, trunk, strict=True)), *plain]
 
