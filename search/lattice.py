@@ -20,6 +20,7 @@ from search.decision.lattice import Lattice, ceilings, curves_frame, every_group
 from search.decision.measurement import Measurement, Progress
 from search.documents import dump_spec
 from search.documents.variations import Variation
+from search.errors import SpecError
 from search.execution.executor import Executor
 from search.output.environment import describe_environment
 from search.output.folder import RunFolder
@@ -40,6 +41,12 @@ def prepare_lattices(varied: Sequence[Variation], base: Path) -> tuple[Lattice, 
     """
     found = []
     for variation in varied:
+        if variation.spec.trainer is not None:
+            raise SpecError(
+                "complete tables are trained by the built-in trainer, which reads the test part all along",
+                where="trainer",
+                fix="Use: taskgroup recommend, with affinity.estimator: measured for every group",
+            )
         spec = resolve(variation.spec, base)
         experiment = Experiment(load_dataset(spec, base), spec.network, spec.training)
         found.append(Lattice(variation.factors, every_group(spec, experiment), experiment))

@@ -11,18 +11,17 @@ import numpy as np
 
 from grouping.recommendation import Outlook
 from search.decision.adaptive import adaptive_search
-from search.decision.engine_choice import choose_engine, with_engine
 from search.decision.measurement import Measurement, Progress
 from search.decision.phases import phases_of, search_trainings
 from search.decision.regret import outlook
 from search.decision.selection import curves_of, finished, reference_losses
+from search.decision.way import way_to_train
 from search.documents import dump_spec
 from search.errors import SpecError
 from search.execution.executor import Executor
 from search.run import prepare
 from search.spec import AffinitySpec, EvidenceSpec, Spec, TrainingBudgetSpec
 from search.store.store import Store
-from search.training.engines import ENGINES
 from search.training.packs import TrainPack
 from search.trials import stream_seed
 
@@ -77,13 +76,12 @@ def run_pilot(
         )
     job = prepare(_small(spec, planned), base)
     experiment = job.experiments[0]
-    name = choose_engine(asked.plan, asked.experiments[0], executor).engine if train is None else "plain"
-    engine, experiment = ENGINES[name], with_engine(experiment, name)
+    way = way_to_train(asked.plan, asked.experiments[0], executor, train)
+    experiment = way.settled(experiment)
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
         run = store.create_run(spec.name, "pilot", dump_spec(job.spec), {})
         store.set_state(run, "running")
-        networks = engine.networks(spec.cluster.gpus_per_worker)
-        measurement = Measurement(store, run, executor, train or engine.train, progress, networks)
+        measurement = Measurement(store, run, executor, way.train, progress, way.networks)
         label = "single tasks and all together"
         results = measurement.measure(experiment, "search", label, job.plan.search_trials())
         results, _, _ = adaptive_search(job.plan, experiment, measurement, results)

@@ -16,7 +16,7 @@ from grouping.affinity import pair_affinity
 from grouping.recommendation import Controls, Domination, Recommendation, Tuning
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from grouping.tasks import SEPARATOR
-from search.data.dataset import load_dataset
+from search.data.dataset import Dataset, load_dataset
 from search.decision import assembly
 from search.decision.adaptive_record import adaptive_record
 from search.decision.contenders import CostOf
@@ -24,16 +24,17 @@ from search.decision.controls import measure_controls
 from search.decision.costs import Latency
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
-from search.decision.engine_choice import EngineChoice, choose_engine, with_engine
+from search.decision.engine_choice import EngineChoice, with_engine
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
 from search.decision.phases import SEARCHING, phases_of
 from search.decision.plan import Plan
 from search.decision.policy_records import policy_records
-from search.decision.probe import Speed, measure_speed
+from search.decision.probe import Speed
 from search.decision.selection import affinity_capacity
 from search.decision.tuning import tune, with_learning_rate
+from search.decision.way import way_to_train
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError
@@ -47,8 +48,9 @@ from search.output.files import write_run
 from search.output.folder import RunFolder
 from search.spec import Spec, TrainingBudgetSpec
 from search.store.store import Store
-from search.training.engines import ENGINES
 from search.training.experiment import Experiment
+from search.training.foreign.experiment import ForeignExperiment
+from search.training.foreign.trainer import resolve_trainer
 from search.training.packs import TrainPack
 
 __all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
@@ -101,7 +103,7 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     first = datasets[0]
     latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
     plan = plan_for(spec, first, latency)
-    experiments = tuple(Experiment(dataset, spec.network, spec.training) for dataset in datasets)
+    experiments = tuple(_experiment(spec, dataset) for dataset in datasets)
     return Job(spec, plan, experiments, plan.costs.charged, latency)
 
 
@@ -136,20 +138,14 @@ def run_recommendation(
     """
     began = time.monotonic()
     earlier = store.run(run).seconds
-    if train is None:
-        choice = choose_engine(job.plan, job.experiments[0], executor)
-    else:
-        choice = EngineChoice("plain", "trained by the caller's own function")
-    job = _settled(job, choice, store, run)
-    engine = ENGINES[choice.engine]
-    train = train or engine.train
-    networks = engine.networks(job.spec.cluster.gpus_per_worker)
-    speed = measure_speed(job.experiments[0], executor, train, job.spec.network.capacities, networks)
+    way = way_to_train(job.plan, job.experiments[0], executor, train)
+    job = _settled(job, way.choice, store, run)
+    speed = way.speed(job.experiments[0], executor, store.trials(run))
     _check_minutes(job, speed)
     job = _counted(job, speed, store, run)
     folder.write_text("spec.yaml", dump_spec(job.spec))
-    announce(choice, speed)
-    measurement = Measurement(store, run, executor, train, progress, networks)
+    announce(way.choice, speed)
+    measurement = Measurement(store, run, executor, way.train, progress, way.networks)
     job, tuning = _tuned(job, measurement)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
@@ -175,6 +171,12 @@ def run_recommendation(
     passing("run.written")
     store.set_progress(run, best=recommendation.solution.objective)
     return recommendation
+
+
+def _experiment(spec: Spec, dataset: Dataset) -> Experiment:
+    if spec.trainer is None:
+        return Experiment(dataset, spec.network, spec.training)
+    return ForeignExperiment(dataset, spec.network, spec.training, trainer=resolve_trainer(spec.trainer))
 
 
 def _settled(job: Job, choice: EngineChoice, store: Store, run: str) -> Job:
@@ -234,7 +236,7 @@ def _recommendation(
     seconds: float,
 ) -> Recommendation:
     first, dataset = decisions[0], job.experiments[0].dataset
-    capacity, early = affinity_capacity(job.plan, first.table), job.spec.affinity.estimator == "early-stopping"
+    capacity = affinity_capacity(job.plan, first.table)
     comparisons = [assembly.compare_contenders(decision) for decision in decisions]
     comparison = comparisons[0]
     stability = stability_record(first.stability)
@@ -257,16 +259,7 @@ def _recommendation(
         estimates=assembly.estimates(first),
         audit=audit,
         affinity=affinity_entries(pair_affinity(first.table, cost=capacity)),
-        affinity_measured_at={
-            "rows": len(dataset.train.inputs_NF),
-            "epochs": job.spec.training.epochs * (job.spec.affinity.fraction if early else 1),
-            "learning_rate": job.spec.training.learning_rate,
-            "batch_size": job.spec.training.batch_size,
-            "widths": ", ".join(str(width) for width in job.spec.network.widths),
-            "capacity": capacity,
-            "seeds": len(job.plan.search_seeds),
-            **assembly.early_pairs(first),
-        },
+        affinity_measured_at=assembly.measured_at(first, len(dataset.train), capacity),
         sharing_cost=assembly.sharing_cost(first),
         confirmed=assembly.confirmed(first),
         baselines=assembly.baselines(first, comparison, job.cost_of),
@@ -300,6 +293,7 @@ def _recommendation(
         domination=domination,
         policies=policy_records(first, len(dataset.input_names)),
         tuning=tuning,
+        trainer=assembly.foreign_trainer(first, job.experiments[0]),
     )
 
 

@@ -97,6 +97,8 @@ class TestLosses:
     Args:
         sums_RTG: Summed row losses; NaN for tasks that are not served (auxiliary ones).
         counts_TG: Rows with a label, per task and cluster; zero where a cluster has none.
+        by_rows: Whether clusters are known, so that the error of having other rows can be told. Without, one number a
+            task is all there is, and intervals are over seeds alone.
 
     Raises:
         InputError: shapes that disagree, negative counts, or an infinite sum.
@@ -106,6 +108,7 @@ class TestLosses:
 
     sums_RTG: FloatArray
     counts_TG: FloatArray
+    by_rows: bool = True
 
     def __post_init__(self) -> None:
         sums_RTG = np.asarray(self.sums_RTG, dtype=float)
@@ -209,7 +212,7 @@ def compare_with_random(
     total_RTG = np.sum([r.sums_RTG for r in randoms], axis=0)
 
     def against(one: TestLosses, others_RTG: FloatArray) -> tuple[TestLosses, TestLosses, TestLosses]:
-        return one, TestLosses(others_RTG, one.counts_TG), reference
+        return one, TestLosses(others_RTG, one.counts_TG, one.by_rows), reference
 
     peers = [
         _over_seeds(_difference(weights_M), against(r, (total_RTG - r.sums_RTG) / (draws - 1)), tasks_M)._replace(
@@ -274,7 +277,9 @@ def _jackknife(
     estimate = float(statistic([total_M / (seeds * rows_M) for total_M in sums_M]))
     clusters_GM = [part.sums_RTG[:, tasks_M].sum(axis=0).T for part in parts]
     over_seeds = moderated(_over_seeds(statistic, parts, tasks_M), peers)
-    sources = [*further, over_seeds, _without(statistic, sums_M, clusters_GM, seeds * (rows_M - rows_MG.T))]
+    sources = [*further, over_seeds]
+    if all(part.by_rows for part in parts):
+        sources.append(_without(statistic, sums_M, clusters_GM, seeds * (rows_M - rows_MG.T)))
     variance = sum(source.value for source in sources)
     if not 0 < variance < math.inf:
         return Interval(estimate, math.sqrt(variance), 1.0, seeds)

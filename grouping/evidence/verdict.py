@@ -65,7 +65,7 @@ _NAMES = {
 }
 
 
-def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int) -> Judgement:
+def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int, by_rows: bool = True) -> Judgement:
     """Judge the confirmed numbers.
 
     "Better" and "worse" mean beyond the 97 % interval, "open" neither, "-" that there is no such comparison; an empty
@@ -110,6 +110,7 @@ def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int) 
         tasks: Number of main tasks.
         networks: Number of networks chosen.
         seeds: Number of fresh seeds.
+        by_rows: Whether intervals are over test rows too.
     """
     found = {name: interval.at(VERDICT_CONFIDENCE) for name, interval in vars(comparisons).items() if interval}
     if tasks == 1:
@@ -123,7 +124,7 @@ def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int) 
         text = "Unsure: the test rows or the random groupings are too few to know the error; give more of them."
         return Judgement("unsure", text)
     word, headline = _rule(found, networks)
-    return Judgement(word, f"{headline}{_numbers(found, seeds)}{_beaten(found, networks)}")
+    return Judgement(word, f"{headline}{_numbers(found, seeds, by_rows)}{_beaten(found, networks)}")
 
 
 def _rule(found: dict[str, Interval], networks: int) -> tuple[Verdict, str]:
@@ -168,16 +169,17 @@ def _rule(found: dict[str, Interval], networks: int) -> tuple[Verdict, str]:
     return "noise", "Within noise: no grouping is distinguishable here."
 
 
-def _numbers(found: dict[str, Interval], seeds: int) -> str:
+def _numbers(found: dict[str, Interval], seeds: int, by_rows: bool) -> str:
     """The differences that the rules look at, with their intervals."""
     shown = [f"{_NAMES[name]} {_percent(found[name])}" for name in ("random", "wide", "widening") if name in found]
     if not shown:
         return ""
     lead = "the chosen grouping " if "random" not in found and "wide" in found else ""
     text = f"{lead}{', '.join(shown)}"
+    over = f"{seeds} fresh seeds and the test rows" if by_rows else f"{seeds} fresh seeds"
     return (
         f" {text[0].upper()}{text[1:]}; percent of the single-task loss, negative is better,"
-        f" {100 * VERDICT_CONFIDENCE:g} % intervals over {seeds} fresh seeds and the test rows."
+        f" {100 * VERDICT_CONFIDENCE:g} % intervals over {over}."
     )
 
 

@@ -13,6 +13,7 @@ from grouping.recommendation.effects import (
     TaskShare,
     WayToShare,
 )
+from grouping.recommendation.foreign_trainer import ForeignTrainer
 from grouping.recommendation.policies import PolicySize, SearchedPolicy
 from grouping.recommendation.recommend import recommend
 from grouping.recommendation.records import (
@@ -50,6 +51,7 @@ __all__ = [
     "Cure",
     "Domination",
     "Estimate",
+    "ForeignTrainer",
     "FrontierPoint",
     "GroupingFrequency",
     "Halving",

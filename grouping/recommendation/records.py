@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from grouping.budget import BudgetUnit
 from grouping.recommendation.course import Adaptive, Halving, Regret
 from grouping.recommendation.effects import Controls, Domination, NoHarm, WayToShare
+from grouping.recommendation.foreign_trainer import ForeignTrainer
 from grouping.recommendation.policies import SearchedPolicy
 from grouping.recommendation.tuning import Tuning
 from grouping.tasks import Task
@@ -275,6 +276,7 @@ class Recommendation:
     domination: Domination | None = None
     policies: tuple[SearchedPolicy, ...] = ()
     tuning: tuple[Tuning, ...] = ()
+    trainer: ForeignTrainer | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

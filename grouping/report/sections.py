@@ -28,6 +28,7 @@ from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.policy_view import policy_blocks
 from grouping.report.regret_view import regret_text
+from grouping.report.trainer_view import paired_over, snt_text, trainer_text
 from grouping.report.ways_view import tuning_table, ways_table, ways_text
 from grouping.report.wording import (
     MISSING,
@@ -52,10 +53,6 @@ GLOSSARY = (
     (
         "A loss against single-task is a task's loss divided by that of its own standard network, as a change in "
         "percent: +1 % is one percent more loss, lower is better. Means over tasks use the tasks' weights."
-    ),
-    (
-        "SNT, standard network times, is the trunk's FLOPs relative to the standard trunk: serving a network of 1 SNT "
-        "costs as much as serving one standard network."
     ),
     "An interval that holds zero means: not distinguishable. No winner is named there.",
     (
@@ -109,7 +106,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("search", "What it cost to find out", _search(recommendation)),
         Section("next", "What to do next", (Points(recommendation.next_steps),)),
         Section("reproduce", "Reproduce it", _reproduce(recommendation)),
-        Section("reading", "How to read the numbers", (Points(GLOSSARY),)),
+        Section("reading", "How to read the numbers", (Points((*GLOSSARY, snt_text(recommendation))),)),
     )
     kept = (Section(s.key, s.title, tuple(b for b in s.blocks if b)) for s in story)
     return tuple(section for section in kept if section.blocks)
@@ -156,14 +153,16 @@ def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
     panel = forest(
         "Test loss of each task against its own network",
         "Change of the test loss against the task's own standard network, in percent; left of zero is better. "
-        "Lines are 95 % intervals over fresh seeds and test rows.",
+        f"Lines are 95 % intervals over {paired_over(recommendation)}.",
         (Measured(c.task, cut(c.network, 48), c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
     )
     if not rows:
         return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)
+    trainer = recommendation.trainer
+    whose = () if trainer is None else (Paragraph(trainer_text(trainer)),)
     found = recommendation.no_harm
     harm = () if found is None else (Paragraph(no_harm_text(found)), no_harm_table(found))
-    return (panel, *harm, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
+    return (*whose, panel, *harm, tables.metrics(recommendation), Folded(tables.confirmed_elsewhere(recommendation)))
 
 
 def _less_one(end: float | None) -> float | None:

@@ -11,6 +11,7 @@ from grouping.budget import BudgetUnit
 from grouping.recommendation import Confirmed, Estimate, Network, Recommendation, Selection
 from grouping.report.blocks import Column, Table
 from grouping.report.labels import cut
+from grouping.report.trainer_view import paired_over, same
 from grouping.report.wording import (
     MISSING,
     change,
@@ -178,7 +179,7 @@ def confirmed_elsewhere(recommendation: Recommendation) -> Table:
 def alternatives(recommendation: Recommendation) -> Table:
     """The choice and every honest alternative: cost, mean test loss, whether the budget allows it."""
     return _table(
-        "The choice and its alternatives: same fresh seeds, same test rows",
+        f"The choice and its alternatives: {same(recommendation)}",
         ("Alternative", "Cost#", "Mean loss#", "95 % interval#", "Seeds#", "Budget", "Note"),
         (
             (
@@ -211,7 +212,7 @@ def alternative_networks(recommendation: Recommendation) -> Table:
 def paired(recommendation: Recommendation) -> Table:
     """The choice minus each alternative, paired; only an interval without zero names a winner."""
     return _table(
-        "Chosen minus alternative, paired over seeds and test rows (negative: the choice is better)",
+        f"Chosen minus alternative, paired over {paired_over(recommendation)} (negative: the choice is better)",
         ("Against", "Difference#", "95 % interval#", "Pairs#", "Reading"),
         (
             (sentence(p.label), difference(p.difference), interval(p.low, p.high), str(p.n), reading(p))

@@ -47,7 +47,7 @@ def plan(
         made = prepare(resolved, spec.parent).plan
     else:
         made = plan_for(resolved, dataset)
-    engine, speed = _probe(made, dataset) if probe else (None, None)
+    engine, speed = _probe(made, resolved, spec.parent) if probe else (None, None)
     seen = _pilot(resolved, spec.parent, quiet=quiet or as_json) if pilot else None
     for warning in dataset.warnings:
         warn(warning)
@@ -59,21 +59,15 @@ def plan(
         print_result(text if seen is None else f"{text}\n\n{_pilot_text(seen)}")
 
 
-def _probe(made: Plan, dataset: Dataset) -> tuple[EngineChoice, Speed]:
-    from search.decision.engine_choice import choose_engine, with_engine
-    from search.decision.probe import measure_speed
+def _probe(made: Plan, resolved: Spec, base: Path) -> tuple[EngineChoice, Speed]:
+    from search.decision.way import way_to_train
     from search.execution.ray_executor import RayExecutor
-    from search.training.engines import ENGINES
-    from search.training.experiment import Experiment
+    from search.run import prepare
 
-    cluster, training = made.spec.cluster, made.spec.training
-    experiment = Experiment(dataset, made.spec.network, training)
+    cluster, experiment = made.spec.cluster, prepare(resolved, base).experiments[0]
     with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
-        choice = choose_engine(made, experiment, executor)
-        engine, experiment = ENGINES[choice.engine], with_engine(experiment, choice.engine)
-        capacities = made.spec.network.capacities
-        networks = engine.networks(cluster.gpus_per_worker)
-        return choice, measure_speed(experiment, executor, engine.train, capacities, networks)
+        way = way_to_train(made, experiment, executor)
+        return way.choice, way.speed(way.settled(experiment), executor)
 
 
 def _pilot(resolved: Spec, base: Path, *, quiet: bool) -> Pilot:
@@ -118,11 +112,13 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         "linearised": "the others are estimated from trained networks of all tasks, linearised (Grad-TAG)",
         "early-stopping": f"groups are trained for {made.spec.affinity.fraction:.0%} of the epochs (ESA)",
     }[made.spec.affinity.estimator]
+    seen = (
+        f"{data['inputs']} inputs, rows {rows['train']:,} train / {rows['validation']:,} validation / "
+        f"{rows['test']:,} test"
+    )
     lines = [
-        (
-            f"{made.spec.name}: {len(made.tasks)} tasks, {data['inputs']} inputs, rows "
-            f"{rows['train']:,} train / {rows['validation']:,} validation / {rows['test']:,} test"
-        ),
+        f"{made.spec.name}: {len(made.tasks)} tasks, {'the trainer has the data' if dataset.opaque else seen}",
+        *([f"Trainer      {data['trainer']}"] if "trainer" in data else []),
         (
             f"Candidates   {data['candidates']:,} networks of up to {made.largest_group} tasks, "
             f"{data['trained_candidates']:,} of them trained at once; {estimator}"
@@ -137,7 +133,7 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
     ]
     if "linear_clusters" in data:
         groups = "; ".join("+".join(group) for group in data["linear_clusters"]) or "none of two or more tasks"
-        lines.insert(2, fill(f"Clusters     {groups}", 118, subsequent_indent=" " * 13))
+        lines.insert(2 + ("trainer" in data), fill(f"Clusters     {groups}", 118, subsequent_indent=" " * 13))
     for phase in data["phases"]:
         line = f"  {phase['label']:<42}{phase['trainings']:>9,}{phase['standard_trainings']:>12,.1f}"
         lines.append(line + (f"{phase['minutes']:>10.1f}" if speed else ""))
@@ -148,7 +144,7 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
     lines.append(line + (f"{data['probe']['minutes']:>10.1f}" if speed else ""))
     if speed:
         lines.append(f"On {speed.workers} workers, {data['probe']['memory_mb']:,.0f} MiB of memory together.")
-    if engine:
+    if engine and "trainer" not in data:
         lines.append(f"Engine {engine.engine}: {engine.reason}.")
     if not speed:
         lines.append("Minutes and memory: taskgroup plan --probe")

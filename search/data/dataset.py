@@ -88,6 +88,11 @@ class Dataset:
     fingerprint: str
     warnings: tuple[str, ...]
 
+    @property
+    def opaque(self) -> bool:
+        """Whether there are no rows to be seen: a foreign trainer owns them."""
+        return not self.input_names
+
 
 def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dataset:
     """Load, split, check and encode the data of a spec.
@@ -100,6 +105,8 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
     Raises:
         SpecError, DataError: the spec does not fit its data, or the data cannot be learnt from.
     """
+    if spec.opaque:
+        return _opaque(spec)
     source = open_source(spec.data, base)
     spec = complete(spec, source, base)
     table = source.table
@@ -141,6 +148,29 @@ def load_dataset(spec: Spec, base: Path | None = None, *, split: int = 0) -> Dat
         cluster_name=spec.data.cluster or "row",
         fingerprint=_fingerprint(spec, targets, inputs.names, parts),
         warnings=tuple(warnings),
+    )
+
+
+def _opaque(spec: Spec) -> Dataset:
+    """The tasks over no rows, where nobody but a trainer sees the data."""
+    n_tasks = len(spec.tasks)
+    arrays = np.empty((0, 0), np.float32), np.empty((0, n_tasks), np.float32), np.empty(0, np.int64)
+    none = Part(frozen(arrays[0]), frozen(arrays[1]), frozen(arrays[2]))
+    return Dataset(
+        name=spec.name,
+        tasks=spec.task_set(),
+        classes_T=(1,) * n_tasks,
+        class_names=((),) * n_tasks,
+        train=none,
+        validation=none,
+        test=none,
+        target_mean_T=frozen(np.zeros(n_tasks)),
+        target_scale_T=frozen(np.ones(n_tasks)),
+        units=tuple(task.unit for task in spec.tasks),
+        input_names=(),
+        cluster_name="row",
+        fingerprint=spec.data.source,
+        warnings=(),
     )
 
 

@@ -18,7 +18,7 @@ from search.data.registry import is_registered, load_registered, registered_name
 from search.data.tables import FORMATS, read_source
 from search.errors import DataError, SpecError
 from search.networks.shape import OF_IMAGES
-from search.spec import DataSpec, Spec, SplitSpec, TaskSpec
+from search.spec import DataSpec, Spec, SplitSpec, TaskSpec, TrainerSpec
 
 __all__ = ["complete", "input_columns", "open_source", "resolve", "source_path"]
 
@@ -37,7 +37,23 @@ def resolve(spec: Spec, base: Path | None = None) -> Spec:
     Raises:
         SpecError, DataError: the spec does not fit its data.
     """
-    return complete(spec, open_source(spec.data, base), base)
+    return _named(spec, base) if spec.opaque else complete(spec, open_source(spec.data, base), base)
+
+
+def _named(spec: Spec, base: Path | None) -> Spec:
+    """The spec with a type for every task; types decide nothing where a trainer has its own data and losses."""
+    if not spec.tasks:
+        fix = "Name them: tasks: [{name: depth}, {name: normals}]"
+        raise SpecError("the trainer owns the data, so nobody else knows the tasks", where="tasks", fix=fix)
+    tasks = tuple(task.model_copy(update={"type": task.type or "regression"}) for task in spec.tasks)
+    return Spec(**{**dict(spec), "tasks": tasks, "trainer": _placed(spec.trainer, base)})
+
+
+def _placed(trainer: TrainerSpec | None, base: Path | None) -> TrainerSpec | None:
+    """The trainer with an absolute folder to work in."""
+    if trainer is None:
+        return None
+    return trainer.model_copy(update={"cwd": str(((base or Path()) / (trainer.cwd or "")).absolute())})
 
 
 def open_source(data: DataSpec, base: Path | None = None) -> Source:
@@ -119,7 +135,8 @@ def complete(spec: Spec, source: Source, base: Path | None = None) -> Spec:
     if network.trunk in OF_IMAGES and network.image is None and len(inputs) == 1 and inputs[0] in source.images:
         channels, height, width = source.images[inputs[0]].shape[1:]
         network = network.model_copy(update={"image": (channels, height, width)})
-    return Spec(**{**dict(spec), "data": data, "tasks": tasks, "network": network})
+    trainer = _placed(spec.trainer, base)
+    return Spec(**{**dict(spec), "data": data, "tasks": tasks, "network": network, "trainer": trainer})
 
 
 def input_columns(data: DataSpec, tasks: tuple[TaskSpec, ...], table: pd.DataFrame) -> list[str]:

@@ -27,6 +27,7 @@ from grouping.recommendation import (
     Baseline,
     Confirmed,
     Estimate,
+    ForeignTrainer,
     FrontierPoint,
     Halving,
     Network,
@@ -45,6 +46,8 @@ from search.decision.decide import Decision
 from search.decision.halving import survivors_CT
 from search.decision.selection import early, expected_losses, frontier
 from search.networks.sharing import HARD
+from search.training.experiment import Experiment
+from search.training.foreign.experiment import ForeignExperiment
 from search.trials import stream_seed
 
 __all__ = [
@@ -53,10 +56,11 @@ __all__ = [
     "baselines",
     "compare_contenders",
     "confirmed",
-    "early_pairs",
     "estimates",
+    "foreign_trainer",
     "frontier_points",
     "halving_record",
+    "measured_at",
     "selection",
     "sharing_cost",
     "ways",
@@ -179,6 +183,32 @@ def halving_record(decision: Decision) -> Halving | None:
     )
 
 
+def measured_at(decision: Decision, rows: int, capacity: float) -> dict[str, int | float | str]:
+    """The settings that affinities were measured with; those of a foreign trainer are its own."""
+    plan = decision.plan
+    training, early = plan.spec.training, plan.spec.affinity.estimator == "early-stopping"
+    epochs = training.epochs * (plan.spec.affinity.fraction if early else 1)
+    always = {"capacity": capacity, "seeds": len(plan.search_seeds), **early_pairs(decision)}
+    if plan.spec.trainer is not None:
+        return {**({"epochs": epochs} if "epochs" in plan.spec.trainer.hears else {}), **always}
+    return {
+        "rows": rows,
+        "epochs": epochs,
+        "learning_rate": training.learning_rate,
+        "batch_size": training.batch_size,
+        "widths": ", ".join(str(width) for width in plan.spec.network.widths),
+        **always,
+    }
+
+
+def foreign_trainer(decision: Decision, experiment: Experiment) -> ForeignTrainer | None:
+    """Who trained the networks, and what is known of their losses; None where that was us."""
+    if not isinstance(experiment, ForeignExperiment):
+        return None
+    by_rows = all(losses.by_rows for losses in decision.confirmation.losses.values())
+    return ForeignTrainer(experiment.trainer.name, experiment.trainer.confirm_on, by_rows)
+
+
 def early_pairs(decision: Decision) -> dict[str, int]:
     """How many pairs halving dropped, so that their effects are read early; nothing where there is none."""
     sizes = decision.plan.candidates.size_C
@@ -256,6 +286,7 @@ def compare_contenders(decision: Decision) -> Comparison:
         tasks=len(plan.main),
         networks=len(decision.solution.chosen),
         seeds=len(decision.confirmation.seeds),
+        by_rows=chosen.by_rows,
     )
     if len(plan.main) == 1 and plan.auxiliary:
         judgement = Judgement("noise", _helped(differences["single-task"]))

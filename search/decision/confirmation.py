@@ -100,10 +100,26 @@ def read_confirmation(
     for contender in contenders:
         if all((contender.name, seed) in whole for seed in seeds):
             rows = [_test_losses(plan, contender, trials[contender.name, seed], results) for seed in seeds]
-            losses[contender.name] = TestLosses(np.stack([sums for sums, _ in rows]), rows[0][1])
+            losses[contender.name] = _together(rows, by_rows=plan.spec.trainer is None)
         else:
             left_out.append(f"left out: {contender.label}: a training failed")
     return Confirmation(seeds, losses, tuple(left_out))
+
+
+def _together(found: Sequence[tuple[FloatArray, FloatArray]], *, by_rows: bool) -> TestLosses:
+    """One contender's losses over the seeds.
+
+    A foreign trainer that reports one number a task says nothing of rows; one that reports clusters must report the
+    same ones every time.
+
+    Args:
+        found: Sums and counts, [T, G] each, by seed.
+        by_rows: Whether the clusters are known to be of rows, and the same.
+    """
+    counts_TG = found[0][1]
+    if any(not np.array_equal(other, counts_TG) for _, other in found):
+        raise _other_rows()
+    return TestLosses(np.stack([sums for sums, _ in found]), counts_TG, by_rows or counts_TG.shape[1] > 1)
 
 
 def _test_losses(
@@ -119,4 +135,14 @@ def _test_losses(
         row = trial.tasks.index(task)
         sums.append(test.cluster_sum_TG[row])
         counts.append(test.cluster_count_TG[row])
+    if len({len(row) for row in sums}) > 1:
+        raise _other_rows()
     return np.stack(sums), np.stack(counts)
+
+
+def _other_rows() -> NoResultError:
+    return NoResultError(
+        "the trainer reported clusters of test rows that differ from training to training",
+        where="trainer",
+        fix="Report as many clusters for every task, of the same test rows and in the same order every time",
+    )

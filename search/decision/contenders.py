@@ -106,13 +106,13 @@ def from_groups(
 
 
 def alternatives(
-    plan: Plan, label_similarity_TT: FloatArray, cost_of: CostOf, chosen_cost: float
+    plan: Plan, label_similarity_TT: FloatArray | None, cost_of: CostOf, chosen_cost: float
 ) -> tuple[tuple[Contender, ...], tuple[str, ...]]:
     """The honest alternatives, and a sentence for each that cannot be built.
 
     Args:
         plan: Tasks, budget and networks.
-        label_similarity_TT: Absolute correlation of the training labels, [T, T].
+        label_similarity_TT: Absolute correlation of the training labels, [T, T]; None where nobody sees them.
         cost_of: Cost of a network.
         chosen_cost: What the choice costs; alternatives are made as large where plain networks would cost less.
     """
@@ -133,14 +133,20 @@ def alternatives(
         optional.append(("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything]))
     if len(main) > 1:
         optional.append(("independent", "one network per task, all of one size", [(task,) for task in main]))
+    trainer = plan.spec.trainer
     for name, label, groups in optional:
+        if trainer is not None and "capacity" not in trainer.hears and limit != len(groups) * whole:
+            missing.append(f"left out: {label}: the trainer is not told how large a network is to be")
+            continue
         try:
             capacity = _filling(groups, limit, cost_of)
             found.append(from_groups(plan, groups, name, label, cost_of, capacity))
         except InputError as error:
             missing.append(f"left out: {label}: {error.what}")
     copies = min(int(limit / whole + 1e-9), plan.spec.budget.max_networks or len(everything))
-    if copies > 1:
+    if copies > 1 and trainer is not None and "copies" not in trainer.hears:
+        missing.append(f"left out: the average of {copies} all-in-one networks: the trainer reports no predictions")
+    elif copies > 1:
         capacity = _at_least([everything] * copies, STANDARD, chosen_cost, cost_of)
         found.append(
             Contender(
@@ -151,7 +157,9 @@ def alternatives(
                 copies * cost_of(everything, capacity, HARD),
             )
         )
-    if 1 < plan.networks < len(main):
+    if label_similarity_TT is None:
+        missing.append("left out: tasks clustered by their labels' correlation: the trainer owns the labels")
+    elif 1 < plan.networks < len(main):
         clusters = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
         named = [tuple(main[t] for t in cluster) for cluster in clusters]
         capacity = _at_least(named, plan.plain_capacity, chosen_cost, cost_of)

@@ -180,7 +180,8 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     contenders = [from_solution(plan, solution, "chosen", "the chosen grouping")]
     if runner_up is not None:
         contenders.append(from_solution(plan, runner_up, "runner-up", "the runner-up"))
-    similarity_TT = label_similarity(experiment.dataset.train.targets_NT.astype(float))
+    dataset = experiment.dataset
+    similarity_TT = None if dataset.opaque else label_similarity(dataset.train.targets_NT.astype(float))
     honest, notes = alternatives(plan, similarity_TT, cost_of, solution.cost)
     contenders += honest
     try:

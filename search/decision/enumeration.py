@@ -19,6 +19,7 @@ from grouping.errors import InfeasibleError, InputError
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.costs import Costs, Latency, fits_somewhere
+from search.decision.declared_costs import DeclaredCosts
 from search.decision.plan import STANDARD, Plan
 from search.decision.samples import sampled_groups
 from search.errors import SpecError
@@ -74,7 +75,7 @@ def make_plan(
             universe.update(dict.fromkeys(combinations(everything, size)))
     if spec.affinity.estimator == "linear-surrogate":
         trained |= sampled_groups(spec, universe, len(names))
-    costs = Costs(spec, tasks, n_inputs, outputs, latency)
+    costs = DeclaredCosts(spec) if spec.trainer is not None else Costs(spec, tasks, n_inputs, outputs, latency)
     capacities = sorted({STANDARD, *spec.network.capacities})
     rows = [_Row(group, capacity, Sharing(), group in trained) for capacity in capacities for group in universe]
     others, left_out = _other_ways(spec, trained if wide else universe, trained, names, costs)
@@ -180,7 +181,7 @@ def _other_ways(
     groups: Iterable[tuple[int, ...]],
     trained: Collection[tuple[int, ...]],
     names: Sequence[str],
-    costs: Costs,
+    costs: Costs | DeclaredCosts,
 ) -> tuple[list[_Row], tuple[str, ...]]:
     """The groups of two or more in every other way to share, and what no whole widths bring to the asked capacity."""
     rows: list[_Row] = []
@@ -202,12 +203,12 @@ def _other_ways(
     )
 
 
-def _cost(row: _Row, names: Sequence[str], costs: Costs) -> dict[BudgetUnit, float]:
+def _cost(row: _Row, names: Sequence[str], costs: Costs | DeclaredCosts) -> dict[BudgetUnit, float]:
     return costs.of([names[t] for t in row.group], row.capacity, row.sharing)
 
 
 def _searches(
-    spec: Spec, trained: Collection[tuple[int, ...]], names: Sequence[str], costs: Costs
+    spec: Spec, trained: Collection[tuple[int, ...]], names: Sequence[str], costs: Costs | DeclaredCosts
 ) -> tuple[Identity, ...]:
     """The policies that are searched: of every group that the search trains, in every capacity."""
     ways = [way for way in map(Sharing.parse, spec.architectures) if way.to_search]

@@ -182,9 +182,11 @@ class Measurement:
     ) -> Generator[_Trained]:
         """What came of each pack; one that failed as a whole is tried trial by trial."""
         most = self.pack_size if train is None else 1
-        waiting = packed(courses, lambda trial: min(most, pack_room(experiment, trial)), self.executor.workers)
+        waiting = packed(
+            courses, lambda trial: min(most, pack_room(experiment, trial)) if most > 1 else 1, self.executor.workers
+        )
         while waiting:
-            timeout = experiment.training.timeout_seconds * max(map(len, waiting))
+            timeout = experiment.patience_seconds * max(map(len, waiting))
             again: list[Pack] = []
             for outcome in self.executor.run(train or self.train, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]

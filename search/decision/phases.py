@@ -123,4 +123,7 @@ def _confirmed(plan: Plan) -> tuple[Trial, ...]:
     whole = Trial(everything, STANDARD, seed)
     ensemble = Trial(everything, STANDARD, seed, copies=max(1, plan.networks))
     grouped = (plan.typical_group,) * (groupings * plan.networks)
-    return (*grouped, *singles, *small, whole, Trial(everything, wide, seed), ensemble)
+    trainer = plan.spec.trainer
+    sizes = (*small, Trial(everything, wide, seed)) if trainer is None or "capacity" in trainer.hears else ()
+    averaged = (ensemble,) if trainer is None or "copies" in trainer.hears else ()
+    return (*grouped, *singles, *sizes, whole, *averaged)

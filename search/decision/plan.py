@@ -17,6 +17,7 @@ from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.costs import Costs
+from search.decision.declared_costs import DeclaredCosts
 from search.networks.sharing import HARD, Sharing
 from search.spec import Spec
 from search.trials import Identity, Phase, Trial
@@ -61,7 +62,7 @@ class Plan:
     trained_C: BoolArray
     choosable_C: BoolArray
     largest_group: int
-    costs: Costs
+    costs: Costs | DeclaredCosts
     proposed: tuple[tuple[str, ...], ...] = ()
     seen: Mapping[str, FloatArray] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
@@ -273,6 +274,8 @@ class Plan:
             return self.trials(trained, split)
         # The references are trained to the end; their early losses are read off the same curves.
         singles = [c for c in trained if self.candidates.size_C[c] == 1 and self.capacity_C[c] == STANDARD]
+        if self.spec.trainer is not None:  # whether curves come back is not known, so early losses are trained for
+            return self.trials(trained, split, self.spec.affinity.fraction) + self.trials(singles, split)
         others = [c for c in trained if c not in set(singles)]
         return self.trials(others, split, self.spec.affinity.fraction) + self.trials(singles, split)
 

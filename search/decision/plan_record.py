@@ -30,11 +30,13 @@ def plan_as_json(
         }
         for phase in phases_of(made)
     ]
+    trainer = made.spec.trainer
     data: dict[str, Any] = {
         "name": made.spec.name,
         "tasks": [task.name for task in made.tasks],
         "rows": {part: len(getattr(dataset, part).inputs_NF) for part in ("train", "validation", "test")},
         "inputs": len(dataset.input_names),
+        **({} if trainer is None else {"trainer": trainer.command or trainer.entry_point}),
         "candidates": len(made.candidates),
         "trained_candidates": int(made.trained_C.sum()),
         "largest_group": made.largest_group,

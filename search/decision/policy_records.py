@@ -12,6 +12,7 @@ import numpy as np
 from grouping import recommendation
 from grouping.errors import InputError
 from grouping.policy import Policy
+from search.decision.costs import Costs
 from search.decision.decide import Decision
 from search.decision.policies import SearchedPolicy
 from search.networks.shape import TrunkShape
@@ -69,8 +70,10 @@ def _record(decision: Decision, one: SearchedPolicy, shape: TrunkShape) -> recom
 
 def _size(decision: Decision, one: SearchedPolicy) -> recommendation.PolicySize | None:
     tasks, capacity, sharing = one.trial.tasks, one.trial.capacity, Sharing.parse(one.sharing)
+    costs = decision.plan.costs
+    assert isinstance(costs, Costs), "policies are of networks that the built-in trainer makes"
     try:
-        cost = decision.plan.costs.network(tasks, capacity, sharing)
+        cost = costs.network(tasks, capacity, sharing)
     except InputError:  # the report names it among what was left out
         return None
     return recommendation.PolicySize(cost.trunk_flops, cost.head_flops, cost.trunk_parameters, cost.head_parameters)

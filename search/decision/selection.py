@@ -45,9 +45,10 @@ __all__ = [
 def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
     """Validation curves [R, C, T, S] of the finished search trials; NaN where there is none.
 
-    Curves of unequal length (early-stopped trials) are padded with NaN; all trials of a run read at the same steps.
+    Every step at which some trial was read has its place: of trials that were stopped early, or not read then, it is
+    NaN.
     """
-    steps_S = max((result.steps_S for result in results.values()), key=len)
+    steps_S = np.unique(np.concatenate([result.steps_S for result in results.values()]))
     names = [task.name for task in plan.tasks]
     shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))
     curves_RCTS = np.full(shape, np.nan)
@@ -56,8 +57,9 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
         if candidate is None or trial.seed not in plan.search_seeds:
             continue
         r = plan.search_seeds.index(trial.seed)
+        read = np.searchsorted(steps_S, result.steps_S)
         for row, task in enumerate(trial.tasks):
-            curves_RCTS[r, candidate, names.index(task), : len(result.steps_S)] = result.curve_TS[row]
+            curves_RCTS[r, candidate, names.index(task), read] = result.curve_TS[row]
     return CurveTable(plan.candidates, steps_S, curves_RCTS, tuple(str(seed) for seed in plan.search_seeds))
 
 

@@ -36,7 +36,8 @@ def next_steps(
     if verdict == "separation":
         steps.append("Keep tasks apart in any way that suits your serving; a larger budget.inference helps more.")
     if verdict == "grouping":
-        steps.append("Serve the chosen networks; their weights are in the run folder under networks/.")
+        ours = "Serve the chosen networks; their weights are in the run folder under networks/."
+        steps.append(ours if spec.trainer is None else "Train the chosen networks with your trainer, and serve them.")
     if stability is not None and stability.frequency < _STABLE and verdict == "grouping":
         steps.append(
             f"The same grouping came out of only {stability.frequency:.0%} of the re-solves: treat close alternatives "

@@ -98,6 +98,8 @@ def _trials_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 def _write_networks(folder: RunFolder, decision: Decision, weights: Callable[[Trial], bytes]) -> None:
     """The chosen networks' weights, each from the fresh seed with the lowest mean relative *validation* loss."""
     plan, chosen = decision.plan, decision.contenders[0]
+    if plan.spec.trainer is not None:
+        return  # a foreign trainer keeps its networks
     best: dict[int, tuple[float, Trial]] = {}
     for seed in decision.confirmation.seeds:
         trials = confirmation_trials(plan, chosen, seed, decision.reference_T, decision.split)

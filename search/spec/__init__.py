@@ -26,8 +26,10 @@ from search.spec.sections import (
 )
 from search.spec.settled import settled
 from search.spec.spec import Spec
+from search.spec.trainer import OWNED, ServingCostSpec, TrainerSpec, runs_code
 
 __all__ = [
+    "OWNED",
     "AffinitySpec",
     "BudgetSpec",
     "CandidatesSpec",
@@ -41,12 +43,15 @@ __all__ = [
     "NoHarmSpec",
     "Precision",
     "SearchSpec",
+    "ServingCostSpec",
     "Spec",
     "SplitSpec",
     "TaskSpec",
+    "TrainerSpec",
     "TrainingBudgetSpec",
     "TrainingSpec",
     "TuningSpec",
     "Weighting",
+    "runs_code",
     "settled",
 ]

@@ -33,6 +33,7 @@ from search.spec.sections import (
     TrainingSpec,
     TuningSpec,
 )
+from search.spec.trainer import OWNED, TrainerSpec, check_trainer
 
 __all__ = ["Spec"]
 
@@ -46,13 +47,15 @@ class Spec(Section):
     each task first. An adaptive search, and estimators that look at few trainings, try the group of all tasks only.
     Settings of a network that differ from the spec stand behind ``with``, as in ``hard with learning_rate=0.003``;
     ``search`` says how ``taskgroup search`` looks for such settings.
+    With a ``trainer`` of one's own that owns its data, ``data`` is left out.
     """
 
     name: str = Field(min_length=1, max_length=100)
-    data: DataSpec
+    data: DataSpec = DataSpec(source=OWNED)
     tasks: tuple[TaskSpec, ...] = ()
     network: NetworkSpec = NetworkSpec()
     training: TrainingSpec = TrainingSpec()
+    trainer: TrainerSpec | None = None
     architectures: Annotated[tuple[str, ...], Field(max_length=16)] = (HARD,)
     tuning: TuningSpec = TuningSpec()
     search: SearchSpec | None = None
@@ -80,7 +83,13 @@ class Spec(Section):
         check_samples(self.affinity)
         check_no_harm(self)
         check_search(self)
+        check_trainer(self)
         return self
+
+    @property
+    def opaque(self) -> bool:
+        """Whether a trainer owns the data, so that nobody else sees a row."""
+        return self.trainer is not None and self.data.source == OWNED
 
     def task_set(self) -> tuple[Task, ...]:
         """The tasks as domain values; types must have been inferred by then."""

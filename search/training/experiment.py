@@ -86,6 +86,11 @@ class Experiment:
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
+    def patience_seconds(self) -> float:
+        """How long a worker is waited for, for each network of its pack."""
+        return self.training.timeout_seconds
+
+    @property
     def task_weights(self) -> tuple[float, ...]:
         """What each task's loss is multiplied by in training."""
         return tuple(map(WEIGHTINGS[self.training.weighting], self.dataset.tasks))

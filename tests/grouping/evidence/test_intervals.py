@@ -242,3 +242,15 @@ def test_intervals_cover_the_planted_truth(design: Design) -> None:
         ]
         covered.append([interval.low <= truth <= interval.high for interval, truth in found])
     assert np.mean(covered, axis=0).min() >= 0.92
+
+
+def test_where_rows_are_not_told_apart_intervals_are_over_seeds_alone() -> None:
+    rng = np.random.default_rng(0)
+    sums = [level * (1 + 0.01 * rng.normal(size=(5, 3, 1))) for level in (1, 1.2)]
+    losses = [TestLosses(sums_RTG, np.ones((3, 1)), by_rows=False) for sums_RTG in sums]
+    interval = compare(losses[0], losses[1], losses[1], np.ones(3))
+    assert interval.bounded
+    assert interval.below
+    assert interval.df <= 4
+    by_rows = [TestLosses(part.sums_RTG, part.counts_TG) for part in losses]
+    assert not compare(by_rows[0], by_rows[1], by_rows[1], np.ones(3)).bounded
