@@ -18,7 +18,7 @@ from search.networks.shape import BUILT_IN
 from search.service.auth import Principal
 from search.service.errand_runners import ErrandRunners
 from search.service.settings import Settings
-from search.spec import Spec
+from search.spec import ClusterSpec, Spec
 from search.store.datasets import Datasets
 
 __all__ = ["Prepared", "Submissions", "SubmittedKind"]
@@ -117,6 +117,10 @@ class Submissions:
         if cluster.address not in {_LOCAL, settings.cluster_address}:
             fix = "Leave it out: the operator decides where trials run"
             raise SpecError("the address of a cluster is not taken from a spec", where="cluster.address", fix=fix)
+        for name in ("launcher", "jobs", "python"):
+            if getattr(cluster, name) != getattr(ClusterSpec(), name):
+                fix = "Leave it out: the operator decides what works on a run, and where"
+                raise SpecError("is not taken from a spec", where=f"cluster.{name}", fix=fix)
         if (cluster.workers or 1) > settings.workers_per_run:
             fix = f"Ask for at most {settings.workers_per_run}"
             raise SpecError(f"{cluster.workers} workers are too many", where="cluster.workers", fix=fix)
