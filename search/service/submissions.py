@@ -75,8 +75,9 @@ class Submissions:
         """
         spec = self._placed(spec_from(document.data))
         source = self._source(spec.data.source, who)
+        more = [self._source(name, who, "data.more") for name in spec.data.more]
         data = spec.model_dump(mode="json", exclude_none=True)
-        data["data"]["source"] = source
+        data["data"] |= {"source": source, "more": more}
         if not spec.tasks:
             del data["tasks"]
         if kind == "search" and spec.search is None:
@@ -130,7 +131,7 @@ class Submissions:
             raise SpecError(f"{cluster.gpus_per_worker:g} GPUs a worker are too many", where=where, fix=fix)
         return spec.model_copy(update={"cluster": cluster.model_copy(update={"address": settings.cluster_address})})
 
-    def _source(self, source: str, who: Principal) -> str:
+    def _source(self, source: str, who: Principal, where: str = "data.source") -> str:
         """The registered name, or the file of the upload.
 
         Raises:
@@ -146,7 +147,7 @@ class Submissions:
         if known is not None and known.file == source:
             return known.file
         fix = f"Upload it first, or use one that is installed. {nearest_name(source[:200], registered_names())}"
-        raise DataError(f"{source[:200]!r} is neither a data set nor an upload", where="data.source", fix=fix)
+        raise DataError(f"{source[:200]!r} is neither a data set nor an upload", where=where, fix=fix)
 
     def _check_quotas(self, prepared: Prepared) -> None:
         """Refuse what is larger than the operator allows.
