@@ -50,7 +50,7 @@ def recommend(
         if latencies:
             store.add_event(run, "latency", latencies)
         if detached:
-            detach(store, run, home, resolved.cluster, as_json=as_json, quiet=quiet)
+            detach(store, run, home, as_json=as_json, quiet=quiet)
             return
         found = in_foreground(store, run, home, partial(work, job=job), quiet=quiet or as_json)
     if found is not None:
@@ -70,7 +70,6 @@ def resume(
     from search.cli.detached import detach
     from search.cli.foreground import in_foreground
     from search.cli.measure import go_on
-    from search.documents import parse_spec
     from search.errors import SpecError
     from search.store.home import runs_home
     from search.store.store import Store
@@ -94,8 +93,7 @@ def resume(
         if detached:
             if record.state in {"interrupted", "failed"}:
                 store.requeue(record.id)
-            cluster = parse_spec(record.spec, f"run {record.id}").cluster
-            detach(store, record.id, home, cluster, as_json=as_json, quiet=quiet)
+            detach(store, record.id, home, as_json=as_json, quiet=quiet)
             return
         if record.kind == "measure":
             go_on(store, record, minutes, as_json=as_json, quiet=quiet)

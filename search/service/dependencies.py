@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from search.service.auth import COOKIE, Principal
 from search.service.context import Service
@@ -32,6 +33,8 @@ _MOST_FIELDS = 10_000
 """Of a form: a new run has seven for each task, and its bytes are limited anyway."""
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+bearer = HTTPBearer(auto_error=False, description="A token from: taskgroup token create NAME")
 
 
 def get_service(request: Request) -> Service:
@@ -97,8 +100,11 @@ async def _check_csrf(request: Request, expected: str) -> None:
         field = (await request.form(max_files=1, max_fields=_MOST_FIELDS)).get("csrf")
         given = field if isinstance(field, str) else None
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+    # "null": pages are served under no-referrer, and browsers then hide the origin of forms even from ourselves.
+    hidden = origin is None or origin == "null"
+    foreign = not hidden and urlsplit(origin or "").netloc.lower() != request.headers.get("host", "").lower()
     if foreign or not hmac.compare_digest((given or "").encode(), expected.encode()):
+        await request.close()  # a file that came along is forgotten
         raise ForbiddenError(
             "the request did not come from a page of this service",
             where="X-CSRF-Token",
@@ -107,6 +113,6 @@ async def _check_csrf(request: Request, expected: str) -> None:
 
 
 ServiceOf = Annotated[Service, Depends(get_service)]
-Reader = Annotated[Principal, Depends(_needs("read"))]
-Submitter = Annotated[Principal, Depends(_needs("submit"))]
-Admin = Annotated[Principal, Depends(_needs("admin"))]
+Reader = Annotated[Principal, Depends(bearer), Depends(_needs("read"))]
+Submitter = Annotated[Principal, Depends(bearer), Depends(_needs("submit"))]
+Admin = Annotated[Principal, Depends(bearer), Depends(_needs("admin"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -25,7 +25,7 @@ from search.service.uploads import received_upload
 from search.service.web.datasets_view import columns_table, data_card, data_page
 from search.service.web.runs_view import Pager
 
-__all__ = ["described", "draft_of", "router"]
+__all__ = ["described", "draft_of", "plain_values", "router"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,7 +45,7 @@ async def show_datasets(
 async def show_dataset(request: Request, dataset: str, service: ServiceOf, who: Reader) -> Response:
     """What a table holds."""
     found = await described(service, who, dataset)
-    about = found.model_dump()
+    about = plain_values(found)
     may_delete = found.uploaded and who.scope != "read"
     return page(
         request,
@@ -60,13 +60,15 @@ async def show_dataset(request: Request, dataset: str, service: ServiceOf, who: 
 @router.post("/datasets")
 async def upload(request: Request, service: ServiceOf, who: Submitter) -> Response:
     """Keep a table; then look at it, or go on to a run with it."""
-    form = await request.form(max_files=1, max_fields=20)
-    then = form.get("then")
     try:
-        async with received_upload(form, "file", service.settings.datasets) as received:
+        async with (
+            request.form(max_files=1, max_fields=20) as form,
+            received_upload(form, "file", service.settings.datasets) as received,
+        ):
+            then = form.get("then")
             kept = await keep(service, received, received.name, who)
     except InputError as error:
-        where = "" if error.where in {"file", "name", "body"} else f"{_place(error.where)}: "
+        where = "" if error.where in {"file", "name", "body"} else f"{error.where}: "
         return await _list(request, service, who, 1, f"{where}{error.what}. {error.fix}", status=422)
     return moved(f"/runs/new?data={quote(kept.id)}" if then == "run" else f"/datasets/{quote(kept.id)}")
 
@@ -87,6 +89,11 @@ async def described(service: Service, who: Principal, dataset: str) -> DatasetAn
     if dataset in registered_names():
         return DatasetAnswer(id=dataset, name=dataset, uploaded=False, **await service.described(dataset))
     return dataset_answer(await run_in_threadpool(find, service, dataset, who))
+
+
+def plain_values(found: DatasetAnswer) -> dict[str, Any]:
+    """A data set as the views take it: moments are numbers there, and texts only in JSON."""
+    return {**found.model_dump(), "created": found.created}
 
 
 async def draft_of(
@@ -127,12 +134,7 @@ async def _list(
         who,
         "datasets.html",
         status=status,
-        sets=[data_card(one.model_dump(), now) for one in found.datasets],
+        sets=[data_card(plain_values(one), now) for one in found.datasets],
         pager=Pager.of("data set", number, _PER_PAGE, found.shown, found.total, links),
         problem=problem,
     )
-
-
-def _place(where: str) -> str:
-    """Line and column of a complaint, without the server's own name of the file."""
-    return where.rpartition("/")[2].partition(":")[2] or where.rpartition("/")[2]

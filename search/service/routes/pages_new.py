@@ -24,7 +24,7 @@ from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.queries import find_record
 from search.service.refusals import NotFoundError
 from search.service.routes.datasets import list_all
-from search.service.routes.pages_data import described, draft_of
+from search.service.routes.pages_data import described, draft_of, plain_values
 from search.service.routes.pages_response import moved, page
 from search.service.routes.submissions import create
 from search.service.submissions import Prepared, SubmittedKind
@@ -62,7 +62,7 @@ async def show_new(
         return await _form(request, service, who, DraftForm.of_spec(spec, source), kind=record.kind)
     if not data:
         found = await run_in_threadpool(list_all, service, who, _FEW, 0)
-        sets = [data_card(one.model_dump(), time.time()) for one in found.datasets]
+        sets = [data_card(plain_values(one), time.time()) for one in found.datasets]
         return page(request, who, "new_data.html", sets=sets, more=found.total - found.shown, problem="")
     about = await described(service, who, data)
     problem = ""
@@ -75,7 +75,7 @@ async def show_new(
             if draft is not None:
                 form = DraftForm.of_spec(parse_spec(draft), about.id)
                 return await _form(request, service, who, form, notes=notes)
-    columns, hidden = column_facts(about.model_dump())
+    columns, hidden = column_facts(plain_values(about))
     chosen = {one.target for one in about.tasks} | set(target or [])
     return page(
         request,
@@ -116,8 +116,8 @@ async def submit(request: Request, service: ServiceOf, who: Submitter) -> Respon
 
 
 async def _sent(request: Request) -> tuple[Mapping[str, str], list[tuple[str, str]]]:
-    form = await request.form(max_files=0, max_fields=_MOST_FIELDS)
-    items = [(key, value) for key, value in form.multi_items() if isinstance(value, str)]
+    async with request.form(max_files=0, max_fields=_MOST_FIELDS) as form:
+        items = [(key, value) for key, value in form.multi_items() if isinstance(value, str)]
     return dict(items), items
 
 

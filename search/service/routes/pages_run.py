@@ -68,7 +68,7 @@ def show_run(
         asked=asked(record),
         files=downloads({file.name: file.bytes for file in list_files(folder).files}),
         trials=trials_page(latest, total, 1, "", ""),
-        message=_SAID.get(said, ""),
+        message="" if said == "submitted" and record.state != "queued" else _SAID.get(said, ""),
         choices=choices,
         choice=choices.at(at, most) if choices else None,
         dial=_dial(choices, most) if choices else None,
@@ -81,7 +81,10 @@ def show_live(run: str, service: ServiceOf, who: Reader) -> HTMLResponse:
     """How far the run is, and its log: what its page asks for while it is under way."""
     record = find_record(service.store, run, who.owner)
     shown = live(record, service.store.events(record.id), summary(record).eta_seconds)
-    return HTMLResponse(part("live_part.html", live=shown))
+    latest, total = _latest(service, record)
+    head = run_head(record, time.time(), steer=False)
+    trials = trials_page(latest, total, 1, "", "")
+    return HTMLResponse(part("live_part.html", live=shown, head=head, trials=trials))
 
 
 @router.get("/runs/{run}/choice")

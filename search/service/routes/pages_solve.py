@@ -35,12 +35,12 @@ def show_solve(request: Request, who: Reader) -> Response:
 @router.post("/solve")
 async def solve_table(request: Request, service: ServiceOf, who: Reader) -> Response:
     """The best groupings of a table, or what is wrong with it."""
-    sent = await request.form(max_files=1, max_fields=20)
-    form = _texts(sent)
-    try:
-        found, problem = await _solved(service, sent, form), ""
-    except (InputError, NoResultError) as error:
-        found, problem = None, _words(error)
+    async with request.form(max_files=1, max_fields=20) as sent:
+        form = _texts(sent)
+        try:
+            found, problem = await _solved(service, sent, form), ""
+        except (InputError, NoResultError) as error:
+            found, problem = None, _words(error)
     figures = {"frontier": found.figure} if found else {}
     return page(
         request,

@@ -66,7 +66,7 @@ CHOICES: Final = {
         ("cnn", "cnn: for pictures"),
         ("resnet", "resnet: for pictures, with shortcuts"),
     ),
-    "type": (("regression", "regression"), ("binary", "binary"), ("multiclass", "multiclass")),
+    "type": (("", "as it looks"), ("regression", "regression"), ("binary", "binary"), ("multiclass", "multiclass")),
     "role": (("main", "main"), ("auxiliary", "auxiliary")),
     "metric": (("loss", "loss"), ("absolute error", "absolute error"), ("error rate", "error rate")),
 }
@@ -167,8 +167,7 @@ class DraftForm:
             _take(data, one.path)
             values[one.path] = _shown(_look_up(whole, one.path))
         tasks = tuple(
-            TaskRow(t.name, t.column, t.type or "regression", t.role, f"{t.weight:g}", t.metric, t.unit)
-            for t in spec.tasks
+            TaskRow(t.name, t.column, t.type or "", t.role, f"{t.weight:g}", t.metric, t.unit) for t in spec.tasks
         )
         return cls(source, values, tasks, _as_yaml(_pruned(data)))
 
@@ -209,7 +208,8 @@ class DraftForm:
             if one.path in {"name", "data.inputs"}:
                 value = _parts(text) if one.several else text
             _put(data, one.path, value)
-        _put(data, "data.source", self.source)
+        if self.source:
+            _put(data, "data.source", self.source)
         data["tasks"] = [self._task(row) for row in self.tasks if row.on]
         if not data["tasks"]:
             raise SpecError("no task is marked", where="tasks", fix="Mark the tasks that take part")
@@ -237,7 +237,9 @@ class DraftForm:
         return data
 
     def _task(self, row: TaskRow) -> dict[str, object]:
-        task: dict[str, object] = {"name": row.name, "type": row.type, "role": row.role, "metric": row.metric}
+        task: dict[str, object] = {"name": row.name, "role": row.role, "metric": row.metric}
+        if row.type:
+            task["type"] = row.type
         task["weight"] = plain_scalar(row.weight.strip() or "1")
         if row.target != row.name:
             task["target"] = row.target

@@ -66,7 +66,7 @@ def _sentence(kind: str, payload: Mapping[str, Any]) -> tuple[str, Literal["", "
         case "phase":
             total, done = _whole(payload.get("total")), _whole(payload.get("done"))
             known = f", {done:,} of them known already" if done else ""
-            return f"Training {_text(payload.get('label'))}: {count(total, 'network')}{known}", ""
+            return f"Part begins: {_text(payload.get('label'))}, {count(total, 'network')}{known}", ""
         case "engine":
             return f"Engine {_text(payload.get('engine'))}: {_text(payload.get('reason'))}", ""
         case "budget":

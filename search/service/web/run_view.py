@@ -178,8 +178,8 @@ def _left(run: RunRecord, remaining: float | None) -> str:
 
 def _sentence(run: RunRecord, phase: Phase | None) -> str:
     if run.state == "running" and phase is not None and phase.label:
-        return f"Training {phase.label}: {count(phase.total, 'network')}."
-    if run.state == "running" and run.planned:
+        return f"Now: {phase.label}, {count(phase.total, 'network')}."
+    if run.state == "running" and run.finished + run.failed:
         return "Networks are being trained."
     if run.state == "running":
         return "Reading the data, starting workers and timing a few trainings."

@@ -22,6 +22,8 @@
       const atEnd = log.firstElementChild && log.lastElementChild.scrollTop + log.lastElementChild.clientHeight + 40 >= log.lastElementChild.scrollHeight;
       log.replaceChildren(...fresh.getElementById("log-part").childNodes);
       if (atEnd && log.lastElementChild) log.lastElementChild.scrollTop = log.lastElementChild.scrollHeight;
+      const table = document.getElementById("trials");
+      if (!table.contains(document.activeElement)) table.replaceChildren(...fresh.getElementById("trials-part").childNodes);
       if (shown.dataset.sentence !== said) { said = shown.dataset.sentence; announce.textContent = said; }
     }
     busy = false;

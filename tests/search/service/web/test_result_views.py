@@ -126,7 +126,7 @@ def test_events_are_told_as_sentences() -> None:
     )
     assert [line.text.replace("\N{NO-BREAK SPACE}", " ") for line in lines] == [
         "Queued",
-        "Training groups of the search: 114 networks, 4 of them known already",
+        "Part begins: groups of the search, 114 networks, 4 of them known already",
         "few labels",
         "Failed: no space",
         'unheard-of {"a": 1}',
@@ -168,7 +168,7 @@ def test_buttons_follow_the_state(state: RunState) -> None:
 
 def test_progress_names_the_phase_and_failures() -> None:
     shown = live(record(), [event(1, "phase", label="groups of the search", total=40, done=0)], 60.0)
-    assert shown.sentence.startswith("Training groups of the search")
+    assert shown.sentence.startswith("Now: groups of the search")
     assert [fact.label for fact in shown.facts] == ["Trainings done", "Failed", "Best so far", "Time worked"]
     assert shown.part == 0.25
 

@@ -13,6 +13,7 @@ from search.service.web.history_view import history
 from search.service.web.run_view import live, run_head
 from search.service.web.runs_view import Filters, run_list
 from search.service.web.templating import ASSETS, Viewer, asset, asset_version, fragment, part, render
+from search.service.web.trials_view import trials_page
 from search.store.records import EventRecord
 from tests.search.service.web.samples import NASTY, NOW, record
 
@@ -33,7 +34,8 @@ def test_names_of_runs_are_shown_and_never_run() -> None:
 
 def test_log_lines_are_shown_and_never_run() -> None:
     shown = live(record(), [EventRecord(1, "note", {"text": NASTY}, NOW)], None)
-    page = part("live_part.html", live=shown)
+    head, trials = run_head(record(), NOW, steer=False), trials_page([], 0, 1, "", "")
+    page = part("live_part.html", live=shown, head=head, trials=trials)
     assert "&lt;img src=x" in page
     assert harmless(page)
 
@@ -44,7 +46,7 @@ def test_a_problem_that_repeats_what_was_sent_is_escaped() -> None:
         nonce="n",
         viewer=VIEWER,
         here=NASTY,
-        status=404,
+        number=404,
         title=NASTY,
         what=NASTY,
         where=NASTY,

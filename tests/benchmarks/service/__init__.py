@@ -1,1 +1,0 @@
-"""The service under load: requests a second, waiting times, memory, watchers."""

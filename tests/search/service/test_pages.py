@@ -1,0 +1,478 @@
+"""The pages over real sockets: who may see what, what is refused, and that no name anywhere is taken for markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from search.documents import dump_spec
+from search.service.web.draft_form import FIELDS
+from tests.grouping.report.sample import nasty, weather
+from tests.search.service.serving import TABLE, Served, serving
+from tests.search.service.web.samples import NASTY, run_folder, spec
+
+HTML = {"accept": "text/html"}
+
+
+@contextmanager
+def browser(served: Served, who: str = "ada") -> Iterator[httpx.Client]:
+    """A client that has logged in as a browser does, and keeps its cookie."""
+    with served.client(None, headers=HTML, follow_redirects=True) as client:
+        answer = client.post("/login", data={"token": served.tokens[who], "next": "/runs"})
+        assert answer.url.path == "/runs"
+        yield client
+
+
+def csrf(client: httpx.Client, path: str = "/solve") -> str:
+    """What a form of a page carries."""
+    found = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
+    assert found is not None
+    return found[1]
+
+
+def visible(answer: httpx.Response) -> str:
+    """The page, with its figures' data left out."""
+    return re.sub(r'<script type="application/json".*?</script>', "", answer.text, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def ada(served: Served) -> Iterator[httpx.Client]:
+    with browser(served) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def finished(served: Served) -> str:
+    return served.finished_run("ada", weather())
+
+
+@pytest.fixture(scope="module")
+def choosable(served: Served) -> str:
+    """A finished run whose losses can be chosen from again."""
+    asked = spec(tuple("abcde"), 3.0)
+    run = served.run_of("ada", "choosable")
+    content = weather()
+    folder = served.home / run
+    found = served.finished_run("ada", content)
+    assert found != run
+    folder.mkdir(parents=True, exist_ok=True)
+    recommendation = replace(run_folder(folder, 5, 3.0), run=run, name="choosable")
+    lease = served.store.take(run)
+    served.store.set_spec(run, dump_spec(asked))
+    lease.release("finished")
+    (folder / "recommendation.json").write_text(_json(recommendation.to_json()), encoding="utf-8")
+    return run
+
+
+def _json(data: object) -> str:
+    import json
+
+    return json.dumps(data)
+
+
+# --- who may see what -----------------------------------------------------------------------------------------------
+
+PAGES = ["/", "/runs", "/runs.csv", "/runs/new", "/datasets", "/datasets/synthetic", "/solve", "/compare", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_stranger_is_asked_to_log_in_and_comes_back(served: Served, path: str) -> None:
+    with served.client(None, headers=HTML) as client:
+        answer = client.get(path, follow_redirects=True)
+        if path == "/nowhere":
+            assert answer.status_code == 404
+            return
+        assert answer.url.path == "/login"
+        there = "/runs" if path == "/" else path
+        logged_in = client.post(
+            "/login", data={"token": served.tokens["ada"], "next": answer.url.params["next"]}, follow_redirects=True
+        )
+        assert logged_in.url.path == there
+
+
+@pytest.mark.parametrize("path", ["/login", "/login/known", "/assets/style.css", "/assets/page.js"])
+def test_only_what_logging_in_needs_is_open(served: Served, path: str) -> None:
+    with served.client(None) as client:
+        assert client.get(path).status_code == 200
+
+
+def test_a_wrong_token_is_told_and_gives_no_cookie(served: Served) -> None:
+    with served.client(None, headers=HTML) as client:
+        answer = client.post("/login", data={"token": "tg_wrong", "next": "/runs"})
+        assert answer.status_code == 403
+        assert "not a valid token" in answer.text
+        assert not answer.cookies
+
+
+@pytest.mark.parametrize(
+    "next_", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""]
+)
+def test_logging_in_leads_nowhere_else(served: Served, next_: str) -> None:
+    with served.client(None, headers=HTML) as client:
+        answer = client.post("/login", data={"token": served.tokens["ada"], "next": next_})
+        assert answer.headers["location"] == "/runs"
+
+
+def test_logging_out_ends_the_session(served: Served) -> None:
+    with browser(served) as client:
+        client.post("/logout", data={"csrf": csrf(client)})
+        assert client.get("/runs").url.path == "/login"
+
+
+@pytest.mark.parametrize("path", ["", "/live", "/trials", "/choice?budget=2", "/files/recommendation.json"])
+def test_somebody_elses_run_does_not_exist(served: Served, finished: str, path: str) -> None:
+    with browser(served, "bob") as bob:
+        assert bob.get(f"/runs/{finished}{path}").status_code == 404
+        assert bob.get("/compare", params={"run": [finished, finished[:-1] + "x"]}).status_code == 404
+        assert finished not in bob.get("/runs").text
+
+
+FORMS = [
+    "/logout",
+    "/runs/new",
+    "/runs/new/plan",
+    "/runs/x/cancel",
+    "/runs/x/resume",
+    "/runs/x/delete",
+    "/datasets",
+    "/datasets/x/delete",
+    "/solve",
+]
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("given", [None, "wrong"])
+def test_a_form_without_the_sessions_secret_is_refused(ada: httpx.Client, path: str, given: str | None) -> None:
+    answer = ada.post(path, data={"name": "x"} | ({} if given is None else {"csrf": given}))
+    assert answer.status_code == 403
+    assert "did not come from a page of this service" in answer.text
+
+
+def test_a_form_of_another_site_is_refused_even_with_the_secret(ada: httpx.Client) -> None:
+    answer = ada.post("/solve", data={"csrf": csrf(ada), "text": "x"}, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_a_reader_is_shown_no_way_to_submit_and_is_refused_it(served: Served) -> None:
+    with browser(served, "eve") as eve:
+        assert "/runs/new?data=" not in eve.get("/runs/new").text
+        assert eve.post("/runs/new", data={"csrf": csrf(eve)}).status_code == 403
+
+
+def test_every_page_has_the_headers_of_safety(ada: httpx.Client, finished: str) -> None:
+    for path in ["/runs", f"/runs/{finished}", "/solve", "/nowhere"]:
+        headers = ada.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def test_no_name_of_a_run_its_tasks_or_its_log_is_taken_for_markup(served: Served, ada: httpx.Client) -> None:
+    evil = served.run_of("ada", NASTY, tasks=[NASTY, "b"])
+    served.store.add_event(evil, "note", {"text": NASTY})
+    served.store.add_event(evil, NASTY, {"text": NASTY})
+    done = served.finished_run("ada", nasty())
+    other = served.finished_run("ada", nasty())
+    paths = [
+        "/runs",
+        f"/runs?name={quote(NASTY)}",
+        f"/runs/{evil}",
+        f"/runs/{evil}/live",
+        f"/runs/{evil}/trials",
+        f"/runs/{done}",
+        f"/compare?run={done}&run={other}&run={evil}",
+        f"/runs/{quote(NASTY, safe='')}",
+        f"/datasets/{quote(NASTY, safe='')}",
+        f"/login?next={quote(NASTY)}",
+    ]
+    for path in paths:
+        text = visible(ada.get(path))
+        assert "<img" not in text, path
+        assert "<script>window" not in text, path
+        assert 'href="javascript:' not in text, path
+    figures = re.findall(r'id="figures">(.*?)</script>', ada.get(f"/runs/{done}").text, re.DOTALL)[0]
+    assert "<" not in figures  # tojson escapes what would end the element
+
+
+def test_the_list_of_all_runs_holds_no_formula(served: Served, ada: httpx.Client) -> None:
+    served.run_of("ada", "=HYPERLINK(1)")
+    lines = ada.get("/runs.csv").text.splitlines()
+    assert any(",'=HYPERLINK(1)," in line for line in lines)
+    assert len(lines) - 1 == served.store.list_runs(principal="ada", limit=1).total
+
+
+def test_a_filtered_list_shows_what_fits_and_says_when_nothing_does(served: Served, ada: httpx.Client) -> None:
+    run = served.run_of("ada", "a needle in here")
+    assert run in ada.get("/runs", params={"name": "NEEDLE"}).text
+    assert run not in ada.get("/runs", params={"name": "needle", "state": "failed"}).text
+    assert "No run fits" in ada.get("/runs", params={"name": "no such thing"}).text
+    assert "past the end" in ada.get("/runs", params={"page": "900"}).text
+
+
+def test_the_rows_alone_are_given_to_the_page_that_refreshes_them(ada: httpx.Client) -> None:
+    answer = ada.get("/runs", headers={"x-part": "list"})
+    assert answer.text.lstrip().startswith("<table")
+
+
+def test_a_finished_run_shows_its_recommendation(ada: httpx.Client, finished: str) -> None:
+    text = ada.get(f"/runs/{finished}").text
+    for part in ("How sure, in plain words", "Groups and routing", "Who helps whom", "Loss against budget", "Files"):
+        assert part in text
+
+
+def test_a_waiting_run_shows_that_it_waits(served: Served, ada: httpx.Client) -> None:
+    run = served.run_of("ada", "waiting")
+    text = ada.get(f"/runs/{run}").text
+    assert "Accepted and waiting for its turn" in text
+    assert "No training has ended yet" in text
+    assert f'data-live="/runs/{run}/live"' in text
+
+
+def test_a_run_that_is_asked_to_stop_says_so(served: Served, ada: httpx.Client) -> None:
+    run = served.run_of("ada", "to be cancelled")
+    answer = ada.post(f"/runs/{run}/cancel", data={"csrf": csrf(ada)})
+    assert answer.url.path == f"/runs/{run}"
+    assert "Cancelled" in answer.text
+    assert served.store.run(run).state == "cancelled"
+    ada.post(f"/runs/{run}/delete", data={"csrf": csrf(ada)})
+    assert ada.get(f"/runs/{run}").status_code == 404
+
+
+def test_only_files_that_are_offered_are_given(ada: httpx.Client, finished: str) -> None:
+    answer = ada.get(f"/runs/{finished}/files/recommendation.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    for name in ("..%2f..%2fstore.sqlite3", "%2e%2e/service.secret", "supervisor.log", "", "recommendation.json%00"):
+        assert ada.get(f"/runs/{finished}/files/{name}").status_code == 404
+
+
+def test_two_runs_are_compared_and_others_are_told_how(ada: httpx.Client, served: Served, finished: str) -> None:
+    other = served.finished_run("ada", weather())
+    text = ada.get("/compare", params={"run": [finished, other]}).text
+    assert "serve the same tasks together" in text
+    assert "Mark two to six runs" in ada.get("/compare", params={"run": finished}).text
+    assert "7 runs are too many" in ada.get("/compare", params={"run": [f"{finished}{i}" for i in range(7)]}).text
+
+
+# --- another budget -------------------------------------------------------------------------------------------------
+
+
+def test_another_budget_is_solved_at_once(ada: httpx.Client, choosable: str) -> None:
+    assert 'id="choice"' in ada.get(f"/runs/{choosable}").text
+    costs = []
+    for budget in ("1", "2", "3"):
+        answer = ada.get(f"/runs/{choosable}/choice", params={"budget": budget})
+        found = re.search(r'data-cost="([\d.]+)" data-objective="([\d.]+)"', answer.text)
+        assert found is not None
+        costs.append((float(found[1]), float(found[2])))
+    assert costs == sorted(costs)
+    assert [objective for _, objective in costs] == sorted((objective for _, objective in costs), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "query", [{"budget": "x"}, {"budget": "nan"}, {"budget": "-1"}, {"budget": "1", "max_networks": "0"}]
+)
+def test_a_budget_that_is_none_is_refused(ada: httpx.Client, choosable: str, query: dict[str, str]) -> None:
+    assert ada.get(f"/runs/{choosable}/choice", params=query).status_code == 422
+
+
+def test_a_budget_that_is_too_small_names_the_smallest(ada: httpx.Client, choosable: str) -> None:
+    assert "The smallest budget that works is" in ada.get(f"/runs/{choosable}/choice", params={"budget": "0.1"}).text
+
+
+# --- a new run ------------------------------------------------------------------------------------------------------
+
+
+def fields_of(text: str) -> list[tuple[str, str]]:
+    """What a browser would send of the form of a new run, read off the page."""
+    from html import unescape
+
+    form = text[text.index('id="draft"') : text.index("</form>", text.index('id="draft"'))]
+    found = []
+    for tag in re.findall(r"<input [^>]*>|<select.*?</select>|<textarea.*?</textarea>", form, re.DOTALL):
+        name = re.search(r'name="([^"]+)"', tag)
+        assert name is not None
+        if tag.startswith("<select"):
+            chosen = re.search(r'<option value="([^"]*)" selected', tag) or re.search(r'<option value="([^"]*)"', tag)
+            value = chosen[1] if chosen else ""
+        elif tag.startswith("<textarea"):
+            value = tag[tag.index(">") + 1 : tag.rindex("</textarea>")]
+        else:
+            value = (re.search(r'value="([^"]*)"', tag) or [None, ""])[1] or ""
+            if 'type="checkbox"' in tag and " checked" not in tag:
+                continue
+        found.append((name[1], unescape(value)))
+    return found
+
+
+def send(client: httpx.Client, path: str, fields: list[tuple[str, str]]) -> httpx.Response:
+    from urllib.parse import urlencode
+
+    return client.post(path, content=urlencode(fields), headers={"content-type": "application/x-www-form-urlencoded"})
+
+
+def changed(fields: list[tuple[str, str]], **values: str) -> list[tuple[str, str]]:
+    return [(name, values.get(name.replace("-", "_"), value)) for name, value in fields]
+
+
+def test_a_form_as_it_is_filled_in_can_be_submitted_and_only_once(served: Served, ada: httpx.Client) -> None:
+    page = ada.get("/runs/new", params={"data": "synthetic"})
+    fields = changed(fields_of(page.text), name="from a form")
+    assert {one.key for one in FIELDS} <= {name for name, _ in fields}
+    first = send(ada, "/runs/new", fields)
+    assert "Submitted" in first.text
+    assert send(ada, "/runs/new", fields).url.path == first.url.path
+    other = send(ada, "/runs/new", changed(fields, training_epochs="3"))
+    assert other.url.path != first.url.path
+    record = served.store.run(first.url.path.rpartition("/")[2])
+    assert (record.name, record.principal, record.state) == ("from a form", "ada", "queued")
+
+
+def test_the_plan_follows_the_form(ada: httpx.Client) -> None:
+    fields = fields_of(ada.get("/runs/new", params={"data": "synthetic"}).text)
+    totals = []
+    for seeds in ("1", "4"):
+        text = send(ada, "/runs/new/plan", changed(fields, training_seeds=seeds)).text
+        totals.append(int(re.search(r"Up to ([\d,]+) trainings", text)[1].replace(",", "")))  # type: ignore[index]
+    assert totals[0] < totals[1]
+    text = send(ada, "/runs/new/plan", changed(fields, budget_inference="lots")).text
+    assert "No plan yet" in text
+    assert "a number is needed" in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "beside"),
+    [
+        ("budget_inference", "0.001", "budget-inference"),
+        ("training_epochs", "none", "training-epochs"),
+        ("data_inputs", "no_such_*", "data-inputs"),
+        ("rest", "evidence: {seeds: 9}", "rest"),
+    ],
+)
+def test_an_error_stands_beside_its_field(ada: httpx.Client, field: str, value: str, beside: str) -> None:
+    fields = fields_of(ada.get("/runs/new", params={"data": "synthetic"}).text)
+    answer = send(ada, "/runs/new", changed(fields, **{field: value}))
+    assert answer.status_code == 422
+    assert f'id="{beside}-error"' in answer.text
+    again = dict(fields_of(answer.text))
+    assert again[field.replace("_", "-", 1) if field != "rest" else field] == value  # what was typed is still there
+
+
+def test_a_run_like_another_starts_from_its_spec(ada: httpx.Client, choosable: str) -> None:
+    fields = dict(fields_of(ada.get("/runs/new", params={"like": choosable}).text))
+    assert fields["name"] == "plants"
+    assert fields["budget-inference"] == "3"
+
+
+def test_data_that_is_not_there_is_not_found(ada: httpx.Client) -> None:
+    assert ada.get("/runs/new", params={"data": "../../etc/passwd"}).status_code == 404
+    assert ada.get("/runs/new", params={"like": "20200101-000000-x-0000"}).status_code == 404
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+def upload(client: httpx.Client, table: str, name: str = "plants.csv", then: str = "data") -> httpx.Response:
+    return client.post("/datasets", data={"csrf": csrf(client), "then": then}, files={"file": (name, table)})
+
+
+def test_an_uploaded_table_is_looked_at_used_and_deleted(ada: httpx.Client) -> None:
+    page = upload(ada, TABLE)
+    assert "The columns that seem to be tasks" in page.text
+    identity = page.url.path.rpartition("/")[2]
+    assert 'id="draft"' in ada.get("/runs/new", params={"data": identity}).text
+    assert identity in ada.get("/datasets").text
+    ada.post(f"/datasets/{identity}/delete", data={"csrf": csrf(ada)})
+    assert ada.get(f"/datasets/{identity}").status_code == 404
+
+
+def test_tasks_that_cannot_be_told_are_asked_for(ada: httpx.Client) -> None:
+    page = upload(ada, TABLE.replace("y_a", "height").replace("y_b", "<b>leaves</b>"), then="run")
+    assert page.url.path == "/runs/new"
+    assert "Which columns are the tasks?" in page.text
+    assert "<b>leaves" not in page.text
+    chosen = ada.get("/runs/new", params={**page.url.params, "target": ["height", "<b>leaves</b>"]})
+    names = [value for name, value in fields_of(chosen.text) if name == "task-target"]
+    assert names == ["height", "<b>leaves</b>"]
+    wrong = ada.get("/runs/new", params={**page.url.params, "target": ["no such column"]})
+    assert wrong.status_code == 422
+    assert "no such column" in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "says"),
+    [
+        ("", "x.csv", "empty"),
+        ("a,b\n1\n", "x.csv", "has 1 cells"),
+        (TABLE, "x.txt", "ends in none of"),
+        ("a;b\n1;2\n", "x.csv", "semicolons"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_beside_the_field(
+    ada: httpx.Client, table: str, name: str, says: str
+) -> None:
+    page = upload(ada, table, name)
+    assert page.status_code == 422
+    assert says in page.text
+    assert 'id="file-error"' in page.text
+    assert "/datasets/.part" not in page.text
+
+
+# --- solving a table ------------------------------------------------------------------------------------------------
+
+LOSSES = "network,cost,task,loss\na,1,a,0.5\nb,1,b,0.4\na+b,1,a,0.6\na+b,1,b,0.45\n"
+
+
+def test_a_pasted_table_is_solved_for_every_budget(ada: httpx.Client) -> None:
+    page = ada.post("/solve", data={"csrf": csrf(ada), "text": LOSSES})
+    assert page.status_code == 200
+    assert page.text.count('class="answer point"') == 2
+    again = ada.post("/solve", data={"csrf": csrf(ada), "budget": "2"}, files={"file": ("t.csv", LOSSES)})
+    assert "The best within your budget of 2" in again.text
+
+
+def test_names_in_a_pasted_table_are_not_taken_for_markup(ada: httpx.Client) -> None:
+    name = '"' + NASTY.replace('"', '""') + '"'
+    page = ada.post("/solve", data={"csrf": csrf(ada), "text": f"network,task,loss\n{name},{name},0.5\n"})
+    assert page.status_code == 200
+    assert "<img" not in visible(page)
+    assert "&lt;img" in visible(page)
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"text": ""}, "There is no table"),
+        ({"text": "network,task\na,a\n"}, "no column &#39;loss&#39;"),
+        ({"text": LOSSES + "a,1,a,x\n"}, "Line 6"),
+        ({"text": LOSSES, "budget": "much"}, "not a number above 0"),
+    ],
+)
+def test_a_table_that_cannot_be_solved_says_why(ada: httpx.Client, sent: dict[str, str], says: str) -> None:
+    page = ada.post("/solve", data={"csrf": csrf(ada), **sent})
+    assert page.status_code == 422
+    assert says in page.text
+    assert "<img" not in page.text
+
+
+def test_many_runs_are_paged(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serving(tmp_path_factory.mktemp("many")) as served, browser(served) as client:
+        for i in range(60):
+            served.run_of("ada", f"run {i}")
+        text = client.get("/runs").text
+        assert "Showing 1 to 25 of 60" in text.replace("\N{NO-BREAK SPACE}", " ")
+        assert 'href="?page=2"' in text
+        assert text.count('name="run"') == 25
+        assert "Showing 51 to 60" in client.get("/runs", params={"page": "3"}).text
