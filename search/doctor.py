@@ -17,7 +17,7 @@ from typing import Literal
 
 from grouping.errors import GroupingError
 from search.execution.executor import one_line
-from search.store.home import STORE_FILE
+from search.store.home import STORE_FILE, store_url
 
 __all__ = ["Finding", "State", "examine"]
 
@@ -132,17 +132,17 @@ def _disk(home: Path) -> Finding:
 
 
 def _store(home: Path) -> Finding:
-    if not (home / STORE_FILE).exists():
+    if store_url() is None and not (home / STORE_FILE).exists():
         return Finding("store", "ok", f"none yet in {home}; the first run makes it")
     from search.store.store import Store
 
     with Store.open(home, create=False) as store:
-        runs = store.list_runs().total
+        runs, place = store.list_runs().total, store.sessions.place
         left = [run.id for run in store.list_runs(state="interrupted").runs]
     if left:
         fix = f"Go on with: taskgroup resume {left[0]}"
-        return Finding("store", "warning", f"{runs} runs in {home}, {len(left)} of them interrupted", fix)
-    return Finding("store", "ok", f"{runs} runs in {home}")
+        return Finding("store", "warning", f"{runs} runs in {place}, {len(left)} of them interrupted", fix)
+    return Finding("store", "ok", f"{runs} runs in {place}")
 
 
 def _torch() -> Finding:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from search.cli.backup import backup, restore
 from search.cli.cancel import cancel
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.doctor import doctor
@@ -122,6 +123,8 @@ app.command()(recommend)
 app.command()(resume)
 app.command()(cancel)
 app.command()(logs)
+app.command()(backup)
+app.command()(restore)
 app.command()(solve)
 app.command()(measure)
 app.command()(replay)
