@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
-from grouping.recommendation import Controls, Domination, Recommendation, Tuning
+from grouping.recommendation import Controls, Domination, PhaseCost, Recommendation, SettingsSearch, Tuning
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from grouping.tasks import SEPARATOR
 from search.data.dataset import Dataset, load_dataset
@@ -47,13 +47,14 @@ from search.output.environment import describe_environment
 from search.output.files import write_run
 from search.output.folder import RunFolder
 from search.spec import Spec, TrainingBudgetSpec
+from search.spec.settled import own_shape
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.foreign.experiment import ForeignExperiment
 from search.training.foreign.trainer import resolve_trainer
 from search.training.packs import TrainPack
 
-__all__ = ["PHASES", "Job", "prepare", "run_recommendation"]
+__all__ = ["PHASES", "Explore", "Job", "prepare", "run_recommendation"]
 
 PHASES = {
     "tuning": "learning rates of every way to share",
@@ -88,6 +89,10 @@ class Job:
     latency: Latency
 
 
+Explore = Callable[[Job, Measurement], tuple[Job, SettingsSearch | None]]
+"""What finds further candidates: the job with them, and an account of how."""
+
+
 def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -> Job:
     """Load the data, check everything, and plan; nothing is trained.
 
@@ -118,6 +123,7 @@ def run_recommendation(
     train: TrainPack | None = None,
     announce: Callable[[EngineChoice, Speed], None] = lambda engine, speed: None,
     command: str = "",
+    explore: Explore = lambda job, measurement: (job, None),
 ) -> Recommendation:
     """Make a recommendation, from a plan to a written report.
 
@@ -131,6 +137,7 @@ def run_recommendation(
         train: What trains a pack of trials; must be picklable. Default: the engine's way.
         announce: Told which engine trains and how fast before the long part begins.
         command: What reproduces the run.
+        explore: Finds further candidates before anything is decided (``search.architecture_run``).
 
     Raises:
         NoResultError: no usable result, with the reasons.
@@ -147,6 +154,7 @@ def run_recommendation(
     announce(way.choice, speed)
     measurement = Measurement(store, run, executor, way.train, progress, way.networks)
     job, tuning = _tuned(job, measurement)
+    job, searched = explore(job, measurement)
     decisions = [
         decide(job.plan, experiment, measurement, job.cost_of, split)
         for split, experiment in enumerate(job.experiments)
@@ -159,6 +167,7 @@ def run_recommendation(
         controls,
         domination,
         tuning,
+        searched,
         measurement,
         executor,
         run,
@@ -229,6 +238,7 @@ def _recommendation(
     controls: Controls | None,
     domination: Domination | None,
     tuning: tuple[Tuning, ...],
+    searched: SettingsSearch | None,
     measurement: Measurement,
     executor: Executor,
     run: str,
@@ -266,7 +276,7 @@ def _recommendation(
         random=comparison.random,
         paired=comparison.paired,
         stability=stability,
-        training_cost=measurement.costs(PHASES),
+        training_cost=(*_settings_cost(searched), *measurement.costs(PHASES)),
         wall_seconds=seconds,
         next_steps=next_steps(first, comparison, stability, audit),
         warnings=(
@@ -294,7 +304,17 @@ def _recommendation(
         policies=policy_records(first, len(dataset.input_names)),
         tuning=tuning,
         trainer=assembly.foreign_trainer(first, job.experiments[0]),
+        settings=searched,
     )
+
+
+def _settings_cost(searched: SettingsSearch | None) -> tuple[PhaseCost, ...]:
+    """What a search over settings cost; a training that was stopped early counts as one."""
+    if searched is None:
+        return ()
+    begun = [one for one in searched.tried if one.state != "undone"]
+    failed, seconds = searched.count("failed") * searched.seeds, sum(one.seconds for one in begun)
+    return (PhaseCost("settings", "configurations of the search", len(begun) * searched.seeds, failed, seconds),)
 
 
 def _clusters(plan: Plan) -> tuple[str, ...]:
@@ -345,7 +365,8 @@ def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
     def latency(sharing: Sharing, widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
         key = f"{widths} {outputs}" if sharing.kind == HARD else f"{sharing} {widths} {outputs}"
         if key not in known:
-            network = make_network(sharing, replace(spec.network.shape(n_inputs), widths=widths), outputs)
+            shape, _ = own_shape(sharing.settings, spec.network, n_inputs)
+            network = make_network(sharing.bare, replace(shape, widths=widths), outputs)
             known[key] = measured_latency_ms(network, n_inputs)
         return known[key]
 

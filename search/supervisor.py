@@ -36,7 +36,13 @@ def _measure(desk: Desk) -> object:
     return measure(desk)
 
 
-WORK: Final[dict[str, Callable[[Desk], object]]] = {"recommend": _recommend, "measure": _measure}
+def _search(desk: Desk) -> object:
+    from search.work import search
+
+    return search(desk)
+
+
+WORK: Final[dict[str, Callable[[Desk], object]]] = {"recommend": _recommend, "search": _search, "measure": _measure}
 """What is done for a run of each kind; None comes back where the work was left for later."""
 
 _PATIENCE_SECONDS = 120.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate
 
 from grouping.recommendation import Recommendation
+from search.architecture_run import run_search
 from search.decision.engine_choice import EngineChoice
 from search.decision.lattice import Lattice
 from search.decision.phases import phases_of
@@ -21,7 +24,7 @@ from search.spec import ClusterSpec
 from search.store.records import RunRecord
 from search.store.store import Store
 
-__all__ = ["Measured", "measure", "prepared_job", "prepared_lattices", "recommend"]
+__all__ = ["Measured", "measure", "prepared_job", "prepared_lattices", "recommend", "search"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ class Measured:
 
 def recommend(desk: Desk, job: Job | None = None) -> Recommendation:
     """Make a recommendation; ``job`` is what ``prepared_job`` says, where the caller has it already."""
+    return _recommended(desk, job, "recommend", run_recommendation)
+
+
+def search(desk: Desk, job: Job | None = None) -> Recommendation:
+    """Search settings, and make a recommendation with what was found; ``job`` as for ``recommend``."""
+    return _recommended(desk, job, "search", run_search)
+
+
+def _recommended(
+    desk: Desk, job: Job | None, kind: str, work: Callable[Concatenate[Job, ...], Recommendation]
+) -> Recommendation:
     job = job or prepared_job(desk.store, desk.record)
     for warning in job.experiments[0].dataset.warnings:
         desk.warn(warning)
@@ -51,7 +65,7 @@ def recommend(desk: Desk, job: Job | None = None) -> Recommendation:
             desk.note(f"engine {engine.engine}: {engine.reason}")
             desk.note(f"up to {networks:,} trainings, about {minutes:.1f} minutes on {speed.workers} workers")
 
-        return run_recommendation(
+        return work(
             job,
             desk.store,
             desk.run,
@@ -59,7 +73,7 @@ def recommend(desk: Desk, job: Job | None = None) -> Recommendation:
             executor,
             desk.progress,
             announce=announce,
-            command=f"taskgroup recommend {desk.folder.path / 'spec.yaml'}",
+            command=f"taskgroup {kind} {desk.folder.path / 'spec.yaml'}",
         )
 
 
@@ -86,7 +100,7 @@ def measure(desk: Desk, lattices: tuple[Lattice, ...] | None = None) -> Measured
 
 
 def prepared_job(store: Store, record: RunRecord) -> Job:
-    """The job of a run of kind ``recommend``, from what the store remembers.
+    """The job of a run of kind ``recommend`` or ``search``, from what the store remembers.
 
     Raises:
         SpecError, DataError, InfeasibleError: the spec or its data can be used no more.

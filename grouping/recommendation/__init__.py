@@ -36,6 +36,7 @@ from grouping.recommendation.records import (
     Stability,
     Verdict,
 )
+from grouping.recommendation.settings_search import SettingsSearch, TriedSettings
 from grouping.recommendation.tuning import Tuning
 
 __all__ = [
@@ -69,12 +70,14 @@ __all__ = [
     "Rung",
     "SearchedPolicy",
     "Selection",
+    "SettingsSearch",
     "SharingCost",
     "Stability",
     "TaskControl",
     "TaskHarm",
     "TaskShare",
     "TrainedNext",
+    "TriedSettings",
     "Tuning",
     "Verdict",
     "WayToShare",

@@ -18,6 +18,7 @@ from grouping.recommendation.course import Adaptive, Halving, Regret
 from grouping.recommendation.effects import Controls, Domination, NoHarm, WayToShare
 from grouping.recommendation.foreign_trainer import ForeignTrainer
 from grouping.recommendation.policies import SearchedPolicy
+from grouping.recommendation.settings_search import SettingsSearch
 from grouping.recommendation.tuning import Tuning
 from grouping.tasks import Task
 
@@ -277,6 +278,7 @@ class Recommendation:
     policies: tuple[SearchedPolicy, ...] = ()
     tuning: tuple[Tuning, ...] = ()
     trainer: ForeignTrainer | None = None
+    settings: SettingsSearch | None = None
     schema: int = SCHEMA
 
     def to_json(self) -> dict[str, Any]:

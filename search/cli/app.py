@@ -20,7 +20,7 @@ from search.cli.init import init
 from search.cli.logs import logs
 from search.cli.measure import measure
 from search.cli.plan import plan
-from search.cli.recommend import recommend, resume
+from search.cli.recommend import recommend, resume, search
 from search.cli.replay import replay
 from search.cli.report import report
 from search.cli.runs import runs
@@ -120,6 +120,7 @@ app.command()(report)
 app.command()(runs)
 app.command()(plan)
 app.command()(recommend)
+app.command()(search)
 app.command()(resume)
 app.command()(cancel)
 app.command()(logs)

@@ -10,6 +10,7 @@ from search.cli.console import emit_json, note, print_result
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from search.spec import ClusterSpec
     from search.store.records import RunRecord
     from search.store.store import Store
 
@@ -22,16 +23,16 @@ _PATIENCE_SECONDS = 30.0  # a process takes its run within a second or two; a bu
 _EVERY_SECONDS = 0.1
 
 
-def detach(store: Store, run: str, home: Path, *, as_json: bool, quiet: bool) -> None:
+def detach(store: Store, run: str, home: Path, cluster: ClusterSpec, *, as_json: bool, quiet: bool) -> None:
     """Start a process for a queued run, wait until it has taken the run, and say how to watch it.
 
     Raises:
-        DiskError: no process could be started.
+        ClusterError, DiskError: no process could be started.
     """
-    from search.launcher import OUTPUT_FILE, LocalLauncher
+    from search.launcher import OUTPUT_FILE, launcher_for
     from search.store.home import store_url
 
-    LocalLauncher(home, store_url()).start(run)
+    launcher_for(cluster, home, store_url()).start(run)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (record := store.run(run)).state == "queued" and time.monotonic() < deadline:
         time.sleep(_EVERY_SECONDS)

@@ -60,7 +60,7 @@ def measure(
         spec_text = dump_spec(asked)
         run = store.create_run(asked.name, "measure", spec_text, plan, tasks=tasks, reserved_seconds=RESERVED_SECONDS)
         if detached:
-            detach(store, run, home, as_json=as_json, quiet=quiet)
+            detach(store, run, home, asked.cluster, as_json=as_json, quiet=quiet)
             return
         _work(store, run, lattices, minutes, as_json=as_json, quiet=quiet)
 

@@ -11,8 +11,9 @@ from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escap
 
 if TYPE_CHECKING:
     from grouping.recommendation import Recommendation
+    from search.spec import Spec
 
-__all__ = ["recommend", "resume"]
+__all__ = ["recommend", "resume", "search"]
 
 
 def recommend(
@@ -22,8 +23,24 @@ def recommend(
     quiet: QuietFlag = False,
 ) -> None:
     """Make a recommendation: train, choose, confirm, and write the run folder and its report."""
+    _start(spec, "recommend", detached=detached, as_json=as_json, quiet=quiet)
+
+
+def search(
+    spec: Annotated[Path, typer.Argument(help="The spec, a YAML file with a section 'search'.", show_default=False)],
+    detached: DetachFlag = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Search networks and settings with Ray Tune and Optuna, then recommend groups of them as 'recommend' does."""
+    _start(spec, "search", detached=detached, as_json=as_json, quiet=quiet)
+
+
+def _start(spec: Path, kind: str, *, detached: bool, as_json: bool, quiet: bool) -> None:
+    """A new run, worked on here or by a process of its own."""
     from functools import partial
 
+    from search import work
     from search.cli.detached import RESERVED_SECONDS, detach
     from search.cli.foreground import in_foreground
     from search.data.resolution import resolve
@@ -31,17 +48,17 @@ def recommend(
     from search.run import prepare
     from search.store.home import runs_home
     from search.store.store import Store
-    from search.work import recommend as work
 
     base = spec.parent.resolve()
     resolved = resolve(read_spec(spec), base)
+    _check_kind(resolved, kind)
     latencies: dict[str, float] = {}
     job = prepare(resolved, base, latencies)  # what cannot be done is said before there is a run
     home = runs_home()
     with Store.open(home) as store:
         run = store.create_run(
             resolved.name,
-            "recommend",
+            kind,
             dump_spec(resolved),
             {"base": str(base)},
             tasks=[task.name for task in resolved.tasks],
@@ -50,9 +67,9 @@ def recommend(
         if latencies:
             store.add_event(run, "latency", latencies)
         if detached:
-            detach(store, run, home, as_json=as_json, quiet=quiet)
+            detach(store, run, home, resolved.cluster, as_json=as_json, quiet=quiet)
             return
-        found = in_foreground(store, run, home, partial(work, job=job), quiet=quiet or as_json)
+        found = in_foreground(store, run, home, partial(getattr(work, kind), job=job), quiet=quiet or as_json)
     if found is not None:
         _show(found, home / run, as_json=as_json)
 
@@ -70,10 +87,12 @@ def resume(
     from search.cli.detached import detach
     from search.cli.foreground import in_foreground
     from search.cli.measure import go_on
+    from search.documents import parse_spec
     from search.errors import SpecError
     from search.store.home import runs_home
     from search.store.store import Store
     from search.work import recommend as work
+    from search.work import search as search_work
 
     home = runs_home()
     with Store.open(home, create=False) as store:
@@ -93,14 +112,29 @@ def resume(
         if detached:
             if record.state in {"interrupted", "failed"}:
                 store.requeue(record.id)
-            detach(store, record.id, home, as_json=as_json, quiet=quiet)
+            cluster = parse_spec(record.spec, f"run {record.id}").cluster
+            detach(store, record.id, home, cluster, as_json=as_json, quiet=quiet)
             return
         if record.kind == "measure":
             go_on(store, record, minutes, as_json=as_json, quiet=quiet)
             return
-        found = in_foreground(store, record.id, home, work, quiet=quiet or as_json)
+        found = in_foreground(
+            store, record.id, home, search_work if record.kind == "search" else work, quiet=quiet or as_json
+        )
     if found is not None:
         _show(found, home / record.id, as_json=as_json)
+
+
+def _check_kind(spec: Spec, kind: str) -> None:
+    """A search that is asked for and not done, or done and not asked for, would go unnoticed."""
+    from search.errors import SpecError
+
+    if kind == "recommend" and spec.search is not None:
+        fix = "Use: taskgroup search SPEC, or take the section out"
+        raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
+    if kind == "search" and spec.search is None:
+        fix = "Add search: {space: {...}}, or use: taskgroup recommend SPEC"
+        raise SpecError("the spec says nothing about what to search", where="search", fix=fix)
 
 
 def _show(recommendation: Recommendation, folder: Path, *, as_json: bool) -> None:

@@ -53,19 +53,22 @@ def submit(
 
 
 def _with_upload(spec: Spec, base: Path, client: Client, *, quiet: bool) -> Spec:
-    """The spec with its table named by the service's id, where it names a file of ours."""
+    """The spec with its tables named by the service's ids, where it names files of ours."""
     from search.data.registry import is_registered
     from search.data.resolution import source_path
 
-    source = spec.data.source
-    if is_registered(source):
-        return spec
-    file = source_path(source, base)
-    if not file.is_file():
-        return spec  # it may be the id of an upload; the service knows
-    found = client.upload(file)
-    note(f"{file} is data set {found['id']} there", quiet=quiet)
-    return spec.model_copy(update={"data": spec.data.model_copy(update={"source": found["id"]})})
+    def there(source: str) -> str:
+        if is_registered(source):
+            return source
+        file = source_path(source, base)
+        if not file.is_file():
+            return source  # it may be the id of an upload; the service knows
+        found = client.upload(file)
+        note(f"{file} is data set {found['id']} there", quiet=quiet)
+        return str(found["id"])
+
+    tables = {"source": there(spec.data.source), "more": tuple(map(there, spec.data.more))}
+    return spec.model_copy(update={"data": spec.data.model_copy(update=tables)})
 
 
 def _follow(client: Client, run: dict[str, Any], *, quiet: bool) -> dict[str, Any]:

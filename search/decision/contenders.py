@@ -85,15 +85,23 @@ def from_solution(plan: Plan, solution: Solution, name: str, label: str) -> Cont
 
 
 def from_groups(
-    plan: Plan, groups: Iterable[Sequence[str]], name: str, label: str, cost_of: CostOf, capacity: float
+    plan: Plan,
+    groups: Iterable[Sequence[str]],
+    name: str,
+    label: str,
+    cost_of: CostOf,
+    capacity: float,
+    way: str = HARD,
 ) -> Contender:
-    """Groups as networks of one capacity; a task in several groups is served by the first."""
-    members = tuple(Member(tuple(task.name for task in plan.tasks if task.name in set(g)), capacity) for g in groups)
+    """Groups as networks of one capacity that share in one way; a task in several groups is served by the first."""
+    members = tuple(
+        Member(tuple(task.name for task in plan.tasks if task.name in set(g)), capacity, sharing=way) for g in groups
+    )
     main = [plan.tasks[t].name for t in plan.main]
     routing = {task: next(m for m, member in enumerate(members) if task in member.tasks) for task in main}
     used = sorted(set(routing.values()))
     kept = tuple(members[m] for m in used)
-    cost = sum(cost_of(member.tasks, capacity, HARD) for member in kept)
+    cost = sum(cost_of(member.tasks, capacity, way) for member in kept)
     allowed = plan.spec.budget.max_networks
     fits_cost = cost <= plan.spec.budget.inference * (1 + 1e-9)
     fits_count = allowed is None or len(kept) <= allowed
@@ -120,14 +128,17 @@ def alternatives(
     main = [plan.tasks[t].name for t in plan.main]
     limit = plan.spec.budget.inference
     unit = plan.spec.budget.unit.replace("snt", "SNT")
+    way, tuned = plan.plain_way, "" if plan.plain_way == HARD else ", with searched settings"
     found: list[Contender] = [
         from_groups(
             plan, [(task,) for task in main], "single-task", "one standard network per task", cost_of, STANDARD
         ),
-        from_groups(plan, [everything], "all-in-one", "one standard network for all tasks", cost_of, STANDARD),
+        from_groups(
+            plan, [everything], "all-in-one", f"one standard network for all tasks{tuned}", cost_of, STANDARD, way
+        ),
     ]
     missing: list[str] = []
-    whole = cost_of(everything, STANDARD, HARD)
+    whole = cost_of(everything, STANDARD, way)
     optional: list[tuple[str, str, list[tuple[str, ...]]]] = []
     if abs(limit / whole - 1) > 1e-9 and len(main) > 1:
         optional.append(("wide", f"one network for all, as wide as the budget ({limit:g} {unit})", [everything]))
@@ -139,22 +150,22 @@ def alternatives(
             missing.append(f"left out: {label}: the trainer is not told how large a network is to be")
             continue
         try:
-            capacity = _filling(groups, limit, cost_of)
-            found.append(from_groups(plan, groups, name, label, cost_of, capacity))
+            capacity = _filling(groups, limit, cost_of, way)
+            found.append(from_groups(plan, groups, name, f"{label}{tuned}", cost_of, capacity, way))
         except InputError as error:
             missing.append(f"left out: {label}: {error.what}")
     copies = min(int(limit / whole + 1e-9), plan.spec.budget.max_networks or len(everything))
     if copies > 1 and trainer is not None and "copies" not in trainer.hears:
         missing.append(f"left out: the average of {copies} all-in-one networks: the trainer reports no predictions")
     elif copies > 1:
-        capacity = _at_least([everything] * copies, STANDARD, chosen_cost, cost_of)
+        capacity = _at_least([everything] * copies, STANDARD, chosen_cost, cost_of, way)
         found.append(
             Contender(
                 "ensemble",
-                f"the average of {copies} all-in-one networks with other seeds",
-                (Member(everything, capacity, copies),),
+                f"the average of {copies} all-in-one networks with other seeds{tuned}",
+                (Member(everything, capacity, copies, way),),
                 dict.fromkeys(main, 0),
-                copies * cost_of(everything, capacity, HARD),
+                copies * cost_of(everything, capacity, way),
             )
         )
     if label_similarity_TT is None:
@@ -162,16 +173,17 @@ def alternatives(
     elif 1 < plan.networks < len(main):
         clusters = clustering(label_similarity_TT[np.ix_(plan.main, plan.main)], plan.networks)
         named = [tuple(main[t] for t in cluster) for cluster in clusters]
-        capacity = _at_least(named, plan.plain_capacity, chosen_cost, cost_of)
-        label = "tasks clustered by their labels' correlation"
-        found.append(from_groups(plan, named, "correlation", label, cost_of, capacity))
+        capacity = _at_least(named, plan.plain_capacity, chosen_cost, cost_of, way)
+        label = f"tasks clustered by their labels' correlation{tuned}"
+        found.append(from_groups(plan, named, "correlation", label, cost_of, capacity, way))
     own = plan.spec.evidence.grouping
     if own is not None:
-        found.append(from_groups(plan, own, "yours", "your own grouping", cost_of, plan.plain_capacity))
+        label = f"your own grouping{tuned}"
+        found.append(from_groups(plan, own, "yours", label, cost_of, plan.plain_capacity, way))
     return tuple(found), tuple(missing)
 
 
-def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> float:
+def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf, way: str) -> float:
     """The largest common capacity at which networks of these groups fit the limit.
 
     Where costs are counted, heads do not shrink with the trunk, and widths come in whole units: so a little less than
@@ -180,23 +192,23 @@ def _filling(groups: Sequence[Sequence[str]], limit: float, cost_of: CostOf) -> 
     Raises:
         InputError: nothing above half of that share can be built.
     """
-    share = limit / sum(cost_of(group, STANDARD, HARD) for group in groups)
+    share = limit / sum(cost_of(group, STANDARD, way) for group in groups)
     for step in range(_STEPS):
         capacity = share * (1 - step / (2 * _STEPS))
         try:
-            if sum(cost_of(group, capacity, HARD) for group in groups) <= limit * (1 + 1e-9):
+            if sum(cost_of(group, capacity, way) for group in groups) <= limit * (1 + 1e-9):
                 return capacity
         except InputError:
             continue  # no whole width comes near this capacity
     raise InputError(f"no common size of {len(groups)} networks fills {limit:g} to more than a half")
 
 
-def _at_least(groups: Sequence[Sequence[str]], plain: float, cost: float, cost_of: CostOf) -> float:
+def _at_least(groups: Sequence[Sequence[str]], plain: float, cost: float, cost_of: CostOf, way: str) -> float:
     """The plain capacity, or a larger one at which networks of these groups cost as much as the choice does."""
-    if sum(cost_of(group, plain, HARD) for group in groups) >= cost * (1 - 1e-9):
+    if sum(cost_of(group, plain, way) for group in groups) >= cost * (1 - 1e-9):
         return plain
     try:
-        return max(plain, _filling(groups, cost, cost_of))
+        return max(plain, _filling(groups, cost, cost_of, way))
     except InputError:
         return plain
 
@@ -242,7 +254,8 @@ def random_contenders(
             f"random-{i}",
             f"random grouping {i}",
             cost_of,
-            _at_least(groups, plan.plain_capacity, chosen.cost, cost_of),
+            _at_least(groups, plan.plain_capacity, chosen.cost, cost_of, plan.plain_way),
+            plan.plain_way,
         )
         for i, groups in enumerate(named, start=1)
     )

@@ -15,6 +15,7 @@ from search.networks.cost import NetworkCost, trunk_cost
 from search.networks.sharing import FRESH, Sharing
 from search.networks.sharing_cost import shared_cost, shared_widths, unit_costs
 from search.spec import BudgetSpec, Spec
+from search.spec.settled import own_shape
 
 __all__ = ["Costs", "Latency", "fits_somewhere"]
 
@@ -54,7 +55,7 @@ class Costs:
     ) -> None:
         self._unit, self._latency = spec.budget.unit, latency
         self._outputs = {task.name: size for task, size in zip(tasks, outputs, strict=True)}
-        self._standard = spec.network.shape(n_inputs)
+        self._network, self._standard = spec.network, spec.network.shape(n_inputs)
         self._known: dict[tuple[Sharing, float, tuple[int, ...]], dict[BudgetUnit, float]] = {}
 
     @property
@@ -94,8 +95,10 @@ class Costs:
         return self.of(tasks, capacity, Sharing.parse(sharing))[self._unit]
 
     def _count(self, sharing: Sharing, capacity: float, outputs: tuple[int, ...]) -> dict[BudgetUnit, float]:
-        widths = shared_widths(sharing, self._standard, capacity, len(outputs))
-        cost = shared_cost(sharing, replace(self._standard, widths=widths), outputs)
+        shape, size = own_shape(sharing.settings, self._network, self._standard.n_inputs)
+        bare = sharing.bare
+        widths = shared_widths(bare, shape, capacity / size, len(outputs))
+        cost = shared_cost(bare, replace(shape, widths=widths), outputs)
         known: dict[BudgetUnit, float] = {
             "snt": capacity if sharing.start == FRESH else cost.trunk_flops / trunk_cost(self._standard).flops,
             "flops": float(cost.flops),

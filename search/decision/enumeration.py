@@ -188,9 +188,13 @@ def _other_ways(
     missing: dict[str, list[InputError]] = {}
     shared = [group for group in groups if len(group) > 1]
     for way in map(Sharing.parse, spec.architectures[1:]):
-        for capacity in () if way.to_search else spec.network.capacities:
-            for group in shared:
-                row = _Row(group, capacity, way, group in trained)
+        own = way.settings.capacity
+        for capacity in () if way.to_search else spec.network.capacities if own is None else (own,):
+            for group in [*_single(way, groups), *shared]:
+                sharing = way if len(group) > 1 else Sharing(settings=way.settings)
+                if way.settings and way.modes and len(group) != way.policy.n_tasks:
+                    continue  # the policy was searched for others
+                row = _Row(group, capacity, sharing, group in trained)
                 try:
                     _cost(row, names, costs)
                 except InputError as error:
@@ -201,6 +205,11 @@ def _other_ways(
         f"left out: {len(errors)} of {len(shared)} groups by {name}, the first because {errors[0].what}"
         for name, errors in missing.items()
     )
+
+
+def _single(way: Sharing, groups: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Single tasks, where settings make them another network than the spec does: sharing is not better tuned then."""
+    return [group for group in groups if len(group) == 1] if way.settings else []
 
 
 def _cost(row: _Row, names: Sequence[str], costs: Costs | DeclaredCosts) -> dict[BudgetUnit, float]:
@@ -227,7 +236,9 @@ def _admissible(rows: Sequence[_Row], charged: FloatArray, spec: Spec, main: set
     """Candidates that some feasible grouping can contain."""
     limit = spec.budget.inference
     covers = np.array([main <= set(row.group) for row in rows])
-    asked = np.array([row.capacity in spec.network.capacities for row in rows])
+    asked = np.array(
+        [row.capacity in spec.network.capacities or row.sharing.settings.capacity is not None for row in rows]
+    )
     fits = fits_somewhere(charged, covers, float(charged.min()), spec.budget) & asked
     # The cheapest way to serve everyone is one network: several have a trunk each, and no fewer heads.
     if not (fits & covers).any():

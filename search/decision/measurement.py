@@ -15,7 +15,7 @@ from search.faults import passing
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
-from search.training.stack_memory import pack_room
+from search.training.settled import Settled, room
 from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
 
 __all__ = ["Measurement", "Progress"]
@@ -182,13 +182,14 @@ class Measurement:
     ) -> Generator[_Trained]:
         """What came of each pack; one that failed as a whole is tried trial by trial."""
         most = self.pack_size if train is None else 1
+        settled = Settled(train or self.train)
         waiting = packed(
-            courses, lambda trial: min(most, pack_room(experiment, trial)) if most > 1 else 1, self.executor.workers
+            courses, lambda trial: min(most, room(experiment, trial)) if most > 1 else 1, self.executor.workers
         )
         while waiting:
             timeout = experiment.patience_seconds * max(map(len, waiting))
             again: list[Pack] = []
-            for outcome in self.executor.run(train or self.train, experiment, waiting, timeout_seconds=timeout):
+            for outcome in self.executor.run(settled, experiment, waiting, timeout_seconds=timeout):
                 pack = waiting[outcome.index]
                 results: dict[Trial, TrialResult | TrialFailure] = {}
                 if outcome.result is not None:

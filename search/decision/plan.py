@@ -6,7 +6,7 @@ Needs neither torch nor Ray. Costs are counted for one input row: FLOPs and para
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from grouping.candidates import BoolArray, Candidates, FloatArray, IntArray
+from grouping.errors import InputError
 from grouping.estimators.one_run import ONE_RUN
 from grouping.tasks import Task
 from search.decision.costs import Costs
@@ -149,6 +150,23 @@ class Plan:
                 found.append(Trial(everything, self.plain_capacity, self.tuning_seeds[0], "policy", sharing=str(way)))
             found += [Trial(everything, self.plain_capacity, s) for _ in self.tuned_rates for s in self.tuning_seeds]
         return tuple(found)
+
+    @cached_property
+    def plain_way(self) -> str:
+        """How the groupings that a choice is compared with are trained: as the spec says, or with the best settings
+        that a search over settings found, so that a choice does not win by better settings alone.
+        """
+        if self.spec.search is None or len(self.spec.architectures) == 1:
+            return HARD
+        settings = replace(Sharing.parse(self.spec.architectures[1]).settings, capacity=None)
+        way, everything = Sharing(settings=settings), [task.name for task in self.tasks]
+        try:
+            for capacity in (STANDARD, self.plain_capacity):
+                self.costs.of(everything, capacity, way)
+        except InputError:  # no whole widths of that trunk come near: then its training alone
+            of_training = replace(settings, trunk=None, widths=None, norm=None, dropout=None)
+            return str(Sharing(settings=of_training))
+        return str(way)
 
     @property
     def plain_capacity(self) -> float:

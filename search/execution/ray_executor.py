@@ -10,13 +10,14 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,8 @@ R = TypeVar("R")
 _START_SECONDS = 90.0  # a worker starts in 1 to 4 s; long after that there is no room for it
 _START_ATTEMPTS = 2
 _POLL_SECONDS = 1.0
+_HEAD_SECONDS = 30.0  # a head that restarts may be away for a moment; after 60 s without one Ray ends this process
+_LEAVE_SECONDS = 5.0
 _SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
 _STARTING = -1
 
@@ -104,6 +107,9 @@ class RayExecutor:
         self._failed_starts = 0
         self._actor: Any = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._resources = ExitStack()
+        self._head: tuple[str, int] | None = None  # a proxy (``ray://``) says itself when it is gone
+        self._head_checked = self._head_seen = 0.0
+        self._lost = False
 
     @property
     def workers(self) -> int:
@@ -120,17 +126,23 @@ class RayExecutor:
             else:
                 self._join(resources)
             self._check_room()
+            self._head = None if self._address.startswith("ray://") else _head()
+            self._head_seen = time.monotonic()
             self._resources = resources.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.release()
+        self._shared = None
+        self._resources.close()
+
+    def release(self) -> None:
+        """Let the workers go, so that somebody else can have their cores; they are hired again for the next jobs."""
         self._stop_busy()
         while self._idle:
             self._stop(self._idle.pop())
-        self._shared = None
-        self._resources.close()
 
     def run(
         self, function: Callable[[S, J], R], shared: S, jobs: Sequence[J], *, timeout_seconds: float | None = None
@@ -152,6 +164,7 @@ class RayExecutor:
                 if not waiting and not self._jobs_under_way():
                     return
                 finished = in_a_row([*self._answers(waiting), *self._overdue(limit)])
+                self._check_head()
         except _BREAKDOWNS as error:
             raise ClusterError(
                 f"the Ray cluster broke down ({one_line(error)[:300]})",
@@ -209,12 +222,39 @@ class RayExecutor:
         for answer, assignment in list(self._busy.items()):
             if assignment.deadline > now or ray.wait([answer], timeout=0)[0]:
                 continue
+            if assignment.index == _STARTING and (self._idle or self._jobs_under_way()):
+                # A node was lost, and with it the room: the others go on, and a node that joins will be used.
+                self._busy[answer] = replace(assignment, deadline=now + _START_SECONDS)
+                continue
             del self._busy[answer]
             self._stop(assignment.worker)
             if assignment.index == _STARTING:
                 self._start_failed(TimeoutError(f"nothing for {_START_SECONDS:g} s: the cluster has no room for it"))
             else:
                 yield Outcome(assignment.index, None, f"timed out after {limit:g} s", "", assignment.worker.name)
+
+    def _check_head(self) -> None:
+        """Find out that the cluster's head is gone before Ray does, which would end this process then.
+
+        Raises:
+            ClusterError: it has not answered for a while.
+        """
+        now = time.monotonic()
+        if self._head is None or now - self._head_checked < _POLL_SECONDS:
+            return
+        self._head_checked = now
+        try:
+            socket.create_connection(self._head, timeout=_POLL_SECONDS).close()
+        except OSError as error:
+            if now - self._head_seen < _HEAD_SECONDS:
+                return
+            self._lost = True
+            raise ClusterError(
+                f"the head of the Ray cluster has not answered for {_HEAD_SECONDS:g} s ({one_line(error)})",
+                where=self._address,
+                fix="Start the cluster again and resume the run; what was finished is kept",
+            ) from error
+        self._head_seen = now
 
     def _hire(self, waiting: int) -> None:
         """Start workers until there is one for every job, at most the agreed number."""
@@ -242,8 +282,9 @@ class RayExecutor:
         self._busy.clear()
 
     def _stop(self, worker: _Worker) -> None:
-        with suppress(Exception):  # it may be gone already, or the whole cluster
-            ray.kill(worker.handle, no_restart=True)
+        with suppress(Exception):  # it may be gone already
+            if not self._lost:
+                ray.kill(worker.handle, no_restart=True)
         if self._address == "local" and worker.name:
             with suppress(ProcessLookupError):  # one that hangs or is halted does not hear Ray
                 os.kill(int(worker.name.rpartition(":")[2]), signal.SIGKILL)
@@ -266,7 +307,7 @@ class RayExecutor:
         self._init(resources, partial(ray.init, address=self._address))
 
     def _init(self, resources: ExitStack, start: Callable[..., object]) -> None:
-        resources.callback(ray.shutdown)
+        resources.callback(self._shut_down)
         on_terminate = signal.getsignal(signal.SIGTERM)
         try:
             start(
@@ -287,6 +328,15 @@ class RayExecutor:
         # Ray prints a paragraph on stdout for every worker that dies, whatever log_to_driver says; we report it.
         ray._private.worker._worker_logs_enabled = False
 
+    def _shut_down(self) -> None:
+        """Leave the cluster; one whose head is gone cannot be told, and Ray would wait for it."""
+        if not self._lost:
+            ray.shutdown()
+            return
+        leaving = threading.Thread(target=ray.shutdown, daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_SECONDS)
+
     def _check_room(self) -> None:
         """Compare what is asked for with what the cluster has, before anything waits for it."""
         total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -306,6 +356,12 @@ class RayExecutor:
                 fix="Ask for fewer workers, or leave cluster.workers out",
             )
         self._workers = self._asked or max(1, room)
+
+
+def _head() -> tuple[str, int]:
+    """Where the head of the cluster answers."""
+    host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _cores() -> int:

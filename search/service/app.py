@@ -28,6 +28,7 @@ from search.service.responses import PROBLEMS
 from search.service.routes import datasets, events, groupings, health, results, runs, sessions, submissions
 from search.service.settings import Settings
 from search.service.submissions import Submissions
+from search.spec import Spec
 from search.store.datasets import Datasets
 from search.store.store import Store
 from search.store.tokens import Tokens
@@ -50,6 +51,8 @@ _ROUTERS = (
     sessions.router,
 )
 _PAGES = "search.service.routes.pages"
+
+_TOKEN = {"type": "http", "scheme": "bearer", "description": "From: taskgroup token create NAME"}
 
 _DESCRIPTION = """\
 Which tasks should share a network, which layers, at what cost?
@@ -91,6 +94,7 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = service
     install_problems(app)
@@ -134,12 +138,22 @@ def _describe(app: FastAPI) -> None:
 
     plain = app.openapi
 
-    def with_problems() -> dict[str, object]:
+    def completed() -> dict[str, object]:
         if app.openapi_schema is None:
             document = plain()
-            document.setdefault("components", {}).setdefault("schemas", {})[Problem.__name__] = (
-                Problem.model_json_schema()
-            )
+            parts = document.setdefault("components", {})
+            parts.setdefault("schemas", {}).update({Problem.__name__: Problem.model_json_schema(), **_spec_schemas()})
+            parts["securitySchemes"] = {"token": _TOKEN}
+            for path, operations in document["paths"].items():
+                for operation in operations.values() if path != "/healthz" else ():
+                    operation["security"] = [{"token": []}]
         return app.openapi_schema or {}
 
-    app.openapi = with_problems  # type: ignore[method-assign]
+    app.openapi = completed  # type: ignore[method-assign]
+
+
+def _spec_schemas() -> dict[str, object]:
+    """The spec's schema and those of its sections."""
+    schema = Spec.model_json_schema(ref_template="#/components/schemas/{model}")
+    sections: dict[str, object] = schema.pop("$defs", {})
+    return {**sections, Spec.__name__: schema}

@@ -153,14 +153,15 @@ class Authenticator:
         self._found.clear()
 
     def _sign(self, session: BrowserSession) -> str:
-        body = base64.urlsafe_b64encode(json.dumps([session.token, session.csrf, session.until]).encode())
+        # Without padding: a cookie with '=' in it would have to be quoted.
+        body = base64.urlsafe_b64encode(json.dumps([session.token, session.csrf, session.until]).encode()).rstrip(b"=")
         return f"{body.decode()}.{self._mac(body)}"
 
     def _read(self, cookie: str) -> BrowserSession | None:
         body, _, mac = cookie.rpartition(".")
         if len(cookie) > 1_000 or not hmac.compare_digest(self._mac(body.encode()).encode(), mac.encode()):
             return None
-        token, csrf, until = json.loads(base64.urlsafe_b64decode(body))  # ours: the signature said so
+        token, csrf, until = json.loads(base64.urlsafe_b64decode(body + "=="))  # ours: the signature said so
         return BrowserSession(token, csrf, until)
 
     def _mac(self, body: bytes) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
 from search.service.auth import COOKIE, Principal
 from search.service.context import Service
@@ -33,8 +32,6 @@ _MOST_FIELDS = 10_000
 """Of a form: a new run has seven for each task, and its bytes are limited anyway."""
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-bearer = HTTPBearer(auto_error=False, description="A token from: taskgroup token create NAME")
 
 
 def get_service(request: Request) -> Service:
@@ -113,6 +110,6 @@ async def _check_csrf(request: Request, expected: str) -> None:
 
 
 ServiceOf = Annotated[Service, Depends(get_service)]
-Reader = Annotated[Principal, Depends(bearer), Depends(_needs("read"))]
-Submitter = Annotated[Principal, Depends(bearer), Depends(_needs("submit"))]
-Admin = Annotated[Principal, Depends(bearer), Depends(_needs("admin"))]
+Reader = Annotated[Principal, Depends(_needs("read"))]
+Submitter = Annotated[Principal, Depends(_needs("submit"))]
+Admin = Annotated[Principal, Depends(_needs("admin"))]

@@ -88,7 +88,7 @@ def prepare(spec: Mapping[str, Any], base: str, plan: bool) -> dict[str, Any]:
     """A spec with everything filled in, and what it amounts to.
 
     Args:
-        spec: Plain values; ``data.source`` is a registered name or a file in ``base``.
+        spec: Plain values; ``data.source`` is a registered name or a file in ``base``, ``data.more`` are such files.
         base: Folder of the tables.
         plan: Whether candidates can be counted without code of other packages.
     """
@@ -105,8 +105,9 @@ def prepare(spec: Mapping[str, Any], base: str, plan: bool) -> dict[str, Any]:
     cost: dict[str, Any] = {"candidates": None, "phases": [], "trainings": None, "warnings": list(dataset.warnings)}
     if plan:
         cost = plan_as_json(plan_for(resolved, dataset), dataset)
-    # The path stays what was asked: where tables are is nobody's business, and may change.
-    kept = resolved.model_copy(update={"data": resolved.data.model_copy(update={"source": asked.data.source})})
+    # Paths stay what was asked: where tables are is nobody's business, and may change.
+    tables = {"source": asked.data.source, "more": asked.data.more}
+    kept = resolved.model_copy(update={"data": resolved.data.model_copy(update=tables)})
     return {**cost, "tasks": [task.name for task in resolved.tasks], "spec": dump_spec(kept)}
 
 

@@ -137,6 +137,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
         what = f"{request.method} is not allowed on {request.url.path}"
         fix = f"Allowed: {headers.get('allow') or headers.get('Allow', 'other methods')}"
         return problem_response(405, "method", what, fix=fix, headers=headers)
+    if error.status_code == 400:  # a form that is none: as any other body that cannot be read
+        what = str(error.detail).rstrip(".")
+        return problem_response(422, "input", what[:1].lower() + what[1:], where="body", fix="Send the form again")
     return problem_response(error.status_code, "refused", str(error.detail), headers=headers)
 
 

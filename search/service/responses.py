@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from search.service.problems import MEDIA_TYPE, Problem
 
-__all__ = ["PROBLEMS", "answer", "attachment"]
+__all__ = ["PROBLEMS", "answer", "attachment", "links"]
 
 _MEANINGS = {
     400: "The request is not well-formed HTTP, or names another host",
@@ -52,3 +52,9 @@ def attachment(name: str, *, inline: bool = False) -> dict[str, str]:
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._+-") else "_" for c in name)[:150] or "file"
     kind = "inline" if inline else "attachment"
     return {"content-disposition": f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+def links(parameter: str, *operations: str) -> dict[str, Any]:
+    """What can be asked about something that was just created, for ``responses``: its id is their parameter."""
+    named = {parameter: "$response.body#/id"}
+    return {"links": {operation: {"operationId": operation, "parameters": named} for operation in operations}}

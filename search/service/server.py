@@ -36,9 +36,9 @@ def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], annou
         InputError: an address that others can reach while there is no token, or one that is taken.
         StoreError: the store cannot be used.
     """
-    configure_logging()
-    with Store.open(settings.home) as store:
+    with Store.open(settings.home, url=_url(settings)) as store:
         check_exposure(settings, Tokens(store.sessions))
+        configure_logging()
         app = create_app(settings, store, launcher_of(settings))
         with listen(settings) as listener:
             announce(settings.model_copy(update={"port": listener.getsockname()[1]}).url)
@@ -106,3 +106,7 @@ def listen(settings: Settings) -> socket.socket:
         where, fix = f"{settings.host}:{settings.port}", "Choose another with --host or --port"
         raise InputError(f"the address cannot be used ({error.strerror})", where=where, fix=fix) from None
     return listener
+
+
+def _url(settings: Settings) -> str | None:
+    return settings.store_url.get_secret_value() if settings.store_url is not None else None

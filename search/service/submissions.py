@@ -18,7 +18,7 @@ from search.networks.shape import BUILT_IN
 from search.service.auth import Principal
 from search.service.errand_runners import ErrandRunners
 from search.service.settings import Settings
-from search.spec import Spec
+from search.spec import ClusterSpec, Spec
 from search.store.datasets import Datasets
 
 __all__ = ["Prepared", "Submissions", "SubmittedKind"]
@@ -75,8 +75,9 @@ class Submissions:
         """
         spec = self._placed(spec_from(document.data))
         source = self._source(spec.data.source, who)
+        more = [self._source(name, who, "data.more") for name in spec.data.more]
         data = spec.model_dump(mode="json", exclude_none=True)
-        data["data"]["source"] = source
+        data["data"] |= {"source": source, "more": more}
         if not spec.tasks:
             del data["tasks"]
         if kind == "search" and spec.search is None:
@@ -117,6 +118,10 @@ class Submissions:
         if cluster.address not in {_LOCAL, settings.cluster_address}:
             fix = "Leave it out: the operator decides where trials run"
             raise SpecError("the address of a cluster is not taken from a spec", where="cluster.address", fix=fix)
+        for name in ("launcher", "jobs", "python"):
+            if getattr(cluster, name) != getattr(ClusterSpec(), name):
+                fix = "Leave it out: the operator decides what works on a run, and where"
+                raise SpecError("is not taken from a spec", where=f"cluster.{name}", fix=fix)
         if (cluster.workers or 1) > settings.workers_per_run:
             fix = f"Ask for at most {settings.workers_per_run}"
             raise SpecError(f"{cluster.workers} workers are too many", where="cluster.workers", fix=fix)
@@ -126,7 +131,7 @@ class Submissions:
             raise SpecError(f"{cluster.gpus_per_worker:g} GPUs a worker are too many", where=where, fix=fix)
         return spec.model_copy(update={"cluster": cluster.model_copy(update={"address": settings.cluster_address})})
 
-    def _source(self, source: str, who: Principal) -> str:
+    def _source(self, source: str, who: Principal, where: str = "data.source") -> str:
         """The registered name, or the file of the upload.
 
         Raises:
@@ -142,7 +147,7 @@ class Submissions:
         if known is not None and known.file == source:
             return known.file
         fix = f"Upload it first, or use one that is installed. {nearest_name(source[:200], registered_names())}"
-        raise DataError(f"{source[:200]!r} is neither a data set nor an upload", where="data.source", fix=fix)
+        raise DataError(f"{source[:200]!r} is neither a data set nor an upload", where=where, fix=fix)
 
     def _check_quotas(self, prepared: Prepared) -> None:
         """Refuse what is larger than the operator allows.

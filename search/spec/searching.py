@@ -104,6 +104,12 @@ def check_search(spec: Spec) -> None:
     search = spec.search
     if search is None:
         return
+    if spec.trainer is not None:
+        raise SpecError(
+            "a trainer of your own has settings of its own, which are not searched here",
+            where="search",
+            fix="Leave out the section, or the section trainer",
+        )
     for trunk, depth, width in shapes(search.dimensions):
         settings = Settings(trunk=trunk, widths=stretched(spec.network, depth, width))
         try:

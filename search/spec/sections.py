@@ -326,8 +326,15 @@ class EvidenceSpec(Section):
 
 
 class ClusterSpec(Section):
-    """Where trials run: ``local`` or the address of an existing Ray cluster."""
+    """Where trials run: ``local`` or the address of an existing Ray cluster.
+
+    ``launcher`` says where the process runs that works on a detached run: on this machine, or as a job on the cluster,
+    whose job server is at ``jobs`` and whose interpreter, with this package installed, is ``python``.
+    """
 
     address: str = "local"
     workers: Repeats | None = None
     gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] = 0.0
+    launcher: Literal["local", "ray-job"] = "local"
+    jobs: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] = "http://127.0.0.1:8265"
+    python: Annotated[str, Field(min_length=1)] = "python"

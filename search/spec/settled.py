@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from grouping.errors import InputError
 from search.errors import SpecError
+from search.networks.cost import trunk_cost
 from search.networks.settings import Settings
-from search.networks.shape import OF_IMAGES
+from search.networks.shape import OF_IMAGES, TrunkShape
 from search.spec.sections import NetworkSpec, TrainingSpec
 
-__all__ = ["settled"]
+__all__ = ["own_shape", "settled", "settled_network"]
 
 _OF_THE_TRUNK = ("trunk", "widths", "norm", "dropout")
 
@@ -24,14 +25,28 @@ def settled(settings: Settings, network: NetworkSpec, training: TrainingSpec) ->
         SpecError: a value that the section does not take, or a trunk that does not take the others; ``where`` is the
             field.
     """
-    given = {name: value for name, value in settings.given.items() if name != "capacity"}
-    of_trunk = {name: given.pop(name) for name in _OF_THE_TRUNK if name in given}
+    given = {name: value for name, value in settings.given.items() if name not in {"capacity", *_OF_THE_TRUNK}}
+    return settled_network(settings, network), _with(training, given)
+
+
+def settled_network(settings: Settings, network: NetworkSpec) -> NetworkSpec:
+    """The section ``network`` alone; ``settled`` says more."""
+    given: dict[str, Any] = {name: value for name, value in settings.given.items() if name in _OF_THE_TRUNK}
     if settings.trunk is not None and settings.trunk not in OF_IMAGES:
-        of_trunk["image"] = None  # it is for trunks that look at one
-    try:
-        return _with(network, of_trunk), _with(training, given)
-    except InputError as error:
-        raise SpecError(error.what, where=error.where, fix=error.fix) from error
+        given["image"] = None  # it is for trunks that look at one
+    own: NetworkSpec = _with(network, given)
+    return own
+
+
+def own_shape(settings: Settings, network: NetworkSpec, n_inputs: int) -> tuple[TrunkShape, float]:
+    """The trunk that the widths of such networks are scaled from, and what it costs, in SNT of the spec's trunk.
+
+    Raises:
+        InputError: as ``settled``; a trunk that cannot be built.
+    """
+    standard = network.shape(n_inputs)
+    shape = settled_network(settings, network).shape(n_inputs)
+    return shape, 1.0 if shape == standard else trunk_cost(shape).flops / trunk_cost(standard).flops
 
 
 def _with(section: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401 - a section, and one of its kind
@@ -43,3 +58,5 @@ def _with(section: Any, values: dict[str, Any]) -> Any:  # noqa: ANN401 - a sect
         problem = error.errors(include_url=False)[0]
         name = ".".join(map(str, problem["loc"]))
         raise SpecError(f"{name}={problem['input']}: {problem['msg']}", where=name, fix="Correct the value") from None
+    except InputError as error:
+        raise SpecError(error.what, where=error.where, fix=error.fix) from error

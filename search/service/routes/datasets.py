@@ -17,7 +17,7 @@ from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.gate import API
 from search.service.refusals import NotFoundError, TooManyError, UnsupportedError
-from search.service.responses import PROBLEMS, answer
+from search.service.responses import PROBLEMS, answer, links
 from search.service.uploads import Received, file_suffix, received_body, received_upload
 from search.store.datasets import DatasetRecord, new_dataset_id
 
@@ -53,7 +53,10 @@ _UPLOAD["requestBody"]["content"]["text/csv"]["example"] = "x_1,x_2,y_a,y_b\n0.1
     "",
     status_code=201,
     response_model=DatasetAnswer,
-    responses=PROBLEMS(401, 403, 408, 413, 415, 422, 429, 503, 507),
+    responses={
+        201: links("dataset", "show_dataset", "delete_dataset"),
+        **PROBLEMS(401, 403, 408, 413, 415, 422, 429, 503, 507),
+    },
     openapi_extra=_UPLOAD,
     summary="Upload a table",
 )

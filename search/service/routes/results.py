@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -141,11 +140,11 @@ async def report(
     download: Annotated[bool, Query(description="As a file, not to be looked at")] = False,
 ) -> Response:
     """The report, as `taskgroup report` writes it."""
-    content = await run_in_threadpool(_content, service, run, who)
-    name = f"{content.recommendation.name}-report.{form}"
-    headers = attachment(name, inline=form == "html" and not download)
+    record = await run_in_threadpool(queries.find_record, service.store, run, who.owner)
+    content = await run_in_threadpool(queries.content_of, service.settings.home, record)
+    headers = attachment(f"{record.name}-report.{form}", inline=form == "html" and not download)
     if form == "html":
-        file = await asyncio.to_thread(find_file, service.settings.home / content.recommendation.run, "report.html")
+        file = await run_in_threadpool(find_file, service.settings.home / record.id, "report.html")
         headers["content-security-policy"] = _REPORT_POLICY
         headers["x-frame-options"] = "SAMEORIGIN"
         return FileResponse(file.path, media_type="text/html", headers=headers)

@@ -15,7 +15,7 @@ from search.service.bodies import document_in, documented_body
 from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.gate import API
-from search.service.responses import PROBLEMS, answer
+from search.service.responses import PROBLEMS, answer, links
 from search.service.submissions import Prepared, SubmittedKind
 
 __all__ = ["create", "router"]
@@ -46,7 +46,10 @@ Key = Annotated[
     "/runs",
     status_code=201,
     response_model=RunDetail,
-    responses=PROBLEMS(401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
+    responses={
+        201: links("run", "show_run", "trials", "files", "log", "report", "cancel_run", "resume_run", "delete_run"),
+        **PROBLEMS(401, 403, 408, 409, 413, 415, 422, 429, 503, 507),
+    },
     openapi_extra=documented_body({"$ref": "#/components/schemas/Spec"}, _EXAMPLE, yaml=_EXAMPLE_YAML),
     summary="Create a run",
 )

@@ -40,6 +40,7 @@ _CONFIGS = Path("configs/lattices")
 _DATA = ("nyc_weather", "sarcos_small", "tox21", "yeast", "synthetic")
 _WAYS = ("branch", "soft", "cross-stitch", "mtan", "mmoe", "cgc", "ple")
 _FIRST_SEED = 40_000
+_MADE = "made"
 
 _ABOUT = """\
 One network for all tasks of a data set, of the cost of one standard network, trained in every way with the settings of
@@ -58,19 +59,27 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     asked = parser.parse_args()
     seeds = range(_FIRST_SEED, _FIRST_SEED + asked.seeds)
-    tables = {}
+    tables = _earlier(asked.output / "sharing.json", asked.seeds)
     for name in asked.data:
         if name not in {"nyc_weather", "synthetic"} and "TASKGROUP_DATA" not in os.environ:
             sys.stderr.write(f"{name} left out: set TASKGROUP_DATA\n")
             continue
         began = time.monotonic()
-        tables[name] = _compared(_experiment(name), seeds)
+        tables[name] = {**_compared(_experiment(name), seeds), _MADE: facts()}
         sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
-    data = {"seeds": asked.seeds, "tables": tables, **facts()}
+    data = {"seeds": asked.seeds, "tables": {name: tables[name] for name in _DATA if name in tables}}
     (asked.output / "sharing.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     text = markdown(data)
     (asked.output / "sharing.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
+
+
+def _earlier(path: Path, seeds: int) -> dict[str, Any]:
+    """Tables of an earlier run with as many seeds: data sets that are not asked for keep theirs."""
+    if not path.exists():
+        return {}
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return dict(data["tables"]) if data["seeds"] == seeds else {}
 
 
 def _experiment(name: str) -> Experiment:
@@ -137,7 +146,7 @@ def _row(own: tuple[FloatArray, float], standard: tuple[FloatArray, float]) -> d
 def markdown(data: dict[str, Any]) -> str:
     """The results for people."""
     tables = data["tables"]
-    ways = [way for way in next(iter(tables.values())) if way != "single tasks"]
+    ways = [way for way in next(iter(tables.values())) if way not in {"single tasks", _MADE}]
     lines = ["# Ways to share and to balance", "", _ABOUT.format(**data), ""]
     lines += [f"| | {' | '.join(tables)} | mean | seconds |", "| --- |" + " --- |" * (len(tables) + 2)]
     for way in ways:
@@ -150,5 +159,8 @@ def markdown(data: dict[str, Any]) -> str:
         lines.append(f"| {way} | {' | '.join(cells)} | {100 * mean:+.1f} | {seconds:.1f} |")
     alone = " | ".join(f"{-100 * table['single tasks']:+.1f}" for table in tables.values())
     lines.append(f"| single tasks, each a network of that cost | {alone} | | |")
-    made = f"Made by `python -m tests.benchmarks.sharing`, commit {data['commit']}, {data['date']}, {data['machine']}."
-    return "\n".join([*lines, "", made, ""])
+    made: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        made.setdefault("commit {commit}, {date}, {machine}".format(**table[_MADE]), []).append(name)
+    told = "; ".join(f"{', '.join(names)}: {where}" for where, names in made.items())
+    return "\n".join([*lines, "", f"Made by `python -m tests.benchmarks.sharing`. {told}.", ""])

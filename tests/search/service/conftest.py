@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from search.service.rates import Rates
 from tests.search.service.serving import Served, serving
 
 
@@ -13,6 +14,7 @@ from tests.search.service.serving import Served, serving
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A service that starts no runs: somebody else's runs take all the places."""
     with serving(tmp_path_factory.mktemp("home"), max_concurrent_runs=1) as found:
+        found.service.strangers = Rates(1e6, 1e6)
         occupant = found.run_of("occupant", "occupant")
         found.store.take(occupant)
         yield found

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from grouping.report.content import Content
+from grouping.report.html import html
 from search.service.app import create_app
 from search.service.context import Service
 from search.service.server import listen, server_of
@@ -69,6 +70,7 @@ class Served:
         run = self.run_of(who, content.recommendation.name)
         self.store.take(run).release("finished")
         write_run(content, self.home / run)
+        (self.home / run / "report.html").write_text(_report(content), encoding="utf-8")
         return run
 
 
@@ -98,6 +100,17 @@ def serving(home: Path, *, launcher: Noted | None = None, **settings: Any) -> It
             server.should_exit = True
             thread.join(60)
             listener.close()
+
+
+_REPORTS: dict[str, str] = {}
+
+
+def _report(content: Content) -> str:
+    """Drawn once: it takes longer than most tests."""
+    name = content.recommendation.name
+    if name not in _REPORTS:
+        _REPORTS[name] = html(content)
+    return _REPORTS[name]
 
 
 def until(condition: Any, seconds: float = 20.0) -> None:

@@ -84,6 +84,33 @@ def test_the_draft_of_an_upload_can_be_submitted_as_it_stands(served: Served) ->
     assert not list((served.home / "datasets").glob(f"{dataset['id']}*"))
 
 
+def test_tables_of_several_tasks_are_named_by_their_ids_and_nothing_else_is_opened(
+    served: Served, tmp_path: Path
+) -> None:
+    """``data.more`` takes uploads of one's own, as ``data.source`` does: no path of the server, no table of others."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text(TABLE.replace("y_a", "y_c").replace("y_b", "y_d"))
+    with served.client("ada") as ada, served.client("bob") as bob:
+        one, other = _upload(ada, TABLE).json(), _upload(ada, TABLE.replace("y_a", "y_c").replace("y_b", "y_d")).json()
+        theirs = _upload(bob, TABLE).json()
+        split = {"fractions": [0.6, 0.2, 0.2]}
+
+        def submitted(more: str) -> httpx.Response:
+            data = {"source": one["id"], "more": [more], "inputs": ["x_*"], "split": split}
+            return ada.post("/api/v1/runs", json={"name": "two", "data": data, "budget": {"inference": 2}})
+
+        run = submitted(other["id"])
+        assert run.status_code == 201, run.text
+        assert run.json()["tasks"] == ["a", "b", "c", "d"]
+        assert str(served.home) not in run.text
+        assert ada.delete(f"/api/v1/datasets/{other['id']}").status_code == 409
+        for name in (str(secret), f"../../{secret.name}", "/etc/passwd", theirs["id"], f"{theirs['id']}.csv"):
+            refused = submitted(name)
+            assert refused.status_code == 422, refused.text
+            assert "data.more" in refused.text
+        ada.post(f"/api/v1/runs/{run.json()['id']}/cancel")
+
+
 def test_installed_data_sets_come_first(served: Served) -> None:
     with served.client() as client:
         _upload(client, TABLE)

@@ -1,0 +1,92 @@
+"""What is trained for one configuration: a network of all tasks, with a few seeds in one pack, from reading to reading.
+
+The product's own engines train it, so a loss is what the recommendation would see; nothing here knows of Tune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from grouping.candidates import FloatArray
+from search.errors import TrialError
+from search.networks.sharing import Sharing
+from search.policy.searched_trial import as_found, train_policies
+from search.training.experiment import Experiment
+from search.training.packs import TrainPack, packed
+from search.training.settled import Settled, room
+from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
+from search.tuning.network import SearchedNetwork
+
+__all__ = ["JointTraining"]
+
+
+@dataclass(frozen=True, eq=False)
+class JointTraining:
+    """Trains the network of a configuration and reads its loss after each share of the training.
+
+    Args:
+        experiment: What all trainings have in common.
+        train: The run's own way to train packs.
+        pack_size: Networks that are trained together at most.
+        seeds: Replicates; what is read is the mean over them.
+        weights_T: Weights of the tasks' relative losses: they sum to 1, auxiliary tasks weigh nothing.
+        reference_T: Loss of each task's own standard network.
+        shares: Of the training, ascending; the last is 1.
+    """
+
+    experiment: Experiment
+    train: TrainPack
+    pack_size: int
+    seeds: tuple[int, ...]
+    weights_T: FloatArray
+    reference_T: FloatArray
+    shares: tuple[float, ...]
+
+    def __call__(self, network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
+        """Loss, process seconds and the way that was found, after each share; a training stops where nobody asks on.
+
+        Raises:
+            TrialError, InputError: it cannot be trained, with the reason.
+        """
+        tasks = tuple(task.name for task in self.experiment.dataset.tasks)
+        seconds, way = 0.0, network.way
+        if way.to_search:
+            trial = Trial(tasks, network.capacity, self.seeds[0], "policy", sharing=str(way))
+            result = _good(Settled(train_policies)(self.experiment, (Course(trial),))[0])
+            way, seconds = _found(way, result), result.seconds
+        trials = [Trial(tasks, network.capacity, seed, sharing=str(way)) for seed in self.seeds]
+        states: dict[int, TrainingState | None] = dict.fromkeys(self.seeds)
+        for share in self.shares:
+            courses = [Course(replace(t, fraction=share), states[t.seed], keep_state=share < 1) for t in trials]
+            results = self._results(courses)
+            seconds += sum(result.seconds for result in results)
+            states = {seed: result.state for seed, result in zip(self.seeds, results, strict=True)}
+            loss = float(np.mean([self._relative(result) for result in results]))
+            yield {"loss": loss, "seconds": seconds, "found": str(way)}
+
+    def _results(self, courses: list[Course]) -> list[TrialResult]:
+        train, found = Settled(self.train), dict[Trial, TrialResult]()
+        for pack in packed(courses, lambda trial: min(self.pack_size, room(self.experiment, trial)), 1):
+            for course, result in zip(pack, train(self.experiment, pack), strict=True):
+                found[course.trial] = _good(result)
+        return [found[course.trial] for course in courses]
+
+    def _relative(self, result: TrialResult) -> float:
+        """Relative loss of the best state so far: one state serves all tasks."""
+        return float((self.weights_T @ (result.curve_TS / self.reference_T[:, None])).min())
+
+
+def _good(result: TrialResult | TrialFailure) -> TrialResult:
+    if isinstance(result, TrialFailure):
+        raise TrialError(result.reason)
+    return result
+
+
+def _found(way: Sharing, result: TrialResult) -> Sharing:
+    """What a search of a policy came to; one trunk if that is what was found."""
+    policy = as_found(result.seen).policy
+    return Sharing(settings=way.settings) if policy.is_hard else way.found(policy)

@@ -1,0 +1,1 @@
+"""The service under load: requests a second, waiting times, memory, watchers."""
