@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from grouping.errors import InputError
 from search.networks.cost import TrunkCost
 from search.networks.cut import counted_flops, cut
 from search.networks.foreign import foreign_failure
@@ -32,7 +33,7 @@ class CountedUnit(NamedTuple):
 
 
 def foreign_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list[Unit]:
-    """The trunk of another package in units, wherever it can be cut.
+    """The trunk of another package in units, at the submodules that its shape names or wherever it can be cut.
 
     Raises:
         InputError: it cannot be built or traced.
@@ -40,7 +41,10 @@ def foreign_units(shape: TrunkShape, trunk_seed: int, dropout_seed: int) -> list
     generator = torch.Generator().manual_seed(trunk_seed)
     trunk = make_trunk(shape, generator, count(dropout_seed))
     rows_NF = torch.randn(2, shape.n_inputs, generator=torch.Generator().manual_seed(0))
-    return cut(trunk, rows_NF, generator=generator)
+    try:
+        return cut(trunk, rows_NF, shape.units or None, generator)
+    except InputError as error:
+        raise InputError(error.what, where="network.units", fix=error.fix) from error
 
 
 @cache

@@ -15,7 +15,17 @@ from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.networks.foreign import trunk_names
 
-__all__ = ["BUILT_IN", "KERNEL", "OF_IMAGES", "RESIDUAL", "ImageShape", "Norm", "TrunkShape", "check_trunk"]
+__all__ = [
+    "BUILT_IN",
+    "KERNEL",
+    "OF_IMAGES",
+    "RESIDUAL",
+    "ImageShape",
+    "Norm",
+    "TrunkShape",
+    "check_trunk",
+    "check_units",
+]
 
 BUILT_IN = ("mlp", "cnn", "resmlp", "resnet")
 """The trunks that come along; ``foreign`` has those of other packages."""
@@ -48,6 +58,8 @@ class TrunkShape:
         image: What an input row is to a trunk for images: channels, height, width, in this order in the row; else None.
         norm: ``batch`` normalises what every product gives before its ReLU (Ioffe & Szegedy 2015).
         dropout: Probability of dropping a feature while training: after every layer or block, of images after the last.
+        units: Submodules of a trunk of another package that a policy is searched for, by name; empty: wherever torch.fx
+            can cut it. Built-in trunks have the units that they have.
 
     Raises:
         InputError: these do not go together; ``where`` is the field of the spec.
@@ -59,9 +71,11 @@ class TrunkShape:
     image: ImageShape | None = None
     norm: Norm = "none"
     dropout: float = 0.0
+    units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_trunk(self.trunk, self.widths, self.image, self.norm, self.dropout)
+        check_units(self.trunk, self.units)
         if self.trunk not in OF_IMAGES:
             return
         if self.image is None:
@@ -132,6 +146,17 @@ def check_trunk(
             where="network.widths",
             fix=f"Give {min(image[1:]).bit_length()} widths at most",
         )
+
+
+def check_units(trunk: str, units: Sequence[str]) -> None:
+    """Whether a trunk's units may be named.
+
+    Raises:
+        InputError: they are those of a built-in trunk.
+    """
+    if units and trunk in BUILT_IN:
+        what = f"the units of the trunk {trunk} are its layers"
+        raise InputError(what, where="network.units", fix="Leave it out: it is for trunks of other packages")
 
 
 def _times(image: ImageShape) -> str:

@@ -12,7 +12,7 @@ from grouping.errors import InputError
 from grouping.tasks import Metric, Role, TaskType
 from search.balancing import EQUAL, Balancing
 from search.errors import SpecError
-from search.networks.shape import Norm, TrunkShape, check_trunk
+from search.networks.shape import Norm, TrunkShape, check_trunk, check_units
 from search.task_sampling import BY_ROWS, TaskSampling
 
 __all__ = [
@@ -136,7 +136,8 @@ class NetworkSpec(Section):
 
     ``trunk`` is ``mlp``, ``cnn``, one of residual blocks (``resmlp``, ``resnet``), or one that another package offers.
     ``image`` is what an input row is to cnn and resnet: channels, height, width; left out, it follows from the data.
-    ``norm`` and ``dropout`` are for those that come along.
+    ``norm`` and ``dropout`` are for those that come along, ``units`` for the others: the submodules that policies are
+    searched for, where torch.fx cannot find them or other ones are wanted.
     """
 
     trunk: str = Field(default="mlp", min_length=1, max_length=100)
@@ -144,6 +145,7 @@ class NetworkSpec(Section):
     widths: tuple[Width, ...] = Field(default=(64, 64), min_length=1, max_length=32)
     norm: Norm = "none"
     dropout: Annotated[float, Field(ge=0, lt=1, strict=True)] = 0.0
+    units: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=256)] = ()
     capacities: tuple[Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False, strict=True)], ...] = Field(
         default=(1.0,), min_length=1
     )
@@ -151,6 +153,7 @@ class NetworkSpec(Section):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         check_trunk(self.trunk, self.widths, self.image, self.norm, self.dropout)
+        check_units(self.trunk, self.units)
         return self
 
     def shape(self, n_inputs: int) -> TrunkShape:
@@ -159,7 +162,7 @@ class NetworkSpec(Section):
         Raises:
             InputError: a cnn whose image is unknown or does not fit.
         """
-        return TrunkShape(self.trunk, n_inputs, self.widths, self.image, self.norm, self.dropout)
+        return TrunkShape(self.trunk, n_inputs, self.widths, self.image, self.norm, self.dropout, self.units)
 
 
 class TrainingSpec(Section):

@@ -169,6 +169,7 @@ def blueprint(experiment: Experiment, trial: Trial) -> Blueprint:
             norm=standard.norm,
             dropout=standard.dropout,
             sharing=trial.sharing,
+            units=standard.units,
         ),
         columns=columns,
         metrics=tuple(dataset.tasks[column].metric for column in columns),

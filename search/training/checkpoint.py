@@ -47,6 +47,7 @@ class NetworkHeader:
         norm: Normalisation in the trunk.
         dropout: Probability of dropping a feature in training.
         sharing: What the tasks share.
+        units: Submodules of the trunk that are its units.
     """
 
     tasks: tuple[str, ...]
@@ -62,11 +63,12 @@ class NetworkHeader:
     norm: Norm = "none"
     dropout: float = 0.0
     sharing: str = HARD
+    units: tuple[str, ...] = ()
 
     @property
     def shape(self) -> TrunkShape:
         """Of the trunk."""
-        return TrunkShape(self.trunk, self.n_inputs, self.widths, self.image, self.norm, self.dropout)
+        return TrunkShape(self.trunk, self.n_inputs, self.widths, self.image, self.norm, self.dropout, self.units)
 
 
 @dataclass(frozen=True, eq=False)

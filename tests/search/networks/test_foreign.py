@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from search.networks.shape import TrunkShape
 from search.networks.sharing import Sharing
 from search.networks.sharing_cost import shared_cost
 from search.networks.trunks import linear
+from search.spec import NetworkSpec
+from search.training.checkpoint import NetworkHeader, load_checkpoint, save_checkpoint
 from tests.search.messages import assert_one_clear_message
 
 Offer = Callable[[Any], None]
@@ -170,6 +174,48 @@ def test_a_transformer_has_a_policy_of_its_layers_and_one_trunk_costs_what_shari
     network = make_network(Sharing("automtl").found(skipped), shape, [1, 1]).train()
     network(torch.randn(5, 6)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+class Branching(nn.Module):
+    """What torch.fx cannot trace, because its way depends on values; its blocks follow one another all the same."""
+
+    def __init__(self, n_inputs: int, widths: Sequence[int], generator: torch.Generator) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(linear(fan_in, fan_out, generator), nn.ReLU())
+            for fan_in, fan_out in pairwise((n_inputs, *widths))
+        )
+
+    def forward(self, rows_NF: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            rows_NF = block(rows_NF) if rows_NF.isfinite().all() else rows_NF
+        return rows_NF
+
+
+def test_units_are_named_where_they_cannot_be_found(offer: Offer) -> None:
+    offer(Branching)
+    shape, sharing = TrunkShape("theirs", 6, (9, 9, 9)), Sharing.parse("automtl modes=ss-,sos")
+    with pytest.raises(InputError, match="cannot be traced") as refused:
+        shared_cost(sharing, shape, [1, 1])
+    assert_one_clear_message(refused.value, "network.units")
+    named = replace(shape, units=("blocks.0", "blocks.1", "blocks.2"))
+    network = make_network(sharing, named, [1, 1], trunk_seed=1)
+    cost = shared_cost(sharing, named, [1, 1])
+    assert cost.trunk_parameters == sum(parameter.numel() for parameter in network.trunk.parameters())
+    header = NetworkHeader(
+        ("a", "b"), ("regression",) * 2, (1, 1), "theirs", 6, named.widths, (0.0, 0.0), (1.0, 1.0),
+        sharing=str(sharing), units=named.units,
+    )  # fmt: skip
+    rows_NF = torch.randn(3, 6)
+    kept = load_checkpoint(save_checkpoint(header, [network.state_dict()]))
+    assert torch.equal(kept.networks[0](rows_NF), network.eval()(rows_NF))
+    with pytest.raises(InputError, match=r"no submodule 'blocks\.7'") as refused:
+        shared_cost(sharing, replace(shape, units=("blocks.7",)), [1, 1])
+    assert_one_clear_message(refused.value, "network.units")
+    with pytest.raises(InputError, match="the units of the trunk mlp are its layers") as refused:
+        NetworkSpec(units=("0",))
+    assert_one_clear_message(refused.value, "network.units")
+    assert NetworkSpec(trunk="theirs", units=("blocks.0",)).shape(6).units == ("blocks.0",)
 
 
 def test_it_is_shared_by_one_trunk_or_by_a_policy_only(offer: Offer) -> None:
