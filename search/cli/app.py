@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from search.cli.backup import backup, restore
 from search.cli.cancel import cancel
+from search.cli.compare import compare
 from search.cli.console import emit_json, escape_controls, note, print_result
 from search.cli.doctor import doctor
 from search.cli.init import init
@@ -23,6 +24,7 @@ from search.cli.plan import plan
 from search.cli.recommend import recommend, resume, search
 from search.cli.replay import replay
 from search.cli.report import report
+from search.cli.reproduce import reproduce
 from search.cli.runs import runs
 from search.cli.serve import serve
 from search.cli.solve import solve
@@ -117,6 +119,8 @@ def _forget_reader() -> None:
 
 app.command()(init)
 app.command()(report)
+app.command()(compare)
+app.command()(reproduce)
 app.command()(runs)
 app.command()(plan)
 app.command()(recommend)

@@ -127,8 +127,8 @@ class Trials(Fenced):
                 add_event(session, owned, "warning", {"text": text, "keys": damaged})
         return sound, tuple(damaged)
 
-    def weights(self, run: str, key: str) -> bytes:
-        """The kept state of one finished trial, in safetensors format; empty if none was kept.
+    def result(self, run: str, key: str) -> TrialResult:
+        """What one finished trial gave, bit for bit.
 
         Raises:
             StoreError: the result is not there, or it is damaged.
@@ -137,7 +137,15 @@ class Trials(Fenced):
             blob = session.scalar(
                 select(TrialRow.result).where(TrialRow.run == number_of(session, run), TrialRow.key == key)
             )
-            return self._decoded(run, blob).weights
+            return self._decoded(run, blob)
+
+    def weights(self, run: str, key: str) -> bytes:
+        """The kept state of one finished trial, in safetensors format; empty if none was kept.
+
+        Raises:
+            StoreError: the result is not there, or it is damaged.
+        """
+        return self.result(run, key).weights
 
     def _decoded(self, run: str, blob: bytes | None) -> TrialResult:
         try:
