@@ -19,7 +19,7 @@ import numpy as np
 
 from grouping.candidates import FloatArray, IntArray, frozen
 from grouping.errors import InputError
-from grouping.evidence.moderation import Variance, moderated
+from grouping.moderation import Variance, moderated
 
 __all__ = ["CONFIDENCE", "Interval", "TestLosses", "compare", "compare_with_random", "relative_loss"]
 

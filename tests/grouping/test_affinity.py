@@ -118,7 +118,7 @@ def test_seeds_that_a_pair_lacks_are_left_out_of_its_gain() -> None:
     assert found.gain_TT[0, 1] == pytest.approx(0.1, abs=0.01)
 
 
-def test_with_missing_seeds_the_error_is_that_of_the_two_way_least_squares_fit() -> None:
+def test_with_few_partners_the_error_is_that_of_the_two_way_least_squares_fit() -> None:
     table = pairs_table(np.zeros((4, 4)), 0.05, 5)
     losses_RCT = table.losses_RCT.copy()
     losses_RCT[0, 4] = losses_RCT[1:3, 5] = losses_RCT[4, 0] = np.nan
@@ -131,6 +131,20 @@ def test_with_missing_seeds_the_error_is_that_of_the_two_way_least_squares_fit()
     df = len(values_N) - (5 + 4 - 1)
     error = np.sqrt(residual_N @ residual_N / df / 3 * (1 + (1 - found.gain_TT[0, 1]) ** 2))  # 3 seeds have both
     assert found.high_TT[0, 1] - found.gain_TT[0, 1] == pytest.approx(t_distribution.ppf(0.975, df) * error)
+
+
+def test_a_pair_that_is_noisier_than_others_has_a_wider_interval() -> None:
+    widths = []
+    for seed in range(20):
+        table = pairs_table(np.zeros((6, 6)), 0.01, 5, seed)
+        losses_RCT = table.losses_RCT.copy()
+        losses_RCT[:, 6, 0] += 0.2 * np.random.default_rng(seed).standard_normal(5)  # task 0 with task 1
+        losses_RCT[0, 7] = np.nan  # a seed that another pair lacks
+        found = pair_affinity(LossTable(table.candidates, losses_RCT, table.seeds))
+        assert not np.isnan(found.low_TT[0, 1:]).any()
+        widths.append((found.high_TT - found.low_TT)[0, 1:])
+    noisy, *others = np.median(widths, axis=0)
+    assert noisy > 2 * max(others)
 
 
 def test_a_pair_that_was_not_trained_is_unknown_and_has_no_edge() -> None:

@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
-from grouping.affinity import pair_affinity
+from grouping.affinity import pair_errors
 from grouping.candidates import IntArray
 from grouping.evidence.intervals import Interval, TestLosses, compare, compare_with_random
 from grouping.losses import LossTable
@@ -89,21 +88,13 @@ def _losses(table: LossTable, grouping: Grouping, rows: list[int]) -> TestLosses
 
 def _affinities(table: LossTable, rng: np.random.Generator) -> list[bool]:
     """The same for each cell of the affinity matrix."""
-    found, n_tasks = [], table.candidates.n_tasks
-    halves = _halves(table, rng)
-    df = (len(halves[0]) - 1) * (n_tasks - 1)
-    for rows in halves:
+    found = []
+    for rows in _halves(table, rng):
         seeds = tuple(table.seeds[r] for r in rows)
-        affinity = pair_affinity(replace(table, losses_RCT=table.losses_RCT[rows], seeds=seeds))
-        error_TT = (affinity.high_TT - affinity.gain_TT) / student.ppf(0.975, df)
-        found.append((affinity.gain_TT, error_TT))
-    (one_TT, one_error_TT), (other_TT, other_error_TT) = found
+        found.append(pair_errors(replace(table, losses_RCT=table.losses_RCT[rows], seeds=seeds)))
     return [
-        _agree(
-            Interval(float(one_TT[t, u]), float(one_error_TT[t, u]), df, len(halves[0])),
-            Interval(float(other_TT[t, u]), float(other_error_TT[t, u]), df, len(halves[1])),
-        )
-        for t, u in np.argwhere(~np.eye(n_tasks, dtype=bool)).tolist()
+        _agree(*(Interval(float(gain[t, u]), float(error[t, u]), float(df[t, u]), 1) for gain, error, df in found))
+        for t, u in np.argwhere(~np.eye(table.candidates.n_tasks, dtype=bool)).tolist()
     ]
 
 

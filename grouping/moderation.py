@@ -1,4 +1,4 @@
-"""A variance from few seeds, moderated by those of other groupings: what a seed does differs little between them.
+"""A variance from few seeds, moderated by those of its like: what a seed does differs little between groupings.
 
 Smyth, *Linear models and empirical Bayes methods for assessing differential expression in microarray experiments*,
 2004, section 6: variances of many alike quantities are draws about a common value; how far they spread beyond what
@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Variance", "moderated"]
+__all__ = ["FEWEST_PEERS", "Variance", "moderated"]
 
-_FEWEST = 3
+FEWEST_PEERS = 3
 """Peers that a common value is learnt from."""
 _COUNTED = 0.5
-"""Share of the peers' degrees of freedom that the common value counts with at most: it was learnt from them, and each
-was compared with the mean of the others."""
+"""Share of the peers' degrees of freedom that the common value counts with at most: it was learnt from them, and they
+are not independent, as each was compared with the mean of the others, or all with the same network."""
 
 
 class Variance(NamedTuple):
@@ -39,7 +39,7 @@ def moderated(own: Variance, peers: Sequence[Variance]) -> Variance:
         peers: Variances of quantities of the same kind; with fewer than three, or one of 0, nothing is learnt.
     """
     value_J, df_J = np.array([peer.value for peer in peers]), np.array([peer.df for peer in peers])
-    if len(peers) < _FEWEST or not (np.isfinite(value_J) & (value_J > 0)).all() or not 0 < own.value < math.inf:
+    if len(peers) < FEWEST_PEERS or not (np.isfinite(value_J) & (value_J > 0)).all() or not 0 < own.value < math.inf:
         return own
     from scipy.special import polygamma, psi  # 0.2 s, which whoever asks for no interval need not wait for
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import polygamma
 
-from grouping.evidence.moderation import Variance, _inverse_trigamma, moderated
+from grouping.moderation import Variance, _inverse_trigamma, moderated
 
 
 def drawn(values: np.ndarray, df: int, rng: np.random.Generator) -> list[Variance]:
