@@ -26,6 +26,9 @@ __all__ = ["CONFIDENCE", "Interval", "TestLosses", "compare", "compare_with_rand
 CONFIDENCE = 0.95
 """Two-sided confidence of every interval that is shown."""
 
+_POWER = 0.8
+"""Chance of finding a difference that numbers of seeds are stated for."""
+
 _ROUNDING = 1e-9
 """Relative losses that differ by less are equal."""
 
@@ -42,6 +45,8 @@ class Interval:
         df: Degrees of freedom of the standard error.
         n: Seeds behind it.
         confidence: Two-sided, between 0 and 1.
+        of_seeds: Share of the squared error that seeds are to blame for, and more of them would lessen; the rest is due
+            to test rows, and to having drawn some random groupings only.
     """
 
     mean: float
@@ -49,6 +54,7 @@ class Interval:
     df: float
     n: int
     confidence: float = CONFIDENCE
+    of_seeds: float = 1.0
 
     @property
     def low(self) -> float:
@@ -78,6 +84,19 @@ class Interval:
     def at(self, confidence: float) -> Interval:
         """The same estimate with another confidence."""
         return replace(self, confidence=confidence)
+
+    def seeds_to_find(self) -> int | None:
+        """Seeds that would show a difference as large as this one in 8 of 10 cases; None where no number of them would.
+
+        At this confidence, for a normal error: seeds are many then. What looks large by chance needs more.
+        """
+        from scipy.special import ndtri  # 0.2 s, which whoever asks for no interval need not wait for
+
+        if not self.bounded or self.error == 0 or self.mean == 0:
+            return None
+        allowed = (self.mean / float(ndtri((1 + self.confidence) / 2) + ndtri(_POWER))) ** 2
+        left = allowed - (1 - self.of_seeds) * self.error**2
+        return math.ceil(self.n * self.of_seeds * self.error**2 / left) if left > 0 else None
 
     @property
     def _half_width(self) -> float:
@@ -284,7 +303,7 @@ def _jackknife(
     if not 0 < variance < math.inf:
         return Interval(estimate, math.sqrt(variance), 1.0, seeds)
     df = variance**2 / sum(source.value**2 / source.df for source in sources)
-    return Interval(estimate, math.sqrt(variance), df, seeds)
+    return Interval(estimate, math.sqrt(variance), df, seeds, of_seeds=over_seeds.value / variance)
 
 
 def _over_seeds(statistic: _Statistic, parts: Sequence[TestLosses], tasks_M: IntArray) -> Variance:

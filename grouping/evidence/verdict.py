@@ -105,6 +105,9 @@ def verdict(comparisons: Comparisons, *, tasks: int, networks: int, seeds: int, 
     - What is not found is called noise, rarely another effect: a planted grouping is called separation in at most
       10 % (2 %, 3 seeds), a planted separation or capacity is called grouping in at most 1.3 %.
 
+    These figures are of variances over seeds that each comparison had from itself. That against random groupings learns
+    from them too by now, and finds a little more (``results/benchmarks/evidence.md``: false verdicts and power).
+
     Args:
         comparisons: Intervals on fresh seeds and test rows.
         tasks: Number of main tasks.

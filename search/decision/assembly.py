@@ -241,12 +241,14 @@ class Comparison:
         paired: Chosen minus each alternative, and minus the mean of the random groupings; which of them keep the
             budget, ``baselines`` says.
         random: The random groupings' own losses.
+        against_random: Chosen minus their mean; None where there is no other way to split the tasks.
         judgement: The verdict and its sentence.
     """
 
     levels: Mapping[str, Interval]
     paired: tuple[Paired, ...]
     random: RandomGroupings | None
+    against_random: Interval | None
     judgement: Judgement
 
 
@@ -296,7 +298,7 @@ def compare_contenders(decision: Decision) -> Comparison:
         paired.insert(0, _paired("random", label, against_random))
     values = tuple(levels[name].mean for name in levels if name.startswith("random-"))
     random = RandomGroupings(values, float(np.mean(values)), len(decision.confirmation.seeds)) if values else None
-    return Comparison(levels, tuple(paired), random, judgement)
+    return Comparison(levels, tuple(paired), random, against_random, judgement)
 
 
 def _is_budget(decision: Decision) -> bool:

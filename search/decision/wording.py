@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from grouping.evidence import Interval
+from grouping.evidence.verdict import VERDICT_CONFIDENCE
 from grouping.recommendation import Audit, Stability
 from search.decision.assembly import Comparison, halving_record
 from search.decision.decide import Decision
@@ -13,6 +15,7 @@ __all__ = ["next_steps", "repeated_split"]
 _SEEDS_WORTH_HAVING = 5
 _STABLE = 0.5
 _TRUSTED = 0.3
+_MOST_SEEDS = 100
 
 
 def next_steps(
@@ -26,7 +29,7 @@ def next_steps(
     if verdict == "noise":
         steps.append(
             "Serve the cheapest of the alternatives above: no grouping is distinguishable from the others here. "
-            "More fresh seeds (evidence.seeds) or more test rows would narrow the intervals."
+            f"{_what_would_decide(comparison.against_random)}"
         )
     if verdict == "capacity":
         steps.append(
@@ -58,6 +61,24 @@ def next_steps(
         steps.append(f"Confirm with {_SEEDS_WORTH_HAVING} fresh seeds or more before you rely on the intervals.")
     steps.append("See what other budgets would buy: the frontier in this report, or taskgroup solve --frontier.")
     return tuple(steps)
+
+
+def _what_would_decide(against_random: Interval | None) -> str:
+    """How many fresh seeds would show what the choice seems to gain over random groupings."""
+    judged = None if against_random is None else against_random.at(VERDICT_CONFIDENCE)
+    if judged is None or not judged.bounded or judged.mean >= 0 or judged.below:
+        return "More fresh seeds (evidence.seeds) or more test rows would narrow the intervals."
+    seeds = judged.seeds_to_find()
+    gain = f"gains {-judged.mean:.1%} over random groupings, as it seems to here"
+    if seeds is None or seeds > _MOST_SEEDS:
+        return (
+            f"If the choice {gain}, more fresh seeds would hardly show it: it takes more test rows, or more random "
+            "groupings (evidence.random_groupings)."
+        )
+    return (
+        f"If the choice {gain}, a run with {max(seeds, judged.n + 1)} fresh seeds (evidence.seeds) would show "
+        "it in 8 of 10 cases."
+    )
 
 
 def repeated_split(decision: Decision, comparison: Comparison) -> dict[str, Any]:

@@ -254,3 +254,21 @@ def test_where_rows_are_not_told_apart_intervals_are_over_seeds_alone() -> None:
     assert interval.df <= 4
     by_rows = [TestLosses(part.sums_RTG, part.counts_TG) for part in losses]
     assert not compare(by_rows[0], by_rows[1], by_rows[1], np.ones(3)).bounded
+
+
+def test_so_many_seeds_as_are_asked_for_find_the_difference_in_eight_of_ten_cases() -> None:
+    rng = np.random.default_rng(0)
+    few = Interval(-0.01, 0.01, 4.0, 5, 0.97)
+    seeds = few.seeds_to_find()
+    assert seeds is not None
+    error = few.error * np.sqrt(few.n / seeds)
+    found = [Interval(-0.01 + error * rng.standard_normal(), error, 1e6, seeds, 0.97).below for _ in range(4000)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
+
+
+def test_rows_set_a_limit_to_what_seeds_can_show() -> None:
+    half = Interval(-0.02, 0.01, 4.0, 5, 0.97, of_seeds=0.5)
+    assert half.seeds_to_find() is None  # an error of 0.7 % remains, and 2 / 3 % would be needed
+    assert Interval(-0.02, 0.01, 4.0, 5, 0.97).seeds_to_find() == 12
+    assert Interval(-0.02, np.inf, 1.0, 1).seeds_to_find() is None
+    assert Interval(0.0, 0.01, 4.0, 5).seeds_to_find() is None
