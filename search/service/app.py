@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 
 from search.launcher import Launcher
+from search.service.arrivals import Arrivals
 from search.service.auth import Authenticator, read_secret
 from search.service.context import Service
 from search.service.dependencies import Reader
@@ -76,7 +77,8 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         await service.errands.open()
-        beside = [asyncio.create_task(service.dispatcher.work()), asyncio.create_task(service.hub.poll())]
+        work = (service.dispatcher.work(), service.hub.poll(), service.arrivals.work())
+        beside = [asyncio.create_task(one) for one in work]
         service.ready = True
         yield
         service.ready = False
@@ -126,6 +128,7 @@ def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
         submissions=Submissions(settings, datasets, errands),
         dispatcher=Dispatcher(settings, store, launcher, metrics),
         hub=Hub(store, settings.poll_seconds, settings.watchers),
+        arrivals=Arrivals(store),
     )
 
 

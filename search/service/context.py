@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from search.launcher import Launcher
+from search.service.arrivals import Arrivals
 from search.service.auth import Authenticator
 from search.service.dispatcher import Dispatcher
 from search.service.errand_runners import ErrandRunners
@@ -41,6 +42,7 @@ class Service:
     submissions: Submissions
     dispatcher: Dispatcher
     hub: Hub
+    arrivals: Arrivals
     ready: bool = False
     _described: dict[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -26,6 +26,7 @@ from search.service.answers import (
     TrialList,
 )
 from search.service.refusals import NotFoundError, StateError
+from search.store.creation import Made, NewRun
 from search.store.records import EventRecord, RunRecord, RunState, TrialRecord
 from search.store.run_ids import LATEST, looks_like_id, shown_id
 from search.store.store import Store
@@ -35,6 +36,7 @@ __all__ = [
     "content_of",
     "detail",
     "find_record",
+    "fresh",
     "list_runs",
     "phase_of",
     "recommendation_of",
@@ -79,6 +81,31 @@ def detail(record: RunRecord) -> RunDetail:
     """A run with its spec."""
     more = {"spec": record.spec, "epoch": record.epoch, "starts": record.starts, "heartbeat": record.heartbeat}
     return RunDetail(**_fields(record), **more)
+
+
+def fresh(new: NewRun, made: Made) -> RunDetail:
+    """A run that was made this moment: nothing has happened to it that would have to be read."""
+    return RunDetail(
+        id=made.id,
+        name=new.name,
+        kind=new.kind,
+        state="queued",
+        tasks=tuple(new.tasks),
+        budget=_budget(new.spec),
+        best=None,
+        trials=TrialCounts(finished=0, failed=0, planned=new.planned),
+        created=made.created,
+        started=None,
+        ended=None,
+        seconds=0.0,
+        seconds_left=None,
+        principal=new.principal,
+        asked=None,
+        spec=new.spec,
+        epoch=0,
+        starts=0,
+        heartbeat=None,
+    )
 
 
 def list_runs(
@@ -248,10 +275,16 @@ def _fields(record: RunRecord) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1_024)
 def _budget(spec: str) -> BudgetAnswer | None:
+    """The budget in a spec; many specs differ in their first line only, the name."""
+    first, _, rest = spec.partition("\n")
+    return _budget_of(rest if first.startswith("name: ") else spec)
+
+
+@lru_cache(maxsize=512)
+def _budget_of(rest: str) -> BudgetAnswer | None:
     try:
-        budget = parse_spec(spec).budget
+        budget = parse_spec(f"name: x\n{rest}").budget
     except InputError:  # of another version, or of a kind of run that has none
         return None
     return BudgetAnswer(limit=budget.inference, unit=budget.unit, max_networks=budget.max_networks)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, delete, func, select
-from sqlalchemy.orm import Session
 
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.errors import ConflictError
-from search.store.fencing import Fenced, exactly, prolong
+from search.store.creation import Creation
+from search.store.fencing import exactly
 from search.store.models import Run
 from search.store.records import RunPage, RunRecord, RunState
-from search.store.rows import add_event, find_run, gone, present_state, reserved, run_records, storable
-from search.store.run_ids import new_run_id
+from search.store.rows import find_run, gone, present_state, reserved, run_records, storable
 from search.store.sessions import again
 
 __all__ = ["SORTS", "Runs"]
@@ -27,59 +22,8 @@ SORTS: Final = ("created", "name", "state", "best")
 """What runs can be sorted by; a ``-`` before it turns the order round."""
 
 
-class Runs(Fenced):
+class Runs(Creation):
     """What was asked, and how far it came."""
-
-    def create_run(
-        self,
-        name: str,
-        kind: str,
-        spec: str,
-        plan: Mapping[str, Any],
-        *,
-        tasks: Sequence[str] = (),
-        planned: int = 0,
-        principal: str = "",
-        request_key: str | None = None,
-        reserved_seconds: float = 0.0,
-    ) -> str:
-        """A new run, queued; returns its id.
-
-        Args:
-            name: The user's name for it; any text.
-            kind: ``recommend``, ``measure`` or ``search``.
-            spec: The resolved spec as YAML.
-            plan: What will be done, as JSON data.
-            tasks: Names of the tasks.
-            planned: Trials planned, where known already.
-            principal: Who submits it; empty: somebody at this machine.
-            request_key: The submitter's name for this request. The same one again gives the run that is there already,
-                so that a request whose answer was lost can be repeated.
-            reserved_seconds: How long no dispatcher may reserve it, since the caller is about to take or start it.
-
-        Raises:
-            ConflictError: the key was used for something else.
-        """
-        asked = {"kind": kind, "spec": storable(spec), "plan": json.dumps(plan)}
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        owner, key = storable(principal), None if request_key is None else storable(request_key)
-        with self.sessions.write(durable=True) as session:
-            self.sessions.alone(session)
-            if key is not None and (before := _requested(session, owner, key, digest)) is not None:
-                return before
-            name = storable(name)
-            run_id = new_run_id(name)
-            while session.scalar(select(Run.number).where(Run.id == run_id)) is not None:
-                run_id = new_run_id(name)
-            row = Run(id=run_id, name=name, state="queued", planned=planned, principal=owner, request_key=key, **asked)
-            row.request_digest = None if key is None else digest
-            row.tasks, row.created, row.seconds = json.dumps(list(tasks)), time.time(), 0.0
-            if reserved_seconds:
-                prolong(row, self.sessions.moment(session), reserved_seconds)
-            session.add(row)
-            session.flush()
-            add_event(session, row, "state", {"to": "queued"})
-        return run_id
 
     @again
     def run(self, text: str, *, principal: str | None = None) -> RunRecord:
@@ -176,17 +120,6 @@ class Runs(Fenced):
             row = self._mine(session, run)
             row.planned = row.planned if planned is None else planned
             row.best = row.best if best is None else best
-
-
-def _requested(session: Session, principal: str, key: str, digest: str) -> str | None:
-    """The run that this request made before, if it did."""
-    row = session.scalar(select(Run).where(Run.principal == principal, Run.request_key == key))
-    if row is None:
-        return None
-    if row.request_digest != digest:
-        fix = "Use a fresh key for every new request"
-        raise ConflictError("this request's key was used for another request", where="Idempotency-Key", fix=fix)
-    return row.id
 
 
 def _order(sort: str) -> str:

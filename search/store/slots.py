@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sqlalchemy import and_, or_, select, text
+from sqlalchemy import and_, or_, select
 
 from search.store.fencing import prolong
 from search.store.models import Run
@@ -12,9 +12,6 @@ from search.store.rows import present_state, reserved
 from search.store.sessions import Sessions
 
 __all__ = ["Slots"]
-
-_LOCK = 7_201_144
-"""Number of the lock under which places are taken; any number that nobody else of this database uses."""
 
 
 class Slots:
@@ -38,8 +35,7 @@ class Slots:
             seconds: The reservation ends by itself when no process has taken the run by then.
         """
         with self._sessions.write(durable=True) as session:
-            if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time anyway
-                session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+            self._sessions.alone(session)
             now = self._sessions.moment(session)
             maybe = or_(Run.state == "running", and_(Run.state == "queued", Run.lease.is_not(None)))
             rows = session.scalars(select(Run).where(maybe, Run.principal != ""))

@@ -109,7 +109,7 @@ async def submit(request: Request, service: ServiceOf, who: Submitter) -> Respon
         prepared = await service.submissions.prepare(Document(form.document(), ""), kind, who)
         # The same form sent twice is one run; a form that was changed and sent again is another.
         key = hashlib.sha256(f"{given.get('key', '')} {kind} {prepared.spec}".encode()).hexdigest()
-        run = await run_in_threadpool(create, service, prepared, kind, who, key)
+        run = await create(service, prepared, kind, who, key)
     except (InputError, NoResultError) as error:
         return await _form(request, service, who, form.refused(error), kind=kind, key=given.get("key", ""), status=422)
     return moved(f"/runs/{run.id}?said=submitted")

@@ -17,6 +17,7 @@ from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.gate import API
 from search.service.responses import PROBLEMS, answer, links
 from search.service.submissions import Prepared, SubmittedKind
+from search.store.creation import NewRun
 
 __all__ = ["create", "router"]
 
@@ -61,24 +62,29 @@ async def create_run(
     Whatever is wrong with the spec is said now, in the words of `taskgroup plan`.
     """
     prepared = await service.submissions.prepare(await document_in(request), kind, who)
-    body = await run_in_threadpool(create, service, prepared, kind, who, key)
+    body = await create(service, prepared, kind, who, key)
     return Response(body.model_dump_json(), 201, {"location": f"{API}/runs/{body.id}"}, media_type="application/json")
 
 
-def create(service: Service, prepared: Prepared, kind: SubmittedKind, who: Principal, key: str | None) -> RunDetail:
+async def create(
+    service: Service, prepared: Prepared, kind: SubmittedKind, who: Principal, key: str | None = None
+) -> RunDetail:
     """Queue a run; the same key again gives the run that is there."""
-    run = service.store.create_run(
+    new = NewRun(
         prepared.name,
         kind,
         prepared.spec,
         {"base": str(service.settings.datasets.absolute())},
-        tasks=prepared.tasks,
-        planned=prepared.trainings,
-        principal=who.name,
-        request_key=key,
+        prepared.tasks,
+        prepared.trainings,
+        who.name,
+        key,
     )
+    made = await service.arrivals.create(new)
     service.dispatcher.nudge()
-    return queries.detail(queries.find_record(service.store, run, who.name))
+    if made.fresh:
+        return queries.fresh(new, made)
+    return queries.detail(await run_in_threadpool(queries.find_record, service.store, made.id, who.name))
 
 
 @router.post(

@@ -84,7 +84,7 @@ def _served(home: Path) -> Iterator[Served]:
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         try:
             assert process.stderr is not None
-            line = next(line for line in process.stderr if "serving" in line)
+            line = process.stderr.readline()
             threading.Thread(target=process.stderr.read, daemon=True).start()
             found = re.search(r":(\d+)\s*$", line)
             assert found is not None, line
