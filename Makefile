@@ -1,5 +1,6 @@
 # make demo   set up, then recommend a grouping for the built-in weather data and say where the report is
 # make test   set up, then run the tests;   make lint   the gates;   make bench   the benchmarks
+# make faults inject every fault as often as was promised (a quarter of an hour) and write results/faults.md
 #
 # PY           the Python to build on (3.11 or newer)
 # VENV         where the virtual environment goes
@@ -14,7 +15,7 @@ ARGS ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready-$(basename $(notdir $(CONSTRAINTS)))
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench faults clean
 
 setup: $(STAMP)
 
@@ -56,6 +57,9 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.stopping
 	@$(BIN)/python -m tests.benchmarks.sharing
 	@$(BIN)/python -m tests.benchmarks.scale
+
+faults: $(STAMP)
+	@$(BIN)/python -m tests.faults
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,13 +6,15 @@ A run is a pure function of its spec and of trainings that the store remembers, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from grouping.affinity import pair_affinity
+from grouping.errors import NoResultError
 from grouping.recommendation import Controls, Domination, PhaseCost, Recommendation, SettingsSearch, Tuning
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from grouping.tasks import SEPARATOR
@@ -37,13 +39,14 @@ from search.decision.tuning import tune, with_learning_rate
 from search.decision.way import way_to_train
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
-from search.errors import SpecError
+from search.errors import SpecError, TrialError
 from search.execution.executor import Executor
 from search.faults import passing
 from search.networks.architectures import make_network
 from search.networks.latency import measured_latency_ms
 from search.networks.sharing import HARD, Sharing
 from search.output.environment import describe_environment
+from search.output.failure import write_failure
 from search.output.files import write_run
 from search.output.folder import RunFolder
 from search.spec import Spec, TrainingBudgetSpec
@@ -145,41 +148,58 @@ def run_recommendation(
     """
     began = time.monotonic()
     earlier = store.run(run).seconds
-    way = way_to_train(job.plan, job.experiments[0], executor, train)
-    job = _settled(job, way.choice, store, run)
-    speed = way.speed(job.experiments[0], executor, store.trials(run))
-    _check_minutes(job, speed)
-    job = _counted(job, speed, store, run)
-    folder.write_text("spec.yaml", dump_spec(job.spec))
-    announce(way.choice, speed)
-    measurement = Measurement(store, run, executor, way.train, progress, way.networks)
-    job, tuning = _tuned(job, measurement)
-    job, searched = explore(job, measurement)
-    decisions = [
-        decide(job.plan, experiment, measurement, job.cost_of, split)
-        for split, experiment in enumerate(job.experiments)
-    ]
-    controls = measure_controls(job.plan, job.experiments[0], measurement)
-    domination = measure_domination(job.plan, job.experiments[0], measurement, decisions[0].reference_T)
-    recommendation = _recommendation(
-        job,
-        decisions,
-        controls,
-        domination,
-        tuning,
-        searched,
-        measurement,
-        executor,
-        run,
-        command,
-        earlier + time.monotonic() - began,
-    )
-    passing("run.decided")
-    weights = partial(measurement.weights, job.experiments[0])
-    write_run(folder, recommendation, decisions[0], store.trials(run), weights)
-    passing("run.written")
-    store.set_progress(run, best=recommendation.solution.objective)
-    return recommendation
+    with _explained(job, store, run, folder):
+        way = way_to_train(job.plan, job.experiments[0], executor, train)
+        job = _settled(job, way.choice, store, run)
+        speed = way.speed(job.experiments[0], executor, store.trials(run))
+        _check_minutes(job, speed)
+        job = _counted(job, speed, store, run)
+        folder.write_text("spec.yaml", dump_spec(job.spec))
+        announce(way.choice, speed)
+        measurement = Measurement(store, run, executor, way.train, progress, way.networks)
+        job, tuning = _tuned(job, measurement)
+        job, searched = explore(job, measurement)
+        decisions = [
+            decide(job.plan, experiment, measurement, job.cost_of, split)
+            for split, experiment in enumerate(job.experiments)
+        ]
+        controls = measure_controls(job.plan, job.experiments[0], measurement)
+        domination = measure_domination(job.plan, job.experiments[0], measurement, decisions[0].reference_T)
+        recommendation = _recommendation(
+            job,
+            decisions,
+            controls,
+            domination,
+            tuning,
+            searched,
+            measurement,
+            executor,
+            run,
+            command,
+            earlier + time.monotonic() - began,
+        )
+        passing("run.decided")
+        weights = partial(measurement.weights, job.experiments[0])
+        write_run(folder, recommendation, decisions[0], store.trials(run), weights)
+        passing("run.written")
+        store.set_progress(run, best=recommendation.solution.objective)
+        return recommendation
+
+
+@contextmanager
+def _explained(job: Job, store: Store, run: str, folder: RunFolder) -> Iterator[None]:
+    """A run that comes to nothing leaves a report too: why it did.
+
+    Raises:
+        NoResultError: also where nothing at all could be trained.
+    """
+    try:
+        yield
+    except (NoResultError, TrialError) as error:
+        write_failure(folder, job.spec.name, run, error, store.trials(run))
+        if isinstance(error, NoResultError):
+            raise
+        raise NoResultError(error.what, where=error.where, fix=error.fix) from error
 
 
 def _experiment(spec: Spec, dataset: Dataset) -> Experiment:

@@ -22,6 +22,7 @@ from grouping.tasks import SEPARATOR
 from search.networks.sharing import HARD, SEARCHED, Sharing
 
 __all__ = [
+    "LARGEST_LOSS",
     "Course",
     "Identity",
     "NetworkState",
@@ -33,6 +34,9 @@ __all__ = [
     "TrialResult",
     "stream_seed",
 ]
+
+LARGEST_LOSS = 1e100
+"""A loss above has exploded: its squares and sums, which judge it, are no numbers any more."""
 
 Identity: TypeAlias = tuple[tuple[str, ...], float, str]
 """What tells a network from others: its tasks, its capacity, and what they share."""
@@ -241,8 +245,8 @@ class TrialResult:
         for curve_TS in (self.curve_TS,) if self.test_curve_TS is None else (self.curve_TS, self.test_curve_TS):
             if curve_TS.ndim != 2 or curve_TS.shape[1] != len(self.steps_S):
                 raise ValueError(f"curve {curve_TS.shape} does not fit {len(self.steps_S)} readings")
-            if not np.isfinite(curve_TS).all():
-                raise ValueError("a finished trial has finite losses only")
+            if not (np.abs(curve_TS) <= LARGEST_LOSS).all():
+                raise ValueError(f"a finished trial has finite losses only, and none above {LARGEST_LOSS:g}")
 
 
 @dataclass(frozen=True)

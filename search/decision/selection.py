@@ -48,6 +48,9 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
     Every step at which some trial was read has its place: of trials that were stopped early, or not read then, it is
     NaN.
     """
+    if not results:
+        fix = "Its report.md groups the reasons; mend them, then: taskgroup resume RUN"
+        raise NoResultError("none of the networks could be trained", fix=fix)
     steps_S = np.unique(np.concatenate([result.steps_S for result in results.values()]))
     names = [task.name for task in plan.tasks]
     shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))

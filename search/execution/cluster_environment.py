@@ -5,24 +5,30 @@ Imports no Ray.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from search.errors import ClusterError
 from search.execution.executor import GPU_VARIABLE, one_line
 
-__all__ = ["check_address", "driver_environment", "environment", "worker_environment"]
+__all__ = ["check_address", "driver_environment", "environment", "temporary_folder", "worker_environment"]
 
 _CONNECT_SECONDS = 5.0
 _PROBE_SECONDS = 30.0
 _PROBE = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR'); ray.shutdown()"
 _TOKEN = secrets.token_hex(32)  # one for all clusters this process starts: Ray reads a token once per process
+_TEMPORARY = "/tmp"  # noqa: S108 - short: socket paths end at 107 bytes
+_PREFIX = "tg-"
+_LOCK = "lock"
 _LARGEST_LOG = 10_000_000  # bytes; a worker that prints without end must not fill the disk
 
 
@@ -41,6 +47,8 @@ def driver_environment(folder: Path) -> dict[str, str]:
         "RAY_ROTATION_MAX_BYTES": str(_LARGEST_LOG),
         "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # What a job started and left behind ends with its worker.
+        "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "1",
     }
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
         variables["RAY_AUTH_TOKEN_PATH"] = str(_private_file(folder / "ray_token", _TOKEN))
@@ -66,6 +74,25 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for a local cluster's sockets and logs, removed in the end; folders of dead processes go first.
+
+    A process that is killed cannot remove its own, and they hold tens of megabytes each. Whoever lives holds a lock.
+    """
+    for left in Path(_TEMPORARY).glob(f"{_PREFIX}*"):
+        with suppress(OSError), (left / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_TEMPORARY))
+    try:
+        with (folder / _LOCK).open("x") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _private_file(path: Path, text: str) -> Path:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import deque
@@ -31,6 +29,7 @@ from search.execution.cluster_environment import (
     check_address,
     driver_environment,
     environment,
+    temporary_folder,
     worker_environment,
 )
 from search.execution.executor import ATTEMPTS, Outcome, called, failed, in_a_row, one_line, this_worker
@@ -44,6 +43,7 @@ R = TypeVar("R")
 _START_SECONDS = 90.0  # a worker starts in 1 to 4 s; long after that there is no room for it
 _START_ATTEMPTS = 2
 _POLL_SECONDS = 1.0
+_ROOM_SECONDS = 20.0  # how long a full cluster is given to free a core
 _HEAD_SECONDS = 30.0  # a head that restarts may be away for a moment; after 60 s without one Ray ends this process
 _LEAVE_SECONDS = 5.0
 _SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
@@ -290,8 +290,7 @@ class RayExecutor:
                 os.kill(int(worker.name.rpartition(":")[2]), signal.SIGKILL)
 
     def _start_local(self, resources: ExitStack) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))  # short: socket paths end at 107 bytes
-        resources.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = resources.enter_context(temporary_folder())
         resources.enter_context(environment(driver_environment(self._state_folder or folder)))
         start = partial(
             ray.init,
@@ -356,6 +355,15 @@ class RayExecutor:
                 fix="Ask for fewer workers, or leave cluster.workers out",
             )
         self._workers = self._asked or max(1, room)
+        deadline = time.monotonic() + _ROOM_SECONDS
+        while self._address != "local" and ray.available_resources().get("CPU", 0.0) < 1:  # type: ignore[no-untyped-call]
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"all {cpus} CPUs of {self._address} are taken",
+                    where="cluster.address",
+                    fix="Wait until others are done, or add a node",
+                )
+            time.sleep(_POLL_SECONDS)
 
 
 def _head() -> tuple[str, int]:
@@ -374,6 +382,7 @@ class _Actor:
 
     def __init__(self) -> None:
         self._held: tuple[Any, Any] | None = None  # where the shared value lay, and the value
+        self._folder = os.getcwd()  # noqa: PTH109 - as it is, not resolved
 
     def name(self) -> str:
         return this_worker()
@@ -387,3 +396,5 @@ class _Actor:
             return Outcome(index, called(function, self._held[1], job), worker=this_worker())
         except BaseException as error:  # noqa: BLE001  (SystemExit too: whatever a job raises is its own outcome)
             return failed(index, error)
+        finally:
+            os.chdir(self._folder)  # wherever the job went

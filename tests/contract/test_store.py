@@ -16,14 +16,14 @@ from grouping.errors import InputError
 from search.errors import StoreError, TrialError
 from search.store.records import CurveReading
 from search.store.store import Store
-from search.trials import TestScores, Trial, TrialFailure, TrialResult
+from search.trials import LARGEST_LOSS, TestScores, Trial, TrialFailure, TrialResult
 
 TRIAL = Trial(("temp", "rain"), 0.1 + 0.2, 7, reference=(0.1, 1 / 3))
 KEY = TRIAL.key("context")
 
 
 def _result(curve_TS: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None) -> TrialResult:
-    curve_TS = np.array([[0.3, 0.2, -0.0], [1e-300, 0.1 + 0.2, 1e300]]) if curve_TS is None else curve_TS
+    curve_TS = np.array([[0.3, 0.2, -0.0], [1e-300, 0.1 + 0.2, 1e99]]) if curve_TS is None else curve_TS
     scores = TestScores(np.array([[1 / 3], [2.0]]), np.array([[4.0], [0.0]]), {"temp": {"RMSE": 4.2}, "rain": {}})
     return TrialResult(np.array([10, 20, 40]), curve_TS, 1.5, "host:1", kept=2, test=scores, weights=b"\x00\xff\x00")
 
@@ -61,11 +61,12 @@ def test_a_result_comes_back_bit_for_bit_after_reopening(store: Store, run: str,
 
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False, width=64)
+_LOSSES = st.floats(-LARGEST_LOSS, LARGEST_LOSS)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    curve_TS=arrays.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(0, 5)), elements=_FINITE),
+    curve_TS=arrays.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(0, 5)), elements=_LOSSES),
     seconds=_FINITE,
     weights=st.binary(max_size=50),
     metric=_FINITE,

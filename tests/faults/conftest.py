@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,7 @@ import pytest
 
 from search.store.records import RunRecord, TrialRecord
 from search.store.store import Store
-from tests.faults import FULL_VARIABLE
 from tests.faults.victims import Victims, decided, trained
-
-
-@pytest.fixture(scope="session")
-def full() -> bool:
-    """Whether every fault is injected as often as was promised, or a few times each."""
-    return os.environ.get(FULL_VARIABLE) == "1"
 
 
 @pytest.fixture(scope="session")

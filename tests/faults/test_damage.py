@@ -16,8 +16,9 @@ from search.store.blobs import decode_result, encode_result
 from search.store.home import STORE_FILE
 from search.store.store import Store
 from search.trials import TestScores, TrialResult
+from tests.faults import FULL
 from tests.faults.conftest import Resume, Undisturbed
-from tests.faults.victims import Victims, decided, trained
+from tests.faults.victims import Victims, decided, log_of, trained
 
 Note = Callable[[str, object], None]
 
@@ -78,16 +79,17 @@ def test_damaged_results_are_told_and_trained_again(
 
 @pytest.mark.fault("R9", "the database's journal cut at random places after a kill")
 def test_a_journal_that_lost_its_end_is_recovered_to_its_last_whole_transaction(
-    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, full: bool, record_property: Note
+    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, record_property: Note
 ) -> None:
     """What a power cut may do to the last transactions that were not synced: whole ones are lost, never a part."""
     assert victims.run(home, fault="job.end:30") == -signal.SIGKILL
     journal = f"{STORE_FILE}-wal"
     length = (home / journal).stat().st_size
     rng, lost = random.Random(9), []
-    for n in range(8 if full else 2):
+    for n in range(8 if FULL else 2):
         place = home.parent / f"cut {n}" / "runs"
         shutil.copytree(home, place)
+        shutil.copy(log_of(home), log_of(place))
         with (place / journal).open("r+b") as file:
             file.truncate(rng.randrange(length // 2, length))
         before = len(undisturbed.only(place)[1]) if _runs(place) else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from search.faults import POINTS, Point
+from tests.faults import FULL
 from tests.faults.conftest import Resume, Undisturbed
 from tests.faults.victims import Victims
 
@@ -25,12 +26,11 @@ def test_a_run_killed_at_a_point_is_resumed_to_the_same_end(
     undisturbed: Undisturbed,
     resume: Resume,
     home: Path,
-    full: bool,
     record_property: Note,
 ) -> None:
     passages = undisturbed.passages[point]
     few = {1, (passages + 1) // 2, passages} if point.startswith("store") else {1, passages}
-    chosen = range(1, passages + 1) if full else sorted(few)
+    chosen = range(1, passages + 1) if FULL else sorted(few)
     for n in chosen:
         place = home / str(n) / "runs"
         place.mkdir(parents=True)
@@ -43,13 +43,13 @@ def test_a_run_killed_at_a_point_is_resumed_to_the_same_end(
 
 @pytest.mark.fault("R29", "SIGKILL again and again, at random points, while resuming too")
 def test_a_run_that_is_killed_whenever_it_is_resumed_comes_to_the_same_end(
-    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, full: bool, record_property: Note
+    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, record_property: Note
 ) -> None:
     rng = random.Random(4)
     kills = 0
     while victims.run(home, "resume" if kills else "recommend", fault=_early(rng, kills)) == -signal.SIGKILL:
         kills += 1
-        if kills == (12 if full else 4):
+        if kills == (12 if FULL else 4):
             break
     assert resume(home) == 0
     undisturbed.assert_equalled(home, kills=kills)
@@ -59,10 +59,10 @@ def test_a_run_that_is_killed_whenever_it_is_resumed_comes_to_the_same_end(
 
 @pytest.mark.fault("R2", "SIGKILL of the driver at random moments, before the first result too")
 def test_a_driver_killed_at_any_moment_is_resumed_to_the_same_end(
-    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, full: bool, record_property: Note
+    victims: Victims, undisturbed: Undisturbed, resume: Resume, home: Path, record_property: Note
 ) -> None:
     rng = random.Random(2)
-    moments = [0.0, *(rng.uniform(0, 1.5) for _ in range(9 if full else 2))]
+    moments = [0.0, *(rng.uniform(0, 1.5) for _ in range(9 if FULL else 2))]
     for n, moment in enumerate(moments):
         place = home / str(n) / "runs"
         place.mkdir(parents=True)

@@ -18,10 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-__all__ = ["LOG", "Victim", "Victims", "decided", "trained"]
+__all__ = ["Victim", "Victims", "decided", "log_of", "trained"]
 
 ROOT = Path(__file__).resolve().parents[2]
-LOG = "trained.log"
 _NAMES = ("g0_0", "g0_1", "g1_0")
 _SPEC: Final[dict[str, Any]] = {
     "name": "planted",
@@ -118,8 +117,13 @@ def decided(home: Path, run: str) -> dict[str, Any]:
 
 def trained(home: Path) -> Counter[str]:
     """How often each trial was trained, whatever became of the result; probes of the workers' speed left out."""
-    log = home / LOG
+    log = log_of(home)
     return Counter(log.read_text().split() if log.exists() else [])
+
+
+def log_of(home: Path) -> Path:
+    """Where trainings are noted: beside the folder, which may be full or damaged."""
+    return home.with_name(f"{home.name}.trained")
 
 
 def _main() -> None:
@@ -197,7 +201,7 @@ def _work(home: Path, verb: str, seconds: float) -> None:
     def train(experiment: Experiment, trial: Trial) -> TrialResult:
         if trial.phase != "probe":
             time.sleep(seconds)
-            with (home / LOG).open("a") as log:
+            with log_of(home).open("a") as log:
                 log.write(f"{trial.key(experiment.context)}\n")
         return planted(experiment, trial)
 

@@ -1,0 +1,59 @@
+"""Inject every fault as often as was promised, and write ``results/faults.json`` and ``faults.md``.
+
+``python -m tests.faults [--few] [R-number ...]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.halving.run import facts
+from tests.benchmarks.startup import ROOT
+from tests.faults import FULL_VARIABLE
+from tests.faults.ledger import ELSEWHERE, Ledger, markdown
+
+WITHOUT = {
+    "R25": "in `tests/benchmarks/service` where the service is; runs one after the other above",
+    "R26": "measured in `results/benchmarks/scale.md`",
+    "R27": "a matter of the service",
+}
+
+
+def main() -> int:
+    """Returns pytest's exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("numbers", nargs="*", metavar="R", help="only these faults, R7 for example; nothing is written")
+    parser.add_argument("--few", action="store_true", help="as often as in the suite")
+    parser.add_argument("--output", type=Path, default=ROOT / "results", help="folder of the results")
+    asked = parser.parse_args()
+    os.environ[FULL_VARIABLE] = "0" if asked.few else "1"
+    os.chdir(ROOT)
+    ledger = Ledger(tuple(asked.numbers))
+    elsewhere = [test for tests in ELSEWHERE.values() for test, _ in tests]
+    began = time.monotonic()
+    options = ["-q", "-p", "no:cacheprovider", "--timeout=900", "-o", "junit_family=xunit1"]
+    code = int(pytest.main([*options, "tests/faults", *dict.fromkeys(elsewhere)], plugins=[ledger]))
+    if asked.numbers:
+        return code
+    command = "make faults" if not asked.few else "python -m tests.faults --few"
+    data = {
+        "command": command,
+        **facts(),
+        "minutes": (time.monotonic() - began) / 60,
+        "rows": ledger.rows(),
+        "without": WITHOUT,
+    }
+    (asked.output / "faults.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    (asked.output / "faults.md").write_text(markdown(data), encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What misbehaving jobs do; workers import this module."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from search.trials import Course, Trial
+
+__all__ = ["course", "forks_and_hangs", "prints", "swells", "wanders"]
+
+
+def course(trial: Trial) -> Course:
+    """The whole training of a trial."""
+    return Course(trial)
+
+
+def prints(shared: None, size: int) -> int:
+    line = "x" * 999 + "\n"
+    for _ in range(size // len(line)):
+        sys.stdout.write(line)
+    sys.stdout.flush()
+    return size
+
+
+def wanders(shared: None, folder: str) -> str:
+    """Tells where it is, and goes elsewhere."""
+    here = str(Path.cwd())
+    time.sleep(0.05)  # so that both workers get jobs
+    os.chdir(folder)
+    return here
+
+
+def forks_and_hangs(shared: None, pids: str) -> None:
+    """Leaves a child and a child's child behind, and never ends."""
+    code = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({pids!r}, 'a').write(f'{{os.getpid()}} {{child.pid}}\\n')\n"
+        "time.sleep(600)"
+    )
+    subprocess.Popen([sys.executable, "-c", code])
+    time.sleep(600)
+
+
+def swells(shared: None, size: int) -> int:
+    """Takes so many bytes of memory, a little at a time, and keeps them for a while."""
+    held = []
+    for _ in range(size // 50_000_000):
+        held.append(os.urandom(1024) * (50_000_000 // 1024))
+        time.sleep(0.05)
+    time.sleep(20 if size else 0)
+    return len(held)
