@@ -16,7 +16,8 @@ from search.documents import read_spec
 from search.networks.sharing import Sharing, SharingKind
 from search.run import prepare
 
-CONFIGS = sorted(Path("configs").rglob("*.yaml"))
+CONFIGS = sorted(path for path in Path("configs").rglob("*.yaml") if "deploy" not in path.parts)
+"""Specs; ``configs/deploy`` holds settings of the service."""
 DATA = Path("../shared/data/tasks")
 
 
