@@ -29,6 +29,8 @@ _TOKEN = secrets.token_hex(32)  # one for all clusters this process starts: Ray 
 _TEMPORARY = "/tmp"  # noqa: S108 - short: socket paths end at 107 bytes
 _PREFIX = "tg-"
 _LOCK = "lock"
+_UNKNOWN_TOKEN = ("InvalidAuthToken", "AuthenticationError", "Unauthenticated")
+_MISMATCH = "Version mismatch"
 _LARGEST_LOG = 10_000_000  # bytes; a worker that prints without end must not fill the disk
 
 
@@ -133,10 +135,19 @@ def check_address(address: str) -> None:
             f"{address} did not answer as a Ray cluster within {_PROBE_SECONDS:g} s", where="cluster.address", fix=fix
         ) from error
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines()
-        reason = lines[-1] if lines else f"exit status {error.returncode}"
+        what, fix = _refusal(error.stderr.decode(errors="replace"), error.returncode)
         raise ClusterError(
-            f"cannot join the cluster at {address} ({reason[:300]})",
-            where="cluster.address",
-            fix="Use the cluster's Ray and Python versions, and set RAY_AUTH_TOKEN if it asks for a token",
+            f"cannot join the cluster at {address} ({what})", where="cluster.address", fix=fix
         ) from error
+
+
+def _refusal(said: str, status: int) -> tuple[str, str]:
+    """What Ray's last words mean, and what to do about it."""
+    if any(word in said for word in _UNKNOWN_TOKEN):
+        return "it asks for a token, or for another one", "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the cluster's"
+    if _MISMATCH in said:
+        versions = " ".join(said[said.rindex(_MISMATCH) :].split())
+        return versions[:300], "Use the cluster's versions of Ray and Python here, or 'local'"
+    lines = said.strip().splitlines()
+    fix = "Use the cluster's Ray and Python versions, and set RAY_AUTH_TOKEN if it asks for a token"
+    return (lines[-1][:300] if lines else f"exit status {status}"), fix

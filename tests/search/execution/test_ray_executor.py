@@ -17,7 +17,12 @@ import pytest
 
 from search.errors import ClusterError
 from search.execution import cluster_environment
-from search.execution.cluster_environment import driver_environment, environment, worker_environment
+from search.execution.cluster_environment import (
+    check_address,
+    driver_environment,
+    environment,
+    worker_environment,
+)
 from search.execution.ray_executor import RayExecutor
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and children inherit that.
@@ -166,3 +171,27 @@ def _clean_environment(home: Path) -> dict[str, str]:
 def _session_folders(process: psutil.Process) -> set[Path]:
     words = " ".join(process.cmdline()).replace("=", " ").split()
     return {Path("/tmp", Path(word).parts[2]) for word in words if word.startswith("/tmp/tg-")}  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    ("stderr", "said"),
+    [
+        (b"...\nray.exceptions.AuthenticationError: RPC error: InvalidAuthToken: ...\nConnectionError: no", "a token"),
+        (
+            b"Version mismatch: The cluster was started with:\n    Ray: 2.9.0\n    Python: 3.9.1\nThis process\n",
+            r"Version mismatch: The cluster was started with: Ray: 2.9.0 Python: 3.9.1 This process",
+        ),
+        (b"one\nValueError: two\n", "ValueError: two"),
+        (b"", "exit status 1"),
+    ],
+    ids=["token", "versions", "other", "silent"],
+)
+def test_what_a_cluster_refuses_for_is_one_line(monkeypatch: pytest.MonkeyPatch, stderr: bytes, said: str) -> None:
+    def refuse(command: list[str], **_: object) -> None:
+        raise subprocess.CalledProcessError(1, command, stderr=stderr)
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    with pytest.raises(ClusterError, match=said) as caught:
+        check_address("auto")
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 6
