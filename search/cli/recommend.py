@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escape_controls, print_result
+from search.cli.curves import TensorboardOption, check_attended, write_curves_of
 
 if TYPE_CHECKING:
     from grouping.recommendation import Recommendation
@@ -19,24 +20,28 @@ __all__ = ["recommend", "resume", "search"]
 def recommend(
     spec: Annotated[Path, typer.Argument(help="The spec, a YAML file.", show_default=False)],
     detached: DetachFlag = False,
+    tensorboard: TensorboardOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Make a recommendation: train, choose, confirm, and write the run folder and its report."""
-    _start(spec, "recommend", detached=detached, as_json=as_json, quiet=quiet)
+    check_attended(tensorboard, detached=detached)
+    _start(spec, "recommend", tensorboard, detached=detached, as_json=as_json, quiet=quiet)
 
 
 def search(
     spec: Annotated[Path, typer.Argument(help="The spec, a YAML file with a section 'search'.", show_default=False)],
     detached: DetachFlag = False,
+    tensorboard: TensorboardOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Search networks and settings with Ray Tune and Optuna, then recommend groups of them as 'recommend' does."""
-    _start(spec, "search", detached=detached, as_json=as_json, quiet=quiet)
+    check_attended(tensorboard, detached=detached)
+    _start(spec, "search", tensorboard, detached=detached, as_json=as_json, quiet=quiet)
 
 
-def _start(spec: Path, kind: str, *, detached: bool, as_json: bool, quiet: bool) -> None:
+def _start(spec: Path, kind: str, curves: Path | None, *, detached: bool, as_json: bool, quiet: bool) -> None:
     """A new run, worked on here or by a process of its own."""
     from functools import partial
 
@@ -70,6 +75,7 @@ def _start(spec: Path, kind: str, *, detached: bool, as_json: bool, quiet: bool)
             detach(store, run, home, resolved.cluster, as_json=as_json, quiet=quiet)
             return
         found = in_foreground(store, run, home, partial(getattr(work, kind), job=job), quiet=quiet or as_json)
+        write_curves_of(store, run, curves, quiet=quiet or as_json)
     if found is not None:
         _show(found, home / run, as_json=as_json)
 
@@ -80,6 +86,7 @@ def resume(
         float | None, typer.Option(min=0.0, help="Of 'taskgroup measure' only: stop after about so long.")
     ] = None,
     detached: DetachFlag = False,
+    tensorboard: TensorboardOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -94,6 +101,7 @@ def resume(
     from search.work import recommend as work
     from search.work import search as search_work
 
+    check_attended(tensorboard, detached=detached)
     home = runs_home()
     with Store.open(home, create=False) as store:
         record = store.run(run)
@@ -117,10 +125,12 @@ def resume(
             return
         if record.kind == "measure":
             go_on(store, record, minutes, as_json=as_json, quiet=quiet)
+            write_curves_of(store, record.id, tensorboard, quiet=quiet or as_json)
             return
         found = in_foreground(
             store, record.id, home, search_work if record.kind == "search" else work, quiet=quiet or as_json
         )
+        write_curves_of(store, record.id, tensorboard, quiet=quiet or as_json)
     if found is not None:
         _show(found, home / record.id, as_json=as_json)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.console import JsonFlag, QuietFlag, emit_json, escape_controls, print_result
+from search.cli.curves import TensorboardOption, write_curves_of
 from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
@@ -38,14 +39,19 @@ def report(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="'-': stdout. Default: report.html in the run's folder."),
     ] = None,
+    tensorboard: TensorboardOption = None,
     server: ServerOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Render a run's report again: HTML into its folder, other formats to stdout, unless FILE says otherwise.
 
-    With --server it is fetched: HTML into RUN-report.html here.
+    With --server it is fetched: HTML into RUN-report.html here. With --tensorboard only curves are written, of a run
+    that is still under way too.
     """
+    if tensorboard is not None:
+        _write_curves(run, tensorboard, server, as_json=as_json, quiet=quiet)
+        return
     if server is not None:
         _fetch(server, run, output_format, output, as_json=as_json, quiet=quiet)
         return
@@ -67,6 +73,20 @@ def report(
         emit_json({"run": folder.name, "format": output_format.value, "file": str(written)})
     elif not quiet:
         print_result(escape_controls(str(written)))
+
+
+def _write_curves(run: str, folder: Path, server: str | None, *, as_json: bool, quiet: bool) -> None:
+    from grouping.errors import InputError
+    from search.store.home import runs_home
+    from search.store.store import Store
+
+    if server is not None:
+        raise InputError("curves are not fetched", where="--tensorboard", fix="Leave out --server, or use its pages")
+    with Store.open(runs_home(), create=False) as store:
+        found = store.run(run).id
+        shown = write_curves_of(store, found, folder, quiet=quiet or as_json)
+    if as_json:
+        emit_json({"run": found, "curves": shown, "folder": str(folder)})
 
 
 def _fetch(

@@ -11,6 +11,8 @@ from search.cli.console import JsonFlag, emit_json, escape_controls, print_resul
 from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from search.store.records import RunRecord
 
 __all__ = ["runs"]
@@ -22,6 +24,7 @@ _LONGEST_NAME = 24
 def runs(
     state: Annotated[str | None, typer.Option("--state", help="Only runs in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most this many, newest first.")] = 20,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Print numbers about all runs for Prometheus.")] = False,
     server: ServerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -34,6 +37,9 @@ def runs(
         _of_service(server, wanted, limit, as_json=as_json)
         return
     home = runs_home()
+    if metrics:
+        _print_metrics(home)
+        return
     page = RunPage((), 0)
     # Before the first run there is no database; a home that was named and is not there is a mistake, though.
     if store_url() or (home / STORE_FILE).exists() or (home_is_explicit() and not home.is_dir()):
@@ -47,6 +53,14 @@ def runs(
     else:
         rows = [_as_json(run) for run in page.runs]
         print_result(_table(rows, page.total) if rows else _nothing(str(home), state))
+
+
+def _print_metrics(home: Path) -> None:
+    from search.store.figures import exposition, figures_of_runs, figures_of_store
+    from search.store.store import Store
+
+    with Store.open(home, create=False) as store:
+        print_result(exposition((*figures_of_runs(store), *figures_of_store(store))).rstrip("\n"))
 
 
 def _of_service(server: str, state: str | None, limit: int, *, as_json: bool) -> None:

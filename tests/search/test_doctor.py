@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import tomllib
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,11 +34,27 @@ def findings(home: Path, address: str = "local") -> dict[str, Finding]:
 @pytest.mark.usefixtures("no_ray")
 def test_a_healthy_machine_is_fit(tmp_path: Path) -> None:
     found = findings(tmp_path)
-    assert {"packages", "memory", "disk", "store", "torch", "workers"} <= set(found)
+    assert {"python", "packages", "extra service", "memory", "disk", "store", "torch", "workers"} <= set(found)
     assert "failed" not in {finding.state for finding in found.values()}
     assert "torch" in found["packages"].what
     assert "none yet" in found["store"].what
     assert all(finding.fix for finding in found.values() if finding.state != "ok")
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_python_that_is_too_old_or_too_new_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for oldest, newest in (((3, 99), (4, 0)), ((3, 0), (3, 1))):
+        monkeypatch.setattr(doctor, "_OLDEST", oldest)
+        monkeypatch.setattr(doctor, "_NEWEST", newest)
+        found = findings(tmp_path)["python"]
+        assert found.state == "failed"
+        assert "Use Python" in found.fix
+
+
+def test_the_limits_of_python_are_those_of_the_package() -> None:
+    written = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    oldest, newest = (".".join(map(str, limit)) for limit in (doctor._OLDEST, doctor._NEWEST))
+    assert written == f">={oldest},<{newest}"
 
 
 @pytest.mark.usefixtures("no_ray")

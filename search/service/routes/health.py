@@ -12,6 +12,7 @@ from search.service.answers import Health, Readiness
 from search.service.dependencies import Reader, ServiceOf
 from search.service.refusals import BusyError
 from search.service.responses import PROBLEMS, answer
+from search.store.figures import exposition, figures_of_store
 from search.store.models import SCHEMA_VERSION
 
 __all__ = ["router"]
@@ -50,6 +51,7 @@ async def readyz(service: ServiceOf, _who: Reader) -> Response:
     summary="Numbers for Prometheus",
 )
 async def metrics(service: ServiceOf, _who: Reader) -> Response:
-    """Requests by route and status, seconds, watchers, runs by state; no names of runs or people."""
+    """Requests by route and status, seconds, watchers, runs by state, trainings; no names of runs or people."""
     text = service.metrics.text(await run_in_threadpool(service.counts))
+    text += exposition(await run_in_threadpool(figures_of_store, service.store)).encode()
     return Response(text, media_type="text/plain; version=0.0.4")
