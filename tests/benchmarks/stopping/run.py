@@ -30,9 +30,9 @@ from tests.benchmarks.halving.run import facts
 from tests.benchmarks.replay.cases import lattices
 from tests.benchmarks.startup import RESULTS
 
-__all__ = ["main"]
+__all__ = ["RANDOM", "SEEN", "main", "routed", "scored"]
 
-_SEEN, _ROUND, _WORTHWHILE, _RANDOM, _DRAWS = 3, 8, 0.01, 10, 100
+SEEN, _ROUND, _WORTHWHILE, RANDOM, _DRAWS = 3, 8, 0.01, 10, 100
 _NULLS = {"noise alone": 0.0, "size alone": 0.01}
 _NULL_TASKS, _NULL_SEEDS, _NULL_NOISE = 6, 8, 0.02
 
@@ -123,14 +123,14 @@ def _search(table: Table, rng: np.random.Generator) -> Search:
     goals, candidates = table.goals, table.searched.candidates
     n_tasks, limit = candidates.n_tasks, goals.limit_K[0]
     order_R = rng.permutation(len(table.searched.seeds)).tolist()
-    rows, rest = order_R[:_SEEN], order_R[_SEEN:]
+    rows, rest = order_R[:SEEN], order_R[SEEN:]
     shown = replace(
         table.searched, losses_RCT=table.searched.losses_RCT[rows], seeds=tuple(table.searched.seeds[r] for r in rows)
     )
     free_C: BoolArray = (candidates.size_C == 1) | (candidates.size_C == n_tasks)
     strategy = STRATEGIES["expected-improvement"]()
-    trainings_C = np.where(free_C, _SEEN, 0)
-    budget = n_tasks * (n_tasks - 1) // 2 * _SEEN
+    trainings_C = np.where(free_C, SEEN, 0)
+    budget = n_tasks * (n_tasks - 1) // 2 * SEEN
     spent, stop = 0, None
     best: Solution | None = None
     while True:
@@ -185,22 +185,23 @@ def _wins(table: Table, choice: Solution, rest: list[int], rng: np.random.Genera
     if len(sizes) < 2:
         return False
     losses_RCT = table.judged.losses_RCT[rest]
-    place = {members_T.tobytes(): c for c, members_T in enumerate(candidates.members_CT)}
-    others = random_groupings(candidates.n_tasks, len(sizes), _RANDOM, rng, sizes=sizes)
+    others = random_groupings(candidates.n_tasks, len(sizes), RANDOM, rng, sizes=sizes)
     alone: Grouping = tuple((t,) for t in range(candidates.n_tasks))
-    mine = _scored(losses_RCT, choice.chosen[choice.serves_T])
-    singles, *random = (_scored(losses_RCT, _routed(grouping, candidates, place)) for grouping in (alone, *others))
+    mine = scored(losses_RCT, choice.chosen[choice.serves_T])
+    singles, *random = (scored(losses_RCT, routed(grouping, candidates)) for grouping in (alone, *others))
     weights_T = np.full(candidates.n_tasks, 1 / candidates.n_tasks)
     return compare_with_random(mine, random, singles, weights_T, possible=len(random)).below
 
 
-def _scored(losses_RCT: FloatArray, serves_T: IntArray) -> TestLosses:
+def scored(losses_RCT: FloatArray, serves_T: IntArray) -> TestLosses:
     """Test losses as if of two clusters of rows that are equal: those add no variance."""
     losses_RT = losses_RCT[:, serves_T, np.arange(len(serves_T))]
     return TestLosses(np.repeat(losses_RT[:, :, None], 2, axis=2), np.ones((losses_RT.shape[1], 2)))
 
 
-def _routed(grouping: Grouping, candidates: Candidates, place: dict[bytes, int]) -> IntArray:
+def routed(grouping: Grouping, candidates: Candidates) -> IntArray:
+    """The candidate that serves each task where every group is trained as it is, [T]."""
+    place = {members_T.tobytes(): c for c, members_T in enumerate(candidates.members_CT)}
     serves_T = np.zeros(candidates.n_tasks, np.int64)
     for group in grouping:
         serves_T[list(group)] = place[np.isin(np.arange(candidates.n_tasks), group).tobytes()]
@@ -230,7 +231,7 @@ def markdown(data: dict[str, Any]) -> str:
     lines = [
         "# Stopping early",
         "",
-        _ABOUT.format(seen=_SEEN, worthwhile=_WORTHWHILE, unlikely=UNLIKELY, round=_ROUND, least=LEAST_TRAININGS),
+        _ABOUT.format(seen=SEEN, worthwhile=_WORTHWHILE, unlikely=UNLIKELY, round=_ROUND, least=LEAST_TRAININGS),
         "",
         "| | searches | stopped early | spent | regret | at the end | winner | at the end |",
         "| --- |" + " --- |" * 7,
