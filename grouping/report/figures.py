@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from grouping.recommendation import Baseline, Recommendation
+from grouping.budget import BudgetUnit
+from grouping.recommendation import Baseline, Recommendation, SettingsSearch
 from grouping.report.affinity_figures import heat_map, task_graph_figure
 from grouping.report.audit_figure import audit_scatter
 from grouping.report.content import Content
 from grouping.report.labels import Figure, figure, label
 from grouping.report.policy_figures import policy_map, policy_over_time
 from grouping.report.policy_view import shown_policies
+from grouping.report.settings_figures import search_frontier, search_history, setting_importance
 from grouping.report.wording import change, chosen_score, cost, interval, sentence, share
 
 __all__ = ["figures", "frontier", "pair_stability", "random_strip", "validation_curves"]
@@ -43,10 +45,21 @@ def figures(content: Content) -> dict[str, Figure]:
         if policy.probability:
             drawn[f"policy-{i}"] = policy_map(policy)
             drawn[f"policy-time-{i}"] = policy_over_time(policy)
+    if recommendation.settings is not None:
+        drawn |= _of_settings(recommendation.settings, recommendation.unit)
     for i, task in enumerate(recommendation.tasks):
         curve = validation_curves(content, task.name)
         if curve:
             drawn[f"curves-{i}"] = curve
+    return drawn
+
+
+def _of_settings(search: SettingsSearch, unit: BudgetUnit) -> dict[str, Figure]:
+    drawn = {"settings-history": search_history(search, unit)}
+    if search.count("finished") > 1:
+        drawn["settings-frontier"] = search_frontier(search, unit)
+    if search.importance:
+        drawn["settings-importance"] = setting_importance(search)
     return drawn
 
 

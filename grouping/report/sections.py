@@ -28,6 +28,7 @@ from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.policy_view import policy_blocks
 from grouping.report.regret_view import regret_text
+from grouping.report.settings_view import settings_blocks
 from grouping.report.trainer_view import paired_over, snt_text, trainer_text
 from grouping.report.ways_view import tuning_table, ways_table, ways_text
 from grouping.report.wording import (
@@ -99,6 +100,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("budget", "Loss against budget", _budget(recommendation, figures)),
         Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
         Section("ways", "Ways to share", _ways(recommendation)),
+        Section("settings", "Searched settings", settings_blocks(recommendation, figures)),
         Section("policies", "Searched policies", policy_blocks(recommendation, figures)),
         Section("domination", "Who dominates", domination_blocks(recommendation.domination)),
         Section("certainty", "How sure this is", _certainty(recommendation, figures)),

@@ -14,7 +14,7 @@ from search.spec.searching import SearchSpec
 from search.spec.space import Space
 from search.store.configurations import ConfigurationRecord
 from search.tuning.planned_search import Plan
-from search.tuning.samplers import told_study
+from search.tuning.samplers import quiet_optuna, told_study
 
 __all__ = ["grouped_reasons", "importance", "kept_of", "settings_record"]
 
@@ -63,7 +63,7 @@ def importance(space: Space, records: Sequence[ConfigurationRecord]) -> tuple[tu
     done = [record for record in records if record.state == "finished"]
     if len(done) < _FEWEST or len({record.loss for record in done}) == 1:
         return ()
-    with warnings.catch_warnings():
+    with quiet_optuna(), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         found = optuna.importance.get_param_importances(
             told_study(space, done, by_cost=False), evaluator=PedAnovaImportanceEvaluator()

@@ -33,6 +33,7 @@ from search.tuning.cost_brackets import FAILURE, CostBrackets, NoStopping
 from search.tuning.network import SearchedNetwork
 from search.tuning.planned_search import Plan, PlannedSearch
 from search.tuning.readings import validated
+from search.tuning.samplers import quiet_optuna
 
 __all__ = ["Evaluate", "search_configurations"]
 
@@ -152,7 +153,7 @@ def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluat
                 name="search",
                 storage_path=folder,
                 verbose=0,
-                callbacks=[_Deaths(asked)],
+                callbacks=[_Lives(asked)],
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
                 stop=_Halt(halted),
             ),
@@ -219,14 +220,18 @@ class _Halt(Stopper):
         return self._halted()
 
 
-class _Deaths(Callback):
-    """Hears why workers died."""
+class _Lives(Callback):
+    """Hears when workers begin, and why they died."""
 
     def __init__(self, asked: PlannedSearch) -> None:
         self._asked = asked
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: object) -> None:  # noqa: ANN401
+        """A worker has it from now on."""
+        self._asked.started(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: object) -> None:  # noqa: ANN401
         """Tune's own account of it may be unreadable, on a full disk for instance."""
@@ -251,7 +256,7 @@ def _silence() -> Iterator[None]:
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
-        with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        with redirect_stdout(io.StringIO()), quiet_optuna(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

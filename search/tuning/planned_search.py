@@ -204,6 +204,11 @@ class PlannedSearch(Searcher):
         self._store.read(self._plan.run, one.place, result["share"], result["loss"])
         self._study(one).read(one.name, one.readings, result["loss"])
 
+    def started(self, trial_id: str) -> None:
+        """A worker has the configuration: its time begins."""
+        if trial_id in self._at_work:
+            self._at_work[trial_id].began = time.monotonic()
+
     def failed(self, trial_id: str, reason: str) -> None:
         """Why the worker of a trial is no more, as far as Tune knows."""
         self._reasons[trial_id] = reason

@@ -6,7 +6,8 @@ early is told as pruned, with its readings; one that failed as failed; and none 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -19,7 +20,7 @@ from ray.tune.search.optuna import OptunaSearch
 from search.spec.space import Choices, Dimension, Space, Value
 from search.store.configurations import ConfigurationRecord
 
-__all__ = ["ToldSearch", "distributions", "told_study"]
+__all__ = ["ToldSearch", "distributions", "quiet_optuna", "told_study"]
 
 _RANDOM_FIRST = 10  # Optuna's own number of draws before it models anything; a third of a short search
 _DIGITS = 4
@@ -40,11 +41,11 @@ class ToldSearch(OptunaSearch):
     def __init__(
         self, space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool, seed: int, planned: int
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._dimensions, self._by_cost = space, by_cost
         sampler = TPESampler(seed=seed, n_startup_trials=max(2, min(_RANDOM_FIRST, planned // 3)))
         names, modes = (["loss", "cost"], ["min", "min"]) if by_cost else ("loss", "min")
-        super().__init__(distributions(space), metric=names, mode=modes, sampler=sampler)
+        with quiet_optuna():
+            super().__init__(distributions(space), metric=names, mode=modes, sampler=sampler)
         for record in ended:
             self.study.add_trial(_told(record, distributions(space), by_cost=by_cost))
 
@@ -86,6 +87,17 @@ class ToldSearch(OptunaSearch):
         for trial in left:
             self.study.tell(trial.number, state=TrialState.FAIL)
         return len(left)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Without Optuna's news of every study and trial."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
