@@ -7,7 +7,8 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from importlib.metadata import entry_points
+from typing import Any, Final, Literal
 
 from grouping.tasks import nearest_name
 from search.data.registry import is_registered, registered_names
@@ -18,7 +19,7 @@ from search.networks.shape import BUILT_IN
 from search.service.auth import Principal
 from search.service.errand_runners import ErrandRunners
 from search.service.settings import Settings
-from search.spec import ClusterSpec, Spec
+from search.spec import OWNED, ClusterSpec, Spec, runs_code
 from search.store.datasets import Datasets
 
 __all__ = ["Prepared", "Submissions", "SubmittedKind"]
@@ -28,6 +29,8 @@ SubmittedKind = Literal["recommend", "search"]
 _MOST_REMEMBERED = 512
 _SECONDS = 120.0
 _LOCAL = "local"
+_TRAINERS: Final = "taskgrouping.trainers"
+"""Entry points of trainers; the name stands in search.training, which a service never imports."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Submissions:
         Raises:
             SpecError, DataError, InfeasibleError: what is wrong, where, and the way out.
         """
-        spec = self._placed(spec_from(document.data))
-        source = self._source(spec.data.source, who)
+        spec = self._placed(_harmless(spec_from(document.data)))
+        source = OWNED if spec.opaque else self._source(spec.data.source, who)
         more = [self._source(name, who, "data.more") for name in spec.data.more]
         data = spec.model_dump(mode="json", exclude_none=True)
         data["data"] |= {"source": source, "more": more}
@@ -101,7 +104,7 @@ class Submissions:
             "spec": {**data, "name": "x"},  # what is remembered is the same for every name
             "base": str(self._settings.datasets.absolute()),
             # Costs of other packages' trunks are told by building them, which is for the run's own process.
-            "plan": spec.network.trunk in BUILT_IN and spec.budget.unit != "latency_ms",
+            "plan": spec.network.trunk in BUILT_IN and spec.budget.unit != "latency_ms" and spec.trainer is None,
         }
         found = await self._errands.run("prepare", arguments, _SECONDS, {f"{arguments['base']}/": ""})
         text = str(found.pop("spec")).removeprefix("name: x\n")
@@ -168,3 +171,21 @@ class Submissions:
         if tasks > self._settings.tasks_per_run:
             fix = f"Use at most {self._settings.tasks_per_run}, or ask the operator for more"
             raise SpecError(f"{tasks} tasks are too many", where="tasks", fix=fix)
+
+
+def _harmless(spec: Spec) -> Spec:
+    """The spec, if whatever it has run is what the operator installed.
+
+    Raises:
+        SpecError: a command, files or folders of a trainer, or a trainer that is not installed.
+    """
+    if runs_code(spec):
+        fix = "Offer the trainer as an entry point of an installed package, or run it with: taskgroup recommend"
+        raise SpecError("a command, files or a folder are not taken from a request", where="trainer", fix=fix)
+    if spec.trainer is not None and spec.trainer.entry_point is not None:
+        installed = [point.name for point in entry_points(group=_TRAINERS)]
+        if spec.trainer.entry_point not in installed:
+            what = f"no trainer is called '{spec.trainer.entry_point}'"
+            fix = f"Ask the operator to install it. {nearest_name(spec.trainer.entry_point, installed)}"
+            raise SpecError(what, where="trainer.entry_point", fix=fix)
+    return spec

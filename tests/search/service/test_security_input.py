@@ -60,6 +60,10 @@ ROOT = Path(__file__).resolve().parents[3]
         ("env", {"env": {"A": "b"}}),
         ("data.url", {"data": {"source": "synthetic", "url": "http://x"}}),
         ("trainer", {"trainer": "evil.py:train"}),
+        ("trainer", {"trainer": {"command": "python evil.py {tasks} {seed} {out}"}}),
+        ("trainer", {"trainer": {"entry_point": "evil", "cwd": "/etc"}}),
+        ("trainer", {"trainer": {"entry_point": "evil", "files": ["/etc/passwd"]}}),
+        ("trainer.entry_point", {"trainer": {"entry_point": "os.system"}}),
     ],
 )
 def test_what_would_choose_code_paths_or_addresses_is_refused(
