@@ -37,12 +37,15 @@ def serve(
 
 def _launcher(settings: Settings) -> Launcher:
     from grouping.errors import InputError
-    from search.launcher import LocalLauncher
+    from search.launcher import LocalLauncher, RayJobLauncher
 
+    url = settings.store_url.get_secret_value() if settings.store_url is not None else None
     if settings.launcher == "local":
-        url = settings.store_url.get_secret_value() if settings.store_url is not None else None
         return LocalLauncher(settings.home, url)
-    raise InputError(f"there is no launcher '{settings.launcher}'", where="launcher", fix="Use: local")
+    if not settings.launcher_address:
+        fix = "Write the address of the cluster's jobs, http://head:8265"
+        raise InputError("the launcher ray-job needs an address", where="launcher_address", fix=fix)
+    return RayJobLauncher(settings.launcher_address, settings.home, url)
 
 
 def _require_extra() -> None:

@@ -36,7 +36,7 @@ SMALL: dict[str, Any] = {
     "name": "small",
     "data": {"source": "rows.csv"},
     "network": {"widths": [8]},
-    "training": {"epochs": 40, "batch_size": 16, "seeds": 3, "engine": "plain"},
+    "training": {"epochs": 4, "batch_size": 16, "seeds": 2, "engine": "plain"},
     "affinity": {"audit": 0},
     "evidence": {"seeds": 2, "random_groupings": 0, "draws": 10},
     "budget": {"inference": 1},
