@@ -30,9 +30,10 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 
 
 def attention_helps(experiment: Experiment, trial: Trial) -> TrialResult:
-    """As ``planted``, but attention masks take a tenth off every loss, and soft sharing adds one."""
+    """As ``planted``, but attention masks and PCGrad take a tenth off every loss, and soft sharing adds one."""
     result = planted(experiment, replace(trial, sharing=HARD))
     factor = {"mtan": 0.9, "soft weight=0.1": 1.1}.get(trial.sharing, 1.0)
+    factor *= 0.9 if experiment.training.balancing == "pcgrad" else 1.0
     curve_TS = result.curve_TS * factor
     test = result.test
     if test is not None:
@@ -63,6 +64,19 @@ def test_the_better_way_is_chosen_and_the_report_compares_them(runs: Runs, estim
     assert "better: mtan; worse: soft weight=0.1" in text
     assert "mtan" in (runs.home / run / "losses.csv").read_text()
     assert Recommendation.from_json(recommendation.to_json()).ways == recommendation.ways
+
+
+def test_ways_to_balance_are_candidates_of_the_same_table(runs: Runs) -> None:
+    """One trunk that is balanced costs what one trunk costs; where its losses are lower, it is what is chosen."""
+    ways = ["hard with balancing=pcgrad", "soft weight=0.1 with balancing=dwa"]
+    recommendation, run = work(runs, architectures=ways, affinity={"estimator": "measured"})
+    shared = [network for network in recommendation.solution.networks if len(network.tasks) > 1]
+    assert shared
+    assert {(network.candidate, network.cost) for network in shared} == {(ways[0], 1.0)}
+    found = {way.sharing: way for way in recommendation.ways}
+    assert set(ways) <= set(found)
+    assert found[ways[0]].gain == pytest.approx(0.1, abs=0.02)
+    assert ways[0] in (runs.home / run / "losses.csv").read_text()
 
 
 def test_an_adaptive_search_tries_them_on_the_group_of_all_tasks(runs: Runs) -> None:
