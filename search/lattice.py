@@ -28,6 +28,7 @@ from search.spec import EngineName
 from search.store.store import Store
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
+from search.training.gpu_share import with_gpu_share
 from search.trials import Trial, TrialResult
 
 __all__ = ["measure_lattices", "prepare_lattices", "settle_engine", "write_lattices"]
@@ -48,7 +49,9 @@ def prepare_lattices(varied: Sequence[Variation], base: Path) -> tuple[Lattice, 
                 fix="Use: taskgroup recommend, with affinity.estimator: measured for every group",
             )
         spec = resolve(variation.spec, base)
-        experiment = Experiment(load_dataset(spec, base), spec.network, spec.training)
+        dataset = load_dataset(spec, base)
+        spec = with_gpu_share(spec, dataset)
+        experiment = Experiment(dataset, spec.network, spec.training)
         found.append(Lattice(variation.factors, every_group(spec, experiment), experiment))
     return tuple(found)
 
@@ -86,7 +89,7 @@ def measure_lattices(
         Results of every setting, and why others are missing; None if it was stopped.
     """
     spec = lattices[0].plan.spec
-    networks = ENGINES[engine].networks(spec.cluster.gpus_per_worker)
+    networks = ENGINES[engine].networks(spec.cluster.gpu_share)
     measurement = Measurement(store, run, executor, ENGINES[engine].train, progress, networks)
     found: list[dict[Trial, TrialResult]] = []
     for number, lattice in enumerate(lattices, 1):

@@ -109,10 +109,19 @@ def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -
     """
     datasets = [load_dataset(spec, base, split=split) for split in range(spec.evidence.splits)]
     first = datasets[0]
+    spec = _on_gpus(spec, first)
     latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
     plan = plan_for(spec, first, latency)
     experiments = tuple(_experiment(spec, dataset) for dataset in datasets)
     return Job(spec, plan, experiments, plan.costs.charged, latency)
+
+
+def _on_gpus(spec: Spec, dataset: Dataset) -> Spec:
+    if spec.cluster.gpus_per_worker != "auto":
+        return spec
+    from search.training.gpu_share import with_gpu_share  # loads torch, which planning does without
+
+    return with_gpu_share(spec, dataset)
 
 
 def run_recommendation(

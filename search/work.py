@@ -123,4 +123,4 @@ def prepared_lattices(record: RunRecord) -> tuple[Lattice, ...]:
 
 
 def _workers(cluster: ClusterSpec) -> RayExecutor:
-    return RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker)
+    return RayExecutor(cluster.address, cluster.workers, cluster.gpu_share)

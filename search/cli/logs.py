@@ -16,6 +16,7 @@ __all__ = ["logs"]
 
 _EVERY_SECONDS = 0.5
 _WAITING = {"queued", "running"}
+_SAID_BY_NOTES = {"engine", "latency"}  # for whoever resumes the run
 
 
 def logs(
@@ -32,7 +33,8 @@ def logs(
         while True:
             over = store.run(found).state not in _WAITING  # before its events are read: none is missed
             for event in store.events(found, after=last):
-                print_result(_json(found, event) if as_json else _line(event))
+                if as_json or event.kind not in _SAID_BY_NOTES:
+                    print_result(_json(found, event) if as_json else _line(event))
                 last = event.number
             if over or not follow:
                 return

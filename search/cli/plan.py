@@ -64,8 +64,9 @@ def _probe(made: Plan, resolved: Spec, base: Path) -> tuple[EngineChoice, Speed]
     from search.execution.ray_executor import RayExecutor
     from search.run import prepare
 
-    cluster, experiment = made.spec.cluster, prepare(resolved, base).experiments[0]
-    with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
+    job = prepare(resolved, base)
+    cluster, experiment = job.spec.cluster, job.experiments[0]
+    with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share) as executor:
         way = way_to_train(made, experiment, executor)
         return way.choice, way.speed(way.settled(experiment), executor)
 
@@ -76,7 +77,7 @@ def _pilot(resolved: Spec, base: Path, *, quiet: bool) -> Pilot:
     from search.pilot import run_pilot
 
     cluster = resolved.cluster
-    with RayExecutor(cluster.address, cluster.workers, cluster.gpus_per_worker) as executor:
+    with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share) as executor:
         return run_pilot(resolved, base.resolve(), executor, progress_for(quiet=quiet))
 
 

@@ -40,7 +40,7 @@ def reproduce(
         record = find_training(store, owner, wanted)
         cluster = parse_spec(owner.spec, f"run {owner.id}").cluster
         note(f"training {record.trial.network} again; it took {record.seconds:.1f} s then", quiet=quiet or as_json)
-        with RayExecutor(cluster.address, 1, cluster.gpus_per_worker) as executor:
+        with RayExecutor(cluster.address, 1, cluster.gpu_share) as executor:
             found = train_again(store, owner, record, executor)
     trial, same = record.trial, not found.differences
     if as_json:

@@ -69,4 +69,4 @@ def way_to_train(plan: Plan, experiment: Experiment, executor: Executor, train: 
         return Way(EngineChoice("plain", f"trained by {experiment.trainer.name}"), train_foreign, 1)
     choice = choose_engine(plan, experiment, executor)
     engine = ENGINES[choice.engine]
-    return Way(choice, engine.train, engine.networks(plan.spec.cluster.gpus_per_worker))
+    return Way(choice, engine.train, engine.networks(plan.spec.cluster.gpu_share))

@@ -128,10 +128,11 @@ class Submissions:
         if (cluster.workers or 1) > settings.workers_per_run:
             fix = f"Ask for at most {settings.workers_per_run}"
             raise SpecError(f"{cluster.workers} workers are too many", where="cluster.workers", fix=fix)
-        if cluster.gpus_per_worker > settings.gpus_per_worker:
+        gpus = 1.0 if cluster.gpus_per_worker == "auto" else cluster.gpus_per_worker
+        if gpus > settings.gpus_per_worker:
             fix = f"Ask for at most {settings.gpus_per_worker:g}"
             where = "cluster.gpus_per_worker"
-            raise SpecError(f"{cluster.gpus_per_worker:g} GPUs a worker are too many", where=where, fix=fix)
+            raise SpecError(f"{gpus:g} GPUs a worker are too many", where=where, fix=fix)
         return spec.model_copy(update={"cluster": cluster.model_copy(update={"address": settings.cluster_address})})
 
     def _source(self, source: str, who: Principal, where: str = "data.source") -> str:

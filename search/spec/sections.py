@@ -337,7 +337,12 @@ class ClusterSpec(Section):
 
     address: str = "local"
     workers: Repeats | None = None
-    gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] = 0.0
+    gpus_per_worker: Annotated[float, Field(ge=0, le=8, strict=True)] | Literal["auto"] = 0.0
     launcher: Literal["local", "ray-job"] = "local"
     jobs: Annotated[str, Field(pattern=r"^https?://[^/\s]+/?$")] = "http://127.0.0.1:8265"
     python: Annotated[str, Field(min_length=1)] = "python"
+
+    @property
+    def gpu_share(self) -> float:
+        """Share of a GPU for each worker; 0 as long as ``auto`` has not been decided."""
+        return 0.0 if self.gpus_per_worker == "auto" else self.gpus_per_worker
