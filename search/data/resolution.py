@@ -50,9 +50,9 @@ def _named(spec: Spec, base: Path | None) -> Spec:
 
 
 def _placed(trainer: TrainerSpec | None, base: Path | None) -> TrainerSpec | None:
-    """The trainer with an absolute folder to work in."""
-    if trainer is None:
-        return None
+    """The trainer with an absolute folder to work in, unless that is an installed function, which needs none."""
+    if trainer is None or (trainer.command is None and not trainer.files and trainer.cwd is None):
+        return trainer
     return trainer.model_copy(update={"cwd": str(((base or Path()) / (trainer.cwd or "")).absolute())})
 
 

@@ -7,7 +7,6 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any, Final, Literal
 
 from grouping.tasks import nearest_name
@@ -19,7 +18,7 @@ from search.networks.shape import BUILT_IN
 from search.service.auth import Principal
 from search.service.errand_runners import ErrandRunners
 from search.service.settings import Settings
-from search.spec import OWNED, ClusterSpec, Spec, runs_code
+from search.spec import OWNED, ClusterSpec, Spec, installed_trainers, runs_code
 from search.store.datasets import Datasets
 
 __all__ = ["Prepared", "Submissions", "SubmittedKind"]
@@ -184,7 +183,7 @@ def _harmless(spec: Spec) -> Spec:
         fix = "Offer the trainer as an entry point of an installed package, or run it with: taskgroup recommend"
         raise SpecError("a command, files or a folder are not taken from a request", where="trainer", fix=fix)
     if spec.trainer is not None and spec.trainer.entry_point is not None:
-        installed = [point.name for point in entry_points(group=_TRAINERS)]
+        installed = installed_trainers()
         if spec.trainer.entry_point not in installed:
             what = f"no trainer is called '{spec.trainer.entry_point}'"
             fix = f"Ask the operator to install it. {nearest_name(spec.trainer.entry_point, installed)}"

@@ -26,7 +26,7 @@ from search.spec.sections import (
 )
 from search.spec.settled import settled
 from search.spec.spec import Spec
-from search.spec.trainer import OWNED, ServingCostSpec, TrainerSpec, runs_code
+from search.spec.trainer import OWNED, ServingCostSpec, TrainerSpec, installed_trainers, runs_code
 
 __all__ = [
     "OWNED",
@@ -52,6 +52,7 @@ __all__ = [
     "TrainingSpec",
     "TuningSpec",
     "Weighting",
+    "installed_trainers",
     "runs_code",
     "settled",
 ]

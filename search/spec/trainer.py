@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -18,7 +19,24 @@ from search.spec.sections import DataSpec, NetworkSpec, Positive, Section, Train
 if TYPE_CHECKING:
     from search.spec.spec import Spec
 
-__all__ = ["OWNED", "ServingCostSpec", "Told", "TrainerSpec", "check_trainer", "runs_code"]
+__all__ = [
+    "ENTRY_POINTS",
+    "OWNED",
+    "ServingCostSpec",
+    "Told",
+    "TrainerSpec",
+    "check_trainer",
+    "installed_trainers",
+    "runs_code",
+]
+
+ENTRY_POINTS: Final = "taskgrouping.trainers"
+"""Group of entry points under which packages offer trainers.
+
+Each names a function that is called with keywords, those that ``trainer.told`` lists: ``tasks`` (a list of names),
+``seed``, ``epochs``, ``capacity``, ``copies``, ``phase``, ``split``, ``folder``. It returns the losses as
+``search.training.foreign.reported`` reads them, ``{"losses": {...}, "test": {...}}`` for example.
+"""
 
 OWNED: Final = "trainer"
 """``data.source`` where the trainer owns the data and nobody else sees them."""
@@ -50,7 +68,8 @@ class TrainerSpec(Section):
     training). ``entry_point`` is a function that an installed package offers under ``taskgrouping.trainers``; it is
     called with what ``told`` names, as keywords, and returns the losses.
 
-    Trainings work in the folder ``cwd``, by default that of the spec; relative ``files`` are found there too.
+    Trainings work in the folder ``cwd``, by default that of the spec; relative ``files`` are found there too. An
+    installed function that names neither works in an empty folder of its own.
     ``version`` and ``files`` belong to what a result depends on, as do the command and the files it names: change a
     version when something else changes that matters. ``confirm_on: validation`` is for trainers without test losses.
     ``cost`` is what serving a network costs in another unit than SNT; in SNT that is its capacity.
@@ -88,6 +107,11 @@ class TrainerSpec(Section):
         return frozenset(_PLACEHOLDER.findall(self.command)) - {_OUT}
 
 
+def installed_trainers() -> list[str]:
+    """Names of the trainers that installed packages offer; nothing of them is loaded."""
+    return list(dict.fromkeys(point.name for point in entry_points(group=ENTRY_POINTS)))
+
+
 def runs_code(spec: Spec) -> bool:
     """Whether the spec makes this machine run, or read, what its author chose: a command, or files and folders.
 
@@ -113,8 +137,6 @@ def check_trainer(spec: Spec) -> None:
     own_way = "a trainer of your own shares and balances its tasks in its own way"
     if len(spec.architectures) > 1:
         raise _refused(own_way, "architectures", "Leave them out, or use the built-in trainer")
-    if spec.search is not None:
-        raise _refused("a search chooses settings of the built-in trainer", "search", "Leave it out")
     estimator = spec.affinity.estimator
     if estimator not in _ESTIMATORS:
         raise _refused(

@@ -17,12 +17,7 @@ from typing import Any
 __all__ = ["ENTRY_POINTS", "OWN_ERROR", "main"]
 
 ENTRY_POINTS = "taskgrouping.trainers"
-"""Group of entry points under which packages offer trainers.
-
-Each names a function that is called with keywords, those that ``trainer.told`` lists: ``tasks`` (a list of names),
-``seed``, ``epochs``, ``capacity``, ``copies``, ``phase``, ``split``, ``folder``. It returns the losses as
-``search.training.foreign.reported`` reads them, ``{"losses": {...}, "test": {...}}`` for example.
-"""
+"""As in ``search.spec.trainer``, which takes a second to import."""
 
 OWN_ERROR = "error"
 """Key under which is said what went wrong, in place of losses."""

@@ -43,7 +43,8 @@ def _trained(experiment: ForeignExperiment, trial: Trial) -> TrialResult | Trial
         (folder / "folder").mkdir()
         try:
             words = trainer.command(_told(experiment, trial, folder / "folder"), folder / "out", folder / "told.json")
-            ended = run_guarded(words, Path(trainer.base), folder / "log", seconds)
+            place = Path(trainer.base) if trainer.base else folder / "folder"
+            ended = run_guarded(words, place, folder / "log", seconds)
             tail = ended.tail
             if ended.timed_out:
                 return TrialFailure(f"timed out after {seconds:g} s", tail)

@@ -16,7 +16,7 @@ from typing import Literal
 from grouping.tasks import nearest_name
 from search.errors import SpecError
 from search.spec import TrainerSpec
-from search.training.foreign.call import ENTRY_POINTS
+from search.spec.trainer import ENTRY_POINTS
 
 __all__ = ["Trainer", "resolve_trainer"]
 
@@ -32,7 +32,7 @@ class Trainer:
         words: Words of its command with placeholders; empty for an entry point.
         entry_point: Name of its entry point; empty for a command.
         hears: What it is told of a training.
-        base: Folder that it works in.
+        base: Folder that it works in; empty: one of each training's own.
         confirm_on: The part that its networks are judged on in the end.
         name: What it is, for people.
         fingerprint: SHA-256 of what its losses depend on beside what it is told, as far as we can know.
@@ -73,8 +73,7 @@ def resolve_trainer(spec: TrainerSpec) -> Trainer:
     Raises:
         SpecError: no such entry point, or a file that cannot be read.
     """
-    assert spec.cwd is not None
-    base = Path(spec.cwd)
+    base = Path(spec.cwd or "")
     if not base.is_dir():
         raise SpecError(f"there is no folder {base}", where="trainer.cwd", fix="Create it, or name another")
     files = {name: _file_digest(base / name, f"trainer.files[{i}]") for i, name in enumerate(spec.files)}
@@ -90,7 +89,7 @@ def resolve_trainer(spec: TrainerSpec) -> Trainer:
         files |= {word: _file_digest(base / word, "trainer.command") for word in named}
     what = {"code": code, "files": files, "version": spec.version, "told": sorted(spec.hears)}
     fingerprint = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-    return Trainer(words, spec.entry_point or "", spec.hears, str(base), spec.confirm_on, name, fingerprint)
+    return Trainer(words, spec.entry_point or "", spec.hears, spec.cwd or "", spec.confirm_on, name, fingerprint)
 
 
 def _installed(name: str) -> str:

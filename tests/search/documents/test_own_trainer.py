@@ -106,7 +106,7 @@ HALVING = {"halving": {"rungs": [0.5]}}
         ({"training": {"balancing": "uncertainty"}}, "training.balancing", ("built-in trainer",)),
         ({"training": {"learning_rate": 0.1}}, "training.learning_rate", ("built-in trainer",)),
         ({"training": {"engine": "fused"}}, "training.engine", ("built-in trainer",)),
-        ({"search": {"space": {"learning_rate": [0.1, 0.2]}, "configurations": 2}}, "search", ("built-in trainer",)),
+        ({"search": {"space": {"learning_rate": [0.1, 0.2]}, "configurations": 2}}, "search", ("settings of its own",)),
         ({"tuning": {"learning_rates": 3}}, "tuning.learning_rates", ("built-in trainer",)),
         ({"candidates": HALVING, "affinity": {"estimator": "measured"}}, "candidates.halving", ("anew at every rung",)),
         ({"candidates": {"linear_clusters": True}}, "candidates.linear_clusters", ("the data",)),

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from search.errors import SpecError
+from search.spec.trainer import ENTRY_POINTS
+from search.training.foreign import call
 from search.trials import Trial, TrialResult
 from tests.search.messages import assert_one_clear_message
 from tests.search.training.foreign.offered import (
@@ -190,13 +192,31 @@ def test_a_function_that_raises_shows_where(tmp_path: Path, monkeypatch: pytest.
     assert "own_trainers.py" in found.detail
 
 
+def test_functions_are_looked_for_where_specs_say() -> None:
+    assert call.ENTRY_POINTS == ENTRY_POINTS
+
+
+def test_a_function_works_in_an_empty_folder_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", monkeypatch, "import os\ndef planted(**told): raise ValueError(os.listdir())")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "x").touch()
+    trial = Trial(("a",), 1.0, 0)
+    reasons = [
+        failure(experiment_of(spec_of({"entry_point": "planted", **more}), tmp_path), trial).reason
+        for more in ({}, {"cwd": "here"})
+    ]
+    assert reasons == ["ValueError: []", "ValueError: ['x']"]
+
+
 def test_what_lies_in_the_folder_of_the_spec_is_not_taken_for_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "__init__.py").write_text("raise SystemExit('not this one')")
     install(tmp_path / "site", monkeypatch)
-    assert trained(experiment_of(spec_of({"entry_point": "planted"}), tmp_path), Trial(("a",), 1.0, 0))
+    assert trained(experiment_of(spec_of({"entry_point": "planted", "cwd": "."}), tmp_path), Trial(("a",), 1.0, 0))
 
 
 def test_keys_of_trials_follow_what_the_losses_depend_on(tmp_path: Path) -> None:
