@@ -27,7 +27,7 @@ from search.service.routes.datasets import list_all
 from search.service.routes.pages_data import described, draft_of, plain_values
 from search.service.routes.pages_response import moved, page
 from search.service.routes.submissions import create
-from search.service.submissions import Prepared, SubmittedKind
+from search.service.submissions import SubmittedKind
 from search.service.web.datasets_view import column_facts, data_card
 from search.service.web.draft_form import CHOICES, FIELDS, DraftForm
 from search.service.web.plan_view import PlanView, no_plan, plan_view
@@ -94,8 +94,8 @@ async def show_new(
 @router.post("/runs/new/plan")
 async def show_plan(request: Request, service: ServiceOf, who: Submitter) -> HTMLResponse:
     """What the form would cost as it stands: asked again with every change."""
-    form = DraftForm.of_form((await _sent(request))[1])
-    plan, _ = await _planned(service, who, form, "recommend")
+    given, items = await _sent(request)
+    plan = await _planned(service, who, DraftForm.of_form(items), _kind(given.get("kind")))
     return HTMLResponse(part("plan.html", plan=plan))
 
 
@@ -104,7 +104,7 @@ async def submit(request: Request, service: ServiceOf, who: Submitter) -> Respon
     """Queue the run, or say beside which field what is wrong."""
     given, items = await _sent(request)
     form = DraftForm.of_form(items)
-    kind: SubmittedKind = "search" if given.get("kind") == "search" else "recommend"
+    kind = _kind(given.get("kind"))
     try:
         prepared = await service.submissions.prepare(Document(form.document(), ""), kind, who)
         # The same form sent twice is one run; a form that was changed and sent again is another.
@@ -121,17 +121,19 @@ async def _sent(request: Request) -> tuple[Mapping[str, str], list[tuple[str, st
     return dict(items), items
 
 
-async def _planned(
-    service: Service, who: Principal, form: DraftForm, kind: SubmittedKind
-) -> tuple[PlanView, Prepared | None]:
+def _kind(text: str | None) -> SubmittedKind:
+    return "search" if text == "search" else "recommend"
+
+
+async def _planned(service: Service, who: Principal, form: DraftForm, kind: SubmittedKind) -> PlanView:
     try:
         prepared = await service.submissions.prepare(Document(form.document(), ""), kind, who)
     except (InputError, NoResultError) as error:
-        return no_plan(f"{error.what}. {error.fix}" if error.fix else error.what), None
+        return no_plan(f"{error.what}. {error.fix}" if error.fix else error.what)
     cost: Mapping[str, Any] = prepared.cost
     if cost.get("trainings") is None:
-        return no_plan("What this trains is known once the run has begun."), prepared
-    return plan_view(len(prepared.tasks), cost["candidates"], cost["phases"], cost["warnings"]), prepared
+        return no_plan("What this trains is known once the run has begun.")
+    return plan_view(len(prepared.tasks), cost["candidates"], cost["phases"], cost["warnings"])
 
 
 async def _form(
@@ -145,8 +147,8 @@ async def _form(
     key: str = "",
     status: int = 200,
 ) -> Response:
-    named: SubmittedKind = "search" if kind == "search" else "recommend"
-    plan, _ = await _planned(service, who, form, named)
+    named = _kind(kind)
+    plan = await _planned(service, who, form, named)
     try:
         data: DatasetAnswer | None = await described(service, who, form.source)
     except (NotFoundError, GroupingError):

@@ -219,7 +219,7 @@ class DraftForm:
         """The same form with the complaint beside the field it is about."""
         text = f"{error.what}. {error.fix}" if error.fix else error.what
         place = self._place(error.where)
-        if not place and error.where:
+        if place in {"", _REST} and error.where not in {"", _REST}:
             text = f"{error.where}: {text}"
         return replace(self, errors={place: text[:1].upper() + text[1:]})
 
@@ -262,10 +262,7 @@ class DraftForm:
             path = ".".join(parts[:n])
             if path in known:
                 return path
-            below = [one for one in known if one.startswith(f"{path}.")]
-            if n == len(parts) and below:
-                return below[0] if len(below) == 1 else ""
-        return ""
+        return _REST if parts[0] in Spec.model_fields else ""
 
 
 def _parts(text: str) -> list[str]:

@@ -76,7 +76,7 @@ def roughly(seconds: float) -> str:
     for unit, name in ((_DAY, "day"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= unit:
             whole = round(seconds / unit)
-            return count(whole, name) if name == "day" else f"{whole}{gap}{name}"
+            return f"{whole}{gap}{name}{'s' * (name == 'day' and whole > 1)}"
     return f"{round(seconds)}{gap}s"
 
 

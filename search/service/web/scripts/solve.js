@@ -2,7 +2,7 @@
 // The page of a solved table: every budget is solved already, the slider shows one answer at a time.
 (() => {
   const range = document.getElementById("point-range");
-  const points = [...document.querySelectorAll(".point")];
+  const points = [...document.querySelectorAll("#points > .point")];
   if (range) {
     range.addEventListener("input", () => {
       points.forEach((point, i) => { point.hidden = i !== Number(range.value); });

@@ -101,8 +101,13 @@ def test_what_cannot_stand_in_everything_else_is_refused_there(rest: str) -> Non
 
 def test_a_complaint_about_a_key_without_a_field_names_the_key() -> None:
     form = refused(replace(DraftForm.of_spec(spec(), "plants"), rest="evidence: {splits: 0}"))
-    assert list(form.errors) == [""]
-    assert form.errors[""].startswith("Evidence.splits")
+    assert list(form.errors) == ["rest"]
+    assert form.errors["rest"].startswith("Evidence.splits")
+
+
+def test_a_complaint_about_no_key_at_all_stands_above_the_form() -> None:
+    form = DraftForm.of_spec(spec(), "plants").refused(SpecError("the table is damaged", where="plants.csv:3"))
+    assert form.errors == {"": "Plants.csv:3: the table is damaged"}
 
 
 def test_whatever_is_sent_is_read_without_an_error() -> None:

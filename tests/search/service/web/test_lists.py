@@ -98,11 +98,12 @@ def test_times_and_sizes_read_as_people_say_them() -> None:
         roughly(45),
         roughly(89),
         roughly(90_000),
+        roughly(180_000),
         file_size(12),
         file_size(1_234_567),
     ]
     plain = [text.replace("\N{NO-BREAK SPACE}", " ") for text in said]
-    assert plain == ["5 s", "2 min 05 s", "2 h 01 min", "45 s", "1 min", "1 day", "12 bytes", "1.2 MB"]
+    assert plain == ["5 s", "2 min 05 s", "2 h 01 min", "45 s", "1 min", "1 day", "2 days", "12 bytes", "1.2 MB"]
 
 
 def test_a_clock_that_jumped_back_gives_no_negative_age() -> None:
