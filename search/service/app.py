@@ -120,7 +120,9 @@ def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
         launcher=launcher,
         tokens=tokens,
         datasets=datasets,
-        authenticator=Authenticator(tokens, read_secret(settings.home), session_seconds=seconds),
+        authenticator=Authenticator(
+            tokens, read_secret(settings.home), session_seconds=seconds, secure=settings.secure_cookies
+        ),
         metrics=metrics,
         rates=Rates(settings.requests_per_second, settings.burst),
         strangers=Rates(_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE),

@@ -69,6 +69,7 @@ class Authenticator:
         tokens: The tokens in the store.
         secret: Signs cookies.
         session_seconds: How long a cookie lasts.
+        secure: Whether browsers send cookies over https only, whatever they came by.
         believed: Seconds; a revoked token works that much longer at most.
         clock: Monotonic seconds.
     """
@@ -79,12 +80,14 @@ class Authenticator:
         secret: bytes,
         *,
         session_seconds: float = 12 * 3600.0,
+        secure: bool = False,
         believed: float = 3.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tokens = tokens
         self._secret = secret
         self._session_seconds = session_seconds
+        self._secure = secure
         self._believed = believed
         self._clock = clock
         self._checked: dict[bytes, tuple[TokenRecord, float]] = {}
@@ -137,7 +140,7 @@ class Authenticator:
             self._sign(session),
             max_age=int(self._session_seconds),
             path="/",
-            secure=secure,
+            secure=secure or self._secure,
             httponly=True,
             samesite="strict",
         )

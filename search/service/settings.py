@@ -41,6 +41,7 @@ class Settings(BaseModel):
     ``allowed_hosts`` are the names under which the service may be asked for, beside those of the address it listens on.
     ``running_per_token`` and ``max_concurrent_runs`` limit what runs, not what waits. ``cluster_address`` is where
     trials run; a spec cannot name another. ``launcher_address`` is the Ray Jobs address of the launcher ``ray-job``.
+    ``secure_cookies`` is for a service behind a proxy that speaks https.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +83,7 @@ class Settings(BaseModel):
     solver_bytes: Bytes = 8 * 1024**3
 
     session_hours: Seconds = 12.0
+    secure_cookies: bool = False
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
 
     @property

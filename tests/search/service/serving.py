@@ -75,12 +75,12 @@ class Served:
 
 
 @contextmanager
-def serving(home: Path, *, launcher: Noted | None = None, **settings: Any) -> Iterator[Served]:
+def serving(home: Path, *, launcher: Noted | None = None, url: str | None = None, **settings: Any) -> Iterator[Served]:
     """Serve a home with the tokens ada, bob (submit), eve (read) and root (admin)."""
     defaults = {"port": 0, "requests_per_second": 100_000.0, "burst": 100_000, "poll_seconds": 0.05}
-    chosen = Settings(home=home, **{**defaults, **settings})
+    chosen = Settings(home=home, store_url=url, **{**defaults, **settings})
     noted = launcher or Noted()
-    with Store.open(home) as store:
+    with Store.open(home, url=url) as store:
         scopes: dict[str, Scope] = {"ada": "submit", "bob": "submit", "eve": "read", "root": "admin"}
         tokens = {name: Tokens(store.sessions).create(name, scope)[1] for name, scope in scopes.items()}
         app = create_app(chosen, store, noted)
@@ -94,8 +94,8 @@ def serving(home: Path, *, launcher: Noted | None = None, **settings: Any) -> It
                 assert thread.is_alive()
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Served(home, url, store, app.state.service, noted, tokens)
+            address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield Served(home, address, store, app.state.service, noted, tokens)
         finally:
             server.should_exit = True
             thread.join(60)
