@@ -183,7 +183,9 @@ def test_networks_of_another_library_are_grouped() -> None:
     def train(group: Sequence[str], seed: int) -> dict[str, float]:
         columns = [tasks.index(task) for task in group]
         # The penalty keeps a seed from going astray: three of them would not tell such luck from partners.
-        network = neural.MLPRegressor((12,), max_iter=80, random_state=seed, solver="lbfgs", alpha=1.0)
+        network = neural.MLPRegressor(
+            hidden_layer_sizes=(12,), max_iter=80, random_state=seed, solver="lbfgs", alpha=1.0
+        )
         targets_NT = y_NT[:, columns]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is stopped early, and says so
