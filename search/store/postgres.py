@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import URL, Connection, create_engine, event, func, make_url, select
+from sqlalchemy import URL, create_engine, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ _DRIVER = "postgresql+psycopg"
 _CONNECT_SECONDS = 5
 _LOCK_SECONDS = 10
 _POOL_SECONDS = 10
-_QUICK = "store_quick"
+
 _FORM = f"Give {_DRIVER}://user:password@host/database in {URL_VARIABLE}"
 _OTHER_PLACE = f"Use a database of its own: change {URL_VARIABLE}"
 
@@ -51,13 +51,13 @@ def open_server(url: str) -> Database:
     except ModuleNotFoundError as error:
         fix = "Install it: pip install 'taskgrouping[postgres]'"
         raise StoreError("the driver for PostgreSQL is not installed", where=place, fix=fix) from error
-    event.listen(engine, "begin", _begin)
+    # Every transaction is durable: a server may crash while the process that wrote goes on and believes it was kept.
     database = Database(
         engine=engine,
         place=place,
         reading=engine.execution_options(isolation_level="REPEATABLE READ"),
         durable=engine,
-        quick=engine.execution_options(**{_QUICK: True}),
+        quick=engine,
         one_writer=False,
         translate=lambda error: _translate(error, place),
         moment=_moment,
@@ -86,11 +86,6 @@ def _address(url: str) -> URL:
         what = f"databases of '{address.drivername[:40]}' are not supported, PostgreSQL is"
         raise StoreError(what, where=URL_VARIABLE, fix=_FORM)
     return address.set(drivername=_DRIVER)
-
-
-def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(_QUICK):
-        connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
 
 
 def _moment(session: Session) -> Moment:

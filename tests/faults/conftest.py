@@ -33,15 +33,16 @@ class Undisturbed:
     files: set[str]
     passages: dict[str, int]
 
-    def assert_equalled(self, home: Path, kills: int, *, lost: int = 1) -> None:
-        """The only run in a folder has ended as this one did.
+    def assert_equalled(self, home: Path, kills: int, *, lost: int = 1, url: str | None = None) -> None:
+        """The only run of this kind in a folder has ended as this one did.
 
         Args:
             home: The folder of runs.
             kills: How many processes died while working on it.
             lost: Trainings that each of them may have taken along unrecorded.
+            url: The database, where it is not in the folder.
         """
-        run, trials = self.only(home)
+        run, trials = self.only(home, url)
         assert (run.state, run.finished, run.failed) == ("finished", len(self.keys), 0)
         assert run.planned == len(self.keys)
         assert {record.key for record in trials} == self.keys
@@ -54,9 +55,9 @@ class Undisturbed:
         assert files_of(home / run.id) == self.files
 
     @staticmethod
-    def only(home: Path) -> tuple[RunRecord, list[TrialRecord]]:
-        with Store.open(home, create=False) as store:
-            (run,) = store.list_runs().runs
+    def only(home: Path, url: str | None = None) -> tuple[RunRecord, list[TrialRecord]]:
+        with Store.open(home, create=False, url=url) as store:
+            (run,) = store.list_runs(name="planted").runs
             return run, store.trials(run.id)
 
 

@@ -70,17 +70,31 @@ class Victims:
             env=environment,
         )
 
-    def start(self, home: Path, verb: str = "recommend", *, fault: str = "", seconds: float = 0.0) -> Victim:
-        """A process that makes a recommendation in a folder of runs, or resumes the latest.
+    def start(
+        self,
+        home: Path,
+        verb: str = "recommend",
+        *,
+        fault: str = "",
+        seconds: float = 0.0,
+        principal: str = "",
+        url: str = "",
+        port: int = 0,
+    ) -> Victim:
+        """A process that makes a recommendation in a folder of runs, resumes the latest, or serves the folder.
 
         Args:
             home: The folder of runs.
-            verb: ``recommend`` or ``resume``.
+            verb: ``recommend``, ``resume`` or ``serve``.
             fault: Where it kills itself, ``POINT:N``; ``count`` tells the passages of every point instead.
             seconds: How long each training takes.
+            principal: Who the run belongs to.
+            url: The database, where it is not in the folder.
+            port: Where it listens, if it serves; it starts no runs.
         """
         messages = home.parent / f"{home.name}-{verb}.err"
         order = {"home": str(home), "verb": verb, "fault": fault, "seconds": seconds, "messages": str(messages)}
+        order |= {"principal": principal, "url": url, "port": port}
         return Victim(self, int(self._answer(order)), messages)
 
     def run(self, home: Path, verb: str = "recommend", *, fault: str = "", seconds: float = 0.0) -> int:
@@ -164,7 +178,10 @@ def _child(order: dict[str, Any]) -> None:
         faults._count = lambda point, fault: passed.update([point])
     code = 1
     try:
-        _work(Path(order["home"]), order["verb"], order["seconds"])
+        if order["verb"] == "serve":
+            _serve(Path(order["home"]), order["port"])
+        else:
+            _work(Path(order["home"]), order["verb"], order["seconds"], order["principal"], order["url"] or None)
         code = 0
     except GroupingError as error:
         sys.stderr.write(f"{error}\n")
@@ -182,7 +199,17 @@ def _child(order: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _work(home: Path, verb: str, seconds: float) -> None:
+def _serve(home: Path, port: int) -> None:
+    """What ``taskgroup serve`` does, with a launcher that starts nothing."""
+    from search.service.server import serve
+    from search.service.settings import Settings
+    from tests.search.service.serving import Noted
+
+    settings = Settings(home=home, port=port, requests_per_second=100_000.0, burst=100_000)
+    serve(settings, lambda _: Noted(), _tell)
+
+
+def _work(home: Path, verb: str, seconds: float, principal: str, url: str | None) -> None:
     """What ``taskgroup recommend`` and ``taskgroup resume`` do, with trainings of the planted world in this process."""
     from search.data.resolution import resolve
     from search.desk import Desk
@@ -205,10 +232,10 @@ def _work(home: Path, verb: str, seconds: float) -> None:
                 log.write(f"{trial.key(experiment.context)}\n")
         return planted(experiment, trial)
 
-    with Store.open(home) as store:
+    with Store.open(home, url=url) as store:
         if verb == "recommend":
             spec = resolve(Spec.model_validate(_SPEC))
-            run = store.create_run(spec.name, "recommend", dump_spec(spec), {}, tasks=_NAMES)
+            run = store.create_run(spec.name, "recommend", dump_spec(spec), {}, tasks=_NAMES, principal=principal)
         else:
             run = store.run("latest").id
         job = prepare(parse_spec(store.run(run).spec, "the store"), home)

@@ -1,0 +1,107 @@
+"""The real command with real trainings on Ray: killed, or interrupted twice; and one worker against two."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from search.execution.executor import Executor, InlineExecutor
+from search.run import run_recommendation
+from search.store.store import Store
+from tests.search.cli.test_recommend import finish, recorded, start, write_job
+from tests.search.test_run import Quiet, Runs, job_of
+
+if TYPE_CHECKING:
+    from search.execution.ray_executor import RayExecutor
+
+Note = Callable[[str, object], None]
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> subprocess.Popen[str]:
+    """A command that has recorded its first trainings."""
+    process = start(tmp_path, "recommend", str(write_job(tmp_path)))
+    deadline = time.monotonic() + 120
+    while recorded(tmp_path) < 2:
+        assert time.monotonic() < deadline, "no training was recorded in time"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.fault("R2", "SIGKILL of `taskgroup recommend` with its Ray cluster and real trainings")
+def test_a_killed_command_leaves_no_process_and_is_resumed(
+    at_work: subprocess.Popen[str], tmp_path: Path, record_property: Note
+) -> None:
+    family = psutil.Process(at_work.pid).children(recursive=True)
+    folders = {Path("/tmp", word.split("/")[2]) for word in _words(family) if word.startswith("/tmp/tg-")}  # noqa: S108
+    at_work.kill()
+    at_work.communicate()
+    began = time.monotonic()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert alive == []
+    gone = time.monotonic() - began
+    before = recorded(tmp_path)
+    code, _, err = finish(start(tmp_path, "resume", "latest"))
+    assert code == 0, err
+    assert not any(folder.exists() for folder in folders), "what Ray left under /tmp is tidied up by the next"
+    with Store.open(tmp_path / "runs") as store:
+        (run,) = store.list_runs().runs
+        records = store.trials(run.id)
+    assert run.finished == run.planned == len(records) > before
+    assert {record.attempts for record in records} == {1}
+    record_property("figure", f"0 processes after {gone:.1f} s; {run.finished} of {run.planned} trials, none twice")
+
+
+@pytest.mark.fault("R6", "Ctrl-C twice, a tenth of a second apart, with real trainings on Ray")
+def test_an_impatient_user_leaves_no_process_and_a_run_to_be_resumed(
+    at_work: subprocess.Popen[str], tmp_path: Path, record_property: Note
+) -> None:
+    family = psutil.Process(at_work.pid).children(recursive=True)
+    at_work.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    at_work.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    code, _, err = finish(at_work)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert code in {130, -signal.SIGINT}
+    assert "Traceback" not in err
+    with Store.open(tmp_path / "runs") as store:
+        assert store.list_runs().runs[0].state == "interrupted"
+    record_property("figure", f"exit {code}, 0 processes after {time.monotonic() - began:.1f} s")
+
+
+@pytest.mark.fault("R28", "whole recommendations, real trainings: in this process, and on two workers")
+def test_the_number_of_workers_decides_nothing(ray_executor: RayExecutor, tmp_path: Path) -> None:
+    names = ("g0_0", "g0_1", "g1_0")
+    job = job_of(
+        tasks=[{"name": name, "target": f"y_{name}", "type": "regression"} for name in names],
+        network={"widths": [16, 16], "capacities": [1.0]},
+        training={"epochs": 3, "seeds": 2, "engine": "plain"},
+        evidence={"seeds": 2, "random_groupings": 1, "draws": 5},
+    )
+    runs = Runs(tmp_path)
+
+    def decided(executor: Executor) -> dict[str, object]:
+        run = runs.create(job)
+        found = run_recommendation(job, runs.store, run, runs.folder(run), executor, Quiet(), command="test")
+        costs = [(cost.phase, cost.trainings) for cost in found.training_cost]
+        passing = {"run", "created", "wall_seconds", "environment", "command", "training_cost"}
+        return {**{name: value for name, value in vars(found).items() if name not in passing}, "costs": costs}
+
+    alone, two = decided(InlineExecutor()), decided(ray_executor)
+    runs.store.close()
+    assert alone == two
+
+
+def _words(family: list[psutil.Process]) -> list[str]:
+    return [word for process in family for word in " ".join(process.cmdline()).replace("=", " ").split()]
