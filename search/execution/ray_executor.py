@@ -314,7 +314,7 @@ class RayExecutor:
                 logging_level=logging.ERROR,
                 runtime_env={"env_vars": worker_environment(self._gpus)},
             )
-        except (exceptions.RayError, OSError, RuntimeError, ValueError, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # a node that takes too long to start is a bare Exception of Ray's
             raise ClusterError(
                 f"Ray cannot be started ({one_line(error)[:300]})",
                 where=self._address,

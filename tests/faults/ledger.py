@@ -49,6 +49,8 @@ _LEASES = "tests/contract/test_leases.py::"
 _SUPERVISOR = "tests/search/test_supervisor.py::"
 _COMMAND = "tests/search/cli/test_recommend.py::"
 
+_POSTGRES = "tests/search/store/test_postgres.py::"
+_SERVICE = "tests/search/service/"
 _LOST = "tests/search/execution/test_clusters.py::test_a_lost_node_loses_no_job_and_a_lost_head_is_said"
 
 ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -97,6 +99,17 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (f"{_STORE}test_a_read_only_folder_is_refused", "folder and file read-only"),
         (f"{_STORE}test_another_programs_database_is_refused", "another program's database"),
     ),
+    "R12": (
+        (
+            f"{_POSTGRES}test_after_a_restart_the_next_statement_works_and_in_between_it_is_unavailable",
+            "PostgreSQL away for a moment",
+        ),
+        (
+            f"{_POSTGRES}test_whoever_works_on_a_run_waits_for_a_server_that_restarts",
+            "PostgreSQL restarted while a run is owned",
+        ),
+        (f"{_POSTGRES}test_a_server_without_a_free_connection_says_so", "no connection free"),
+    ),
     "R16": (
         (f"{_EXECUTORS}test_a_job_that_takes_too_long_is_stopped_and_not_repeated", "a sleeping and a halted worker"),
     ),
@@ -130,7 +143,17 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "the run was taken meanwhile",
         ),
     ),
-    "R21": ((f"{_LEASES}test_fifty_requests_with_one_key_make_one_run", "50 requests at once with one key"),),
+    "R27": (
+        (f"{_SERVICE}test_events.py::test_a_hundred_watchers_are_all_told_the_end", "100 watchers"),
+        (f"{_SERVICE}test_events.py::test_a_watcher_goes_on_where_it_left_off", "a watcher that comes back"),
+    ),
+    "R21": (
+        (f"{_LEASES}test_fifty_requests_with_one_key_make_one_run", "50 requests at once with one key"),
+        (
+            f"{_SERVICE}test_runs.py::test_the_same_key_posted_fifty_times_at_once_makes_one_run",
+            "50 posts at once",
+        ),
+    ),
     "R22": (
         (f"{_LEASES}test_where_nobody_works_a_run_is_cancelled_at_once_and_once", "queued, interrupted; twice"),
         (f"{_LEASES}test_what_has_ended_cannot_be_cancelled", "after its end"),

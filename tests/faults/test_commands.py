@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +26,20 @@ pytestmark = pytest.mark.ray
 
 
 @pytest.fixture
-def at_work(tmp_path: Path) -> subprocess.Popen[str]:
+def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A command that has recorded its first trainings."""
     process = start(tmp_path, "recommend", str(write_job(tmp_path)))
-    deadline = time.monotonic() + 120
-    while recorded(tmp_path) < 2:
-        assert time.monotonic() < deadline, "no training was recorded in time"
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    return process
+    try:
+        deadline = time.monotonic() + 200
+        while recorded(tmp_path) < 2:
+            assert time.monotonic() < deadline, "no training was recorded in time"
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.mark.fault("R2", "SIGKILL of `taskgroup recommend` with its Ray cluster and real trainings")

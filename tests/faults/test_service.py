@@ -25,7 +25,7 @@ from tests.postgres import PostgresServer
 from tests.search.service.serving import SPEC, serving, until
 
 Note = Callable[[str, object], None]
-LONGEST = 240.0  # seconds that the kills may take in all
+LONGEST = 150.0  # seconds that the kills may take in all
 
 
 @dataclass

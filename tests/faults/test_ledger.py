@@ -1,0 +1,40 @@
+"""The table of faults is whole: every number has its name, and the tests it points at are there."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.faults.__main__ import WITHOUT
+from tests.faults.ledger import ELSEWHERE, FAULTS, Ledger, markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_test_that_the_table_points_at_is_there() -> None:
+    for tests in ELSEWHERE.values():
+        for test, _ in tests:
+            file, _, name = test.partition("::")
+            assert name in _functions(ROOT / file), test
+
+
+def test_every_fault_has_a_test_or_a_reason() -> None:
+    marked = {
+        mark.args[0].value
+        for file in Path(__file__).parent.glob("test_*.py")
+        for mark in ast.walk(ast.parse(file.read_text()))
+        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Attribute) and mark.func.attr == "fault"
+        if isinstance(mark.args[0], ast.Constant)
+    }
+    assert marked | ELSEWHERE.keys() | WITHOUT.keys() == FAULTS.keys()
+
+
+def test_a_fault_that_nobody_injected_is_a_row_too() -> None:
+    facts = {"command": "make faults", "commit": "c", "date": "d", "machine": "m", "minutes": 1.0}
+    text = markdown({**facts, "rows": Ledger().rows(), "without": {"R26": "elsewhere"}})
+    assert all(f"| {number} |" in text for number in FAULTS)
+    assert "| R26 | the database holds very much | elsewhere | 0 | - | |" in text
+
+
+def _functions(file: Path) -> set[str]:
+    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)}
