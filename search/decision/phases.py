@@ -21,7 +21,7 @@ class PhaseCount:
     """Trainings of one phase.
 
     Args:
-        phase: One of ``SEARCHING``, ``compare`` or ``confirm``.
+        phase: One of ``SEARCHING``, or of those that no budget of trainings limits, such as ``confirm``.
         label: The phase in words.
         trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
         least: The cost in trainings of the standard network where halving drops all it can; None without halving.
@@ -80,6 +80,14 @@ def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
     if plan.searches:
         policies = tuple(trial for split in range(splits) for trial in plan.policy_trials(split))
         phases.insert(0, PhaseCount("policy", "searches of policies", policies))
+    asked = spec.search
+    if asked is not None:
+        everything = tuple(task.name for task in plan.tasks)
+        tried = (Trial(everything, plan.plain_capacity, spec.training.seed),) * (asked.configurations * asked.seeds)
+        phases.insert(0, PhaseCount("settings", "configurations of the search, at most", tried))
+        groups = {plan.group(int(c)) for c in np.flatnonzero(plan.trained_C)}
+        again = (typical,) * (asked.keep * max(1, len(asked.brackets)) * len(groups) * seeds)
+        phases.insert(1, PhaseCount("kept", "what is kept, in every group, at most", again))
     if plan.tuned_rates:
         phases.insert(0, PhaseCount("tuning", "learning rates of every way to share", plan.tuning_trials()))
     return tuple(phases)

@@ -85,3 +85,12 @@ def test_configs_fit_their_data(
     dataset = load_dataset(read_spec(Path("configs") / f"{name}.yaml"))
     assert (len(dataset.tasks), len(dataset.input_names)) == (tasks, inputs)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == rows
+
+
+def test_the_search_is_what_the_documents_say() -> None:
+    spec = read_spec(Path("configs/search.yaml"))
+    assert spec.search is not None
+    assert spec.search.configurations == 24
+    assert (spec.search.scheduler, spec.search.brackets, spec.search.keep) == ("asha", (1.0, 3.0), 1)
+    assert set(spec.search.dimensions) >= {"trunk", "depth", "capacity", "sharing", "balancing", "learning_rate"}
+    assert spec.search.fractions == (0.25, 0.5, 1.0)
