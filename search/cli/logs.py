@@ -62,6 +62,8 @@ def _line(event: EventRecord) -> str:
             said = str(payload.get("text"))
         case "warning":
             said = f"warning: {payload.get('text')}"
+        case "trial_failed":
+            said = f"failed: {payload.get('network')} with seed {payload.get('seed')}: {payload.get('reason')}"
         case "asked":
             said = f"asked to {payload.get('to')}"
         case "error":

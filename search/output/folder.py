@@ -89,7 +89,7 @@ class RunFolder:
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``log.jsonl``."""
         with _disk_errors(self.path / "log.jsonl"), (self.path / "log.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            stream.write(json.dumps(record) + "\n")  # all but ASCII escaped: names cannot change a terminal
 
 
 @contextlib.contextmanager

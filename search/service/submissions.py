@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from grouping.tasks import nearest_name
 from search.data.registry import is_registered, registered_names
@@ -28,8 +28,6 @@ SubmittedKind = Literal["recommend", "search"]
 _MOST_REMEMBERED = 512
 _SECONDS = 120.0
 _LOCAL = "local"
-_TRAINERS: Final = "taskgrouping.trainers"
-"""Entry points of trainers; the name stands in search.training, which a service never imports."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Trials(Fenced):
     def record_failure(
         self, run: str, phase: str, trial: Trial, key: str, failure: TrialFailure, *, worker: str = ""
     ) -> None:
-        """Keep why a trial gave nothing; a finished one stays finished."""
+        """Keep why a trial gave nothing, and tell it in the run's history; a finished one stays finished."""
         with self.sessions.write() as session:
             owned = self._mine(session, run)
             row = session.scalar(select(TrialRow).where(TrialRow.run == owned.number, TrialRow.key == key))
@@ -87,6 +87,8 @@ class Trials(Fenced):
                 row.reason, row.detail = storable(failure.reason), storable(failure.detail)
                 session.add(row)
                 _count_attempts(session, owned, [row])
+                told = {"key": key, "network": trial.network, "seed": trial.seed, "phase": phase}
+                add_event(session, owned, "trial_failed", {**told, "reason": row.reason})
 
     @again
     def finished_trials(self, run: str) -> dict[str, TrialResult]:

@@ -129,6 +129,8 @@ def test_a_failure_gives_its_reason_and_the_next_attempt_replaces_it(store: Stor
     (failed,) = store.trials(run)
     assert (failed.state, failed.reason, failed.attempts) == ("failed", "non-finite loss at step 3", 1)
     assert (store.finished_trials(run), store.run(run).failed) == ({}, 1)
+    told = store.events(run)[-1]
+    assert (told.kind, told.payload["key"], told.payload["reason"]) == ("trial_failed", KEY, failed.reason)
     store.record_result(run, "pairs", TRIAL, KEY, _result())
     (finished,) = store.trials(run)
     assert (finished.state, finished.reason, finished.detail, finished.attempts) == ("finished", "", "", 2)

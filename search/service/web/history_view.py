@@ -75,6 +75,9 @@ def _sentence(kind: str, payload: Mapping[str, Any]) -> tuple[str, Literal["", "
             return _text(payload.get("text")), ""
         case "warning":
             return _text(payload.get("text")), "warning"
+        case "trial_failed":
+            network = f"{_text(payload.get('network'))} with seed {_text(payload.get('seed'))}"
+            return f"{network} failed: {_text(payload.get('reason'))}", "warning"
         case "error" | "failure":
             told = " ".join(_text(payload.get(key)) for key in ("what", "text", "where", "fix") if payload.get(key))
             return told or "It failed", "failure"

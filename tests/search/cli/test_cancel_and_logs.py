@@ -15,6 +15,7 @@ import pytest
 
 from search.cli.app import run as taskgroup
 from search.store.store import Store
+from search.trials import Trial, TrialFailure
 from tests.search.cli.test_recommend import finish, start, write_job
 
 
@@ -61,6 +62,7 @@ def test_a_log_is_what_happened_in_order(home: Path, capsys: pytest.CaptureFixtu
         store.add_event(run, "phase", {"label": "pairs", "total": 6, "done": 2})
         store.add_event(run, "note", {"text": "forged\nline \x1b[2J"})
         store.add_event(run, "error", {"code": "spec", "what": "wrong", "where": "data", "fix": "Mend it"})
+        store.record_failure(run, "pairs", Trial(("a", "b"), 1.0, 7), "key", TrialFailure("no\x1b[2J"))
         lease.release("failed")
     assert taskgroup(["logs", run]) == 0
     lines = [line[21:] for line in capsys.readouterr().out.splitlines()]
@@ -70,11 +72,12 @@ def test_a_log_is_what_happened_in_order(home: Path, capsys: pytest.CaptureFixtu
         "pairs: 6 trainings, 2 known already",
         "forged line \\x1b[2J",
         "error: data: wrong. Mend it",
+        "failed: a+b with seed 7: no\\x1b[2J",
         "failed",
     ]
     assert taskgroup(["logs", "latest", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events] == ["state", "state", "phase", "note", "error", "state"]
+    assert [event["event"] for event in events] == ["state", "state", "phase", "note", "error", "trial_failed", "state"]
     assert {event["run"] for event in events} == {run}
 
 

@@ -122,6 +122,7 @@ def test_events_are_told_as_sentences() -> None:
             event(3, "warning", text="few labels"),
             event(4, "state", to="failed", reason="no space"),
             event(5, "unheard-of", a=1),
+            event(6, "trial_failed", key="0", network="a+b", seed=7, phase="search", reason="timed out after 5 s"),
         ]
     )
     assert [line.text.replace("\N{NO-BREAK SPACE}", " ") for line in lines] == [
@@ -130,8 +131,9 @@ def test_events_are_told_as_sentences() -> None:
         "few labels",
         "Failed: no space",
         'unheard-of {"a": 1}',
+        "a+b with seed 7 failed: timed out after 5 s",
     ]
-    assert [line.tone for line in lines] == ["", "", "warning", "failure", ""]
+    assert [line.tone for line in lines] == ["", "", "warning", "failure", "", "warning"]
     assert earlier == 0
 
 
