@@ -9,12 +9,14 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.responses import Response
 
 from search.service.dependencies import Reader, ServiceOf, find_principal
-from search.service.refusals import TooManyError
+from search.service.refusals import ForbiddenError, TooManyError
 from search.service.routes.pages_response import local_path, moved, page
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
+
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
 
 
 @router.get("/")
@@ -46,6 +48,10 @@ async def login(
     next: Annotated[str, Form(max_length=2_000)] = "/runs",  # noqa: A002 - the form's own word
 ) -> Response:
     """Exchange a token for a cookie."""
+    if request.headers.get("sec-fetch-site") in _ELSEWHERE:  # nobody is logged in as somebody else by another page
+        raise ForbiddenError(
+            "the form did not come from this service", fix="Open the page of this service and log in there"
+        )
     wait = service.strangers.take(request.client.host if request.client else "")
     if wait:
         raise TooManyError("too many attempts to log in", fix="Try again later", retry_after=wait)

@@ -12,7 +12,7 @@ from grouping.report.wording import count
 from search.service.web.wording import STATES
 from search.store.records import EventRecord
 
-__all__ = ["Line", "Phase", "history", "present_phase"]
+__all__ = ["Line", "Phase", "history", "last_error", "present_phase"]
 
 _MOST = 200
 _LONGEST = 2_000
@@ -51,6 +51,20 @@ def present_phase(events: Sequence[EventRecord]) -> Phase | None:
     return None
 
 
+def last_error(events: Sequence[EventRecord]) -> str:
+    """Why a run stopped, in the words it stopped with; empty where it did not say."""
+    for event in reversed(events):
+        if event.kind == "error":
+            return _printable(_told(event.payload)[:_LONGEST])
+    return ""
+
+
+def _told(payload: Mapping[str, Any]) -> str:
+    what, where, fix = (_text(payload.get(key)).strip() for key in ("what", "where", "fix"))
+    head = f"{where}: {what}" if where and what else what or where or "It failed without a word"
+    return f"{head}. {fix}" if fix else head
+
+
 def _line(event: EventRecord) -> Line:
     text, tone = _sentence(event.kind, event.payload)
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
@@ -78,9 +92,8 @@ def _sentence(kind: str, payload: Mapping[str, Any]) -> tuple[str, Literal["", "
         case "trial_failed":
             network = f"{_text(payload.get('network'))} with seed {_text(payload.get('seed'))}"
             return f"{network} failed: {_text(payload.get('reason'))}", "warning"
-        case "error" | "failure":
-            told = " ".join(_text(payload.get(key)) for key in ("what", "text", "where", "fix") if payload.get(key))
-            return told or "It failed", "failure"
+        case "error":
+            return _told(payload), "failure"
         case _:
             rest = json.dumps(payload, ensure_ascii=False, default=str) if payload else ""
             return f"{kind} {rest}".strip(), ""

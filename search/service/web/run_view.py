@@ -18,7 +18,7 @@ from grouping.report.wording import MISSING, VERDICT_LABELS, count, headline, le
 from search.documents import parse_spec
 from search.errors import SpecError
 from search.service.web.certainty_view import Answer, plain_certainty
-from search.service.web.history_view import Line, Phase, history, present_phase
+from search.service.web.history_view import Line, Phase, history, last_error, present_phase
 from search.service.web.wording import (
     KINDS,
     STATES,
@@ -87,6 +87,7 @@ class Live:
     phase: Phase | None
     lines: tuple[Line, ...]
     earlier: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class Download:
 def run_head(run: RunRecord, now: float, *, steer: bool) -> RunHead:
     """The top of a run's page; ``steer``: whether who looks may cancel and resume."""
     label, sentence = STATES[run.state]
+    if run.state == "finished" and run.kind != "recommend":
+        sentence = "It is done. What came of it is below."
     kind, question = KINDS.get(run.kind, (run.kind, ""))
     return RunHead(
         id=run.id,
@@ -167,6 +170,7 @@ def live(run: RunRecord, events: Sequence[EventRecord], remaining: float | None)
         phase=phase,
         lines=lines,
         earlier=earlier,
+        reason=last_error(events) if run.state in ("failed", "interrupted") else "",
     )
 
 

@@ -74,6 +74,13 @@ def test_logging_in_leads_nowhere_else(served: Served, next_: str) -> None:
         assert answer.headers["location"] == "/runs"
 
 
+def test_another_site_can_log_nobody_in(served: Served) -> None:
+    with served.client(None, headers={**HTML, "sec-fetch-site": "cross-site"}) as client:
+        answer = client.post("/login", data={"token": served.tokens["bob"], "next": "/runs"})
+        assert answer.status_code == 403
+        assert not answer.cookies
+
+
 def test_logging_out_ends_the_session(served: Served) -> None:
     with browser(served) as client:
         client.post("/logout", data={"csrf": csrf(client)})

@@ -175,6 +175,17 @@ def test_progress_names_the_phase_and_failures() -> None:
     assert shown.part == 0.25
 
 
+def test_a_run_that_stopped_says_why_in_its_own_words() -> None:
+    stopped = event(
+        1, "error", code="disk", what="no space on /data", where="/data/x", fix="Free some space and resume"
+    )
+    text = "/data/x: no space on /data. Free some space and resume"
+    assert live(record(state="failed"), [stopped], None).reason == text
+    assert live(record(state="running"), [stopped], None).reason == ""
+    assert history([stopped])[0][0].tone == "failure"
+    assert live(record(state="interrupted"), [], None).reason == ""
+
+
 def test_what_was_asked_is_shown_unless_it_cannot_be_read() -> None:
     settings, tasks = asked(record())
     assert ("Data", "plants.csv") in settings.rows
