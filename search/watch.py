@@ -101,7 +101,9 @@ class Watch:
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         if self.stop is not None or self._ignoring:
-            os._exit(128 + number)  # asked again: at once. Workers notice that their driver is gone.
+            # Asked again: at once. Workers notice that their driver is gone, and readers that nobody is at work.
+            os.write(2, f"left at once; go on with: taskgroup resume {self.desk.run}\n".encode())
+            os._exit(128 + number)
         self.stop = Stopped("interrupt", number)
         raise self.stop
 

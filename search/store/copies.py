@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grouping.errors import InputError
 from search.errors import ConflictError, DiskError, StoreError
-from search.store.home import STORE_FILE, store_url
+from search.store.home import STORE_FILE, URL_VARIABLE, store_url
 from search.store.models import SCHEMA_VERSION
 from search.store.store import Store
 
@@ -103,7 +103,7 @@ def _put_aside(present: Path) -> Path | None:
 def _check_file(command: str) -> None:
     if store_url() is not None:
         fix = f"Use the server's own: {command}"
-        raise InputError("the database is on a server, which has its own way to copy it", where="RUN", fix=fix)
+        raise InputError("the database is on a server, which has its own way to copy it", where=URL_VARIABLE, fix=fix)
 
 
 def _check_copy(source: Path) -> None:

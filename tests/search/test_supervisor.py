@@ -228,6 +228,8 @@ def test_a_second_signal_leaves_at_once_and_the_run_can_be_resumed(
     assert process.stdout.readline() == "tidying up\n"
     process.send_signal(number)
     assert process.wait(timeout=60) == 128 + number
+    assert process.stderr is not None
+    assert process.stderr.read() == f"left at once; go on with: taskgroup resume {run}\n"
     assert store.run(run).state == "interrupted"
     store.take(run)
 
