@@ -56,7 +56,9 @@ def test_help_loads_next_to_nothing(tmp_path: Path) -> None:
     assert not loaded & SLOW_TO_HELP
 
 
-@pytest.mark.parametrize("command", ["init", "plan", "recommend", "solve", "report", "runs", "resume"])
+@pytest.mark.parametrize(
+    "command", ["init", "plan", "recommend", "solve", "report", "runs", "resume", "serve", "submit", "token"]
+)
 def test_the_help_of_a_command_loads_next_to_nothing(tmp_path: Path, command: str) -> None:
     assert not _after_command(tmp_path, command, "--help") & SLOW_TO_HELP
 

@@ -109,7 +109,12 @@ async def _check_csrf(request: Request, expected: str) -> None:
         )
 
 
-ServiceOf = Annotated[Service, Depends(get_service)]
+async def _service(request: Request) -> Service:
+    # FastAPI calls functions that are not coroutines in a thread, which takes longer than this one does.
+    return get_service(request)
+
+
+ServiceOf = Annotated[Service, Depends(_service)]
 Reader = Annotated[Principal, Depends(_needs("read"))]
 Submitter = Annotated[Principal, Depends(_needs("submit"))]
 Admin = Annotated[Principal, Depends(_needs("admin"))]
