@@ -31,14 +31,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("numbers", nargs="*", metavar="R", help="only these faults, R7 for example; nothing is written")
     parser.add_argument("--few", action="store_true", help="as often as in the suite")
+    parser.add_argument("--minutes", type=float, default=30.0, help="begin nothing after so long; the table says so")
     parser.add_argument("--output", type=Path, default=ROOT / "results", help="folder of the results")
     asked = parser.parse_args()
     os.environ[FULL_VARIABLE] = "0" if asked.few else "1"
     os.chdir(ROOT)
-    ledger = Ledger(tuple(asked.numbers))
-    elsewhere = [test for tests in ELSEWHERE.values() for test, _ in tests]
     began = time.monotonic()
-    options = ["-q", "-p", "no:cacheprovider", "--timeout=900", "-o", "junit_family=xunit1"]
+    ledger = Ledger(tuple(asked.numbers), began + 60 * asked.minutes)
+    elsewhere = [test for tests in ELSEWHERE.values() for test, _ in tests]
+    options = ["-v", "-p", "no:cacheprovider", "--timeout=900", "-o", "junit_family=xunit1"]
     code = int(pytest.main([*options, "tests/faults", *dict.fromkeys(elsewhere)], plugins=[ledger]))
     if asked.numbers:
         return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -199,15 +200,17 @@ class Injection:
     seconds: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Ledger:
     """A pytest plugin that keeps book of the tests that inject faults, and leaves the others out.
 
     Args:
         only: Numbers of the faults that are asked for; none: all of them.
+        deadline: On the monotonic clock; what has not begun by then is left out, and the table says so.
     """
 
     only: tuple[str, ...] = ()
+    deadline: float = float("inf")
     found: dict[str, list[Injection]] = field(default_factory=dict)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -223,6 +226,11 @@ class Ledger:
             asked = [mark for mark in marks if not self.only or mark[0] in self.only]
             self.found[item.nodeid] = [Injection(number, injected, test) for number, injected in asked]
         items[:] = [item for item in items if self.found[item.nodeid]]
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Begin nothing after the deadline."""
+        if time.monotonic() > self.deadline:
+            pytest.skip("the time was over")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
