@@ -38,6 +38,7 @@ __all__ = ["main"]
 _CONNECTIONS = 16
 _MANY_RUNS = 10_000
 _WATCHERS, _EVENTS = 100, 200
+_WARM_UP = 30.0
 _SPEC = {"name": "load", "data": {"source": "synthetic"}, "budget": {"inference": 3}}
 
 
@@ -265,7 +266,7 @@ def _watched(served: Served) -> dict[str, Any]:
 
 
 def _memory(served: Served, seconds: float) -> dict[str, Any]:
-    """A minute of reading and writing; the first seconds, which fill caches, are left out."""
+    """A minute of reading and writing, once caches of threads and connections are full."""
     run = served.store.list_runs(name="load", limit=1).runs[0].id
     show, page = served.request("GET", f"/api/v1/runs/{run}"), served.request("GET", "/api/v1/runs?limit=20")
     mixed = [show, page, served.request("GET", "/healthz")]
@@ -279,7 +280,7 @@ def _memory(served: Served, seconds: float) -> dict[str, Any]:
     def right(status: int, _: bytes) -> bool:
         return status in {200, 201}
 
-    asyncio.run(load(served.port, some, right, connections=_CONNECTIONS, seconds=5))
+    asyncio.run(load(served.port, some, right, connections=_CONNECTIONS, seconds=_WARM_UP))
     before = served.memory
     one = asyncio.run(load(served.port, some, right, connections=_CONNECTIONS, seconds=seconds))
     return {**asdict(one), "before_mib": before, "grown_mib_a_minute": (served.memory - before) * 60 / seconds}

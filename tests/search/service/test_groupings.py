@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
 from search.cli.app import run as command
+from search.cli.solve import EstimatorName
+from search.questions.ask import SolveOptions
+from search.service.grouping_requests import GroupingOptions
 from tests.grouping.report.sample import weather
 from tests.search.service.serving import Served
 
@@ -74,6 +78,13 @@ def test_the_answer_is_that_of_the_command_line(
             assert {answer.json()[name] for name in ("code", "what", "fix")} == {
                 told["error"][name] for name in ("code", "what", "fix")
             }
+
+
+def test_the_options_are_those_of_the_command_line() -> None:
+    known = {field.name for field in fields(SolveOptions)} | {"loss_column", "group_column", "higher_is_better"}
+    assert set(GroupingOptions.model_fields) == known
+    names = get_args(GroupingOptions.model_fields["estimator"].annotation)
+    assert set(names) == {name.value for name in EstimatorName}
 
 
 def test_a_parquet_file_is_solved_too(served: Served, tmp_path: Path) -> None:
