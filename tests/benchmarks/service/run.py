@@ -345,15 +345,21 @@ def _report(about: dict[str, Any], found: dict[str, Any], goals: list[dict[str, 
         f"The server has one core, its {_CONNECTIONS} clients another; SQLite. Waiting times are in milliseconds.",
         "",
     ]
-    lines += ["| request | a second | median | p99 | longest | answers | processor ms |"]
-    lines += ["| --- | --: | --: | --: | --: | --: | --: |"]
+    lines += ["| request | a second | median | p99 | longest | answers | processor ms | a core second |"]
+    lines += ["| --- | --: | --: | --: | --: | --: | --: | --: |"]
     for name, one in {**found["load"], "a mixture, one in ten creates a run": found["memory"]}.items():
-        cost = f"{one['processor_ms']:.2f}" if "processor_ms" in one else ""
+        cost = f"{one['processor_ms']:.2f} | {1000 / one['processor_ms']:,.0f}" if "processor_ms" in one else " | "
         lines.append(
             f"| {name} | {one['per_second']:,.0f} | {one['median']:.1f} | {one['p99']:.1f} | {one['longest']:.0f} "
             f"| {one['requests']:,} | {cost} |"
         )
-    lines += ["", "Processor time is the server's for one answer: what it would take on a core that nobody else uses."]
+    lines += [
+        "",
+        "Processor time is the server's for one answer; the last column: answers of a core that nobody else uses.",
+    ]
+    if about["load"] > (os.cpu_count() or 1):
+        rest = "rates and waiting times are of what it left"
+        lines += ["", f"**Other work ran meanwhile** (load average {about['load']:.0f}): {rest}."]
     lines += ["", "| goal | floor | measured | |", "| --- | --: | --: | --- |"]
     for goal in goals:
         lines.append(
