@@ -38,6 +38,10 @@
   }
   window.addEventListener("pageshow", () => document.querySelectorAll("form[method=post] button[disabled]:not([data-least])").forEach((b) => { b.disabled = false; }));
 
+  // A server that is busy is asked again, once a moment has passed.
+  const later = document.querySelector("[data-again]");
+  if (later) setTimeout(() => window.location.reload(), Number(later.dataset.again));
+
   // A link from elsewhere brings no cookie along: ask once from here whether this browser is known already.
   const login = document.querySelector("form[data-known]");
   if (login) {

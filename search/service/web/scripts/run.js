@@ -10,23 +10,32 @@
   let busy = false;
   let again = false;
 
+  const show = (fresh) => {
+    const shown = fresh.querySelector("[data-state]");
+    if (!shown) return; // whatever it was, the next answer may be better
+    if (shown.dataset.state !== state) { window.location.reload(); return; }
+    part.replaceChildren(shown);
+    const lines = log.querySelector(".log");
+    const atEnd = lines && lines.scrollTop + lines.clientHeight + 40 >= lines.scrollHeight;
+    log.replaceChildren(...fresh.getElementById("log-part").childNodes);
+    const now = log.querySelector(".log");
+    if (now && (atEnd || !lines)) now.scrollTop = now.scrollHeight;
+    const table = document.getElementById("trials");
+    if (!table.contains(document.activeElement)) table.replaceChildren(...fresh.getElementById("trials-part").childNodes);
+    if (shown.dataset.sentence !== said) { said = shown.dataset.sentence; announce.textContent = said; }
+  };
   const refresh = async () => {
     if (busy) { again = true; return; }
     busy = true;
-    const reply = await fetch(part.dataset.live, { credentials: "same-origin" }).catch(() => null);
-    if (reply && reply.ok) {
-      const fresh = new DOMParser().parseFromString(await reply.text(), "text/html"); // rendered and escaped by the server
-      const shown = fresh.querySelector("[data-state]");
-      if (shown.dataset.state !== state) { window.location.reload(); return; }
-      part.replaceChildren(shown);
-      const atEnd = log.firstElementChild && log.lastElementChild.scrollTop + log.lastElementChild.clientHeight + 40 >= log.lastElementChild.scrollHeight;
-      log.replaceChildren(...fresh.getElementById("log-part").childNodes);
-      if (atEnd && log.lastElementChild) log.lastElementChild.scrollTop = log.lastElementChild.scrollHeight;
-      const table = document.getElementById("trials");
-      if (!table.contains(document.activeElement)) table.replaceChildren(...fresh.getElementById("trials-part").childNodes);
-      if (shown.dataset.sentence !== said) { said = shown.dataset.sentence; announce.textContent = said; }
+    try {
+      const reply = await fetch(part.dataset.live, { credentials: "same-origin" });
+      if (reply.redirected) { window.location.reload(); return; } // logged out meanwhile
+      if (reply.ok) show(new DOMParser().parseFromString(await reply.text(), "text/html")); // escaped by the server
+    } catch {
+      // The server is away: it is asked again soon, and the run goes on without it.
+    } finally {
+      busy = false;
     }
-    busy = false;
     if (again) { again = false; setTimeout(refresh, 500); }
   };
 
