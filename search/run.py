@@ -160,6 +160,7 @@ def run_recommendation(
     with _explained(job, store, run, folder):
         way = way_to_train(job.plan, job.experiments[0], executor, train)
         job = _settled(job, way.choice, store, run)
+        _remember_trainer(job.experiments[0], store, run)
         speed = way.speed(job.experiments[0], executor, store.trials(run))
         _check_minutes(job, speed)
         job = _counted(job, speed, store, run)
@@ -226,6 +227,20 @@ def _settled(job: Job, choice: EngineChoice, store: Store, run: str) -> Job:
     store.set_spec(run, dump_spec(spec))
     store.add_event(run, "engine", {"engine": choice.engine, "reason": choice.reason, "seconds": dict(choice.seconds)})
     return replace(job, spec=spec, plan=replace(job.plan, spec=spec), experiments=experiments)
+
+
+def _remember_trainer(experiment: Experiment, store: Store, run: str) -> None:
+    """Keep what a foreign trainer was when the run began, and tell the run's history where it is that no longer."""
+    if not isinstance(experiment, ForeignExperiment):
+        return
+    trainer = experiment.trainer
+    known = [event.payload["fingerprint"] for event in store.events(run) if event.kind == "trainer"]
+    if known[-1:] == [trainer.fingerprint]:
+        return
+    if known:
+        text = "the trainer is not what it was before: all that it trained is trained again, so nothing is mixed"
+        store.add_event(run, "warning", {"text": text})
+    store.add_event(run, "trainer", {"name": trainer.name, "fingerprint": trainer.fingerprint})
 
 
 def _counted(job: Job, speed: Speed, store: Store, run: str) -> Job:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from grouping.errors import InputError
+from grouping.errors import InputError, NoResultError
 from grouping.recommendation import Recommendation
 from search.cli.app import run as run_cli
 from search.data.resolution import resolve
 from search.decision.phases import phases_of
 from search.documents import dump_spec, read_spec, spec_from
 from search.documents.variations import variations
-from search.errors import SpecError, TrialError
+from search.errors import SpecError
 from search.execution.executor import InlineExecutor
 from search.lattice import prepare_lattices
 from search.run import Job, prepare, run_recommendation
@@ -204,9 +204,22 @@ def test_a_trainer_that_does_not_keep_its_word_is_found_out_before_the_search(
 ) -> None:
     job = job_of(script(tmp_path, text), command="python trainer.py {tasks} {seed} {out}")
     run = runs.create(job)
-    with pytest.raises(TrialError, match=words):
+    with pytest.raises(NoResultError, match=words):
         run_recommendation(job, runs.store, run, runs.folder(run), InlineExecutor(), Quiet())
     assert not runs.store.trials(run)
+
+
+def test_a_trainer_that_changed_trains_all_again_and_the_history_says_so(runs: Runs, tmp_path: Path) -> None:
+    sections: dict[str, Any] = {"tasks": FEW, **ESTIMATORS["measured"], **CHEAP}
+    script(tmp_path, "print('one')")
+    run = runs.create(job_of(tmp_path, **sections))
+    for text, warned in (("print('one')", 0), ("print('one')", 0), ("print('two')", 1)):
+        before = len(runs.store.trials(run))
+        runs.work(job_of(script(tmp_path, text), **sections), run, losses_only)
+        kinds = [event.kind for event in runs.store.events(run)]
+        assert kinds.count("warning") == warned
+        assert kinds.count("trainer") == 1 + warned
+        assert (len(runs.store.trials(run)) > before) == (before == 0 or warned == 1)
 
 
 def test_complete_tables_are_for_the_built_in_trainer(tmp_path: Path) -> None:
