@@ -214,7 +214,7 @@ class Ledger:
     found: dict[str, list[Injection]] = field(default_factory=dict)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which fault each test injects; tests that inject none are left out."""
+        """Note which fault each test injects; tests that inject none are left out, those that need Ray come last."""
         elsewhere: dict[str, list[tuple[str, str]]] = {}
         for number, tests in ELSEWHERE.items():
             for test, said in tests:
@@ -225,7 +225,8 @@ class Ledger:
             marks += elsewhere.get(test, [])
             asked = [mark for mark in marks if not self.only or mark[0] in self.only]
             self.found[item.nodeid] = [Injection(number, injected, test) for number, injected in asked]
-        items[:] = [item for item in items if self.found[item.nodeid]]
+        mine = [item for item in items if self.found[item.nodeid]]
+        items[:] = sorted(mine, key=lambda item: item.get_closest_marker("ray") is not None)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin nothing after the deadline."""

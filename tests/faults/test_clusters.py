@@ -77,7 +77,7 @@ def test_another_version_of_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         check_address("auto")
     assert refused.value.exit_code == 6
     assert "\n" not in str(refused.value)
-    assert "Ray and Python versions" in refused.value.fix
+    assert "versions of Ray and Python" in refused.value.fix
 
 
 LEAVES = """

@@ -7,6 +7,9 @@ from typing import Any
 
 __all__ = ["markdown"]
 
+_QUIET = 3.0
+"""Load average above which wall times on two cores tell more about other work than about ours."""
+
 _INTRODUCTION = """\
 # Scale: a thousand workers and a hundred thousand trainings, on paper
 
@@ -116,7 +119,12 @@ def _pages(part: Mapping[str, Any]) -> str:
         for page in part["pages"]
     ]
     heads = ("question", "median", "highest", "goal", "met")
-    return f"{_PAGES.format(runs=part['runs'], trials=part['trials'])}\n{_table(heads, rows)}\n{_origin(part)}"
+    text = _PAGES.format(runs=part["runs"], trials=part["trials"])
+    if part["load"] > _QUIET:
+        text += (
+            f"\nThe machine was busy with other work (load average {part['load']:.0f}), so these are upper bounds.\n"
+        )
+    return f"{text}\n{_table(heads, rows)}\n{_origin(part)}"
 
 
 def _load(part: Mapping[str, Any]) -> str:
@@ -168,6 +176,11 @@ def _workers(part: Mapping[str, Any]) -> str:
         wait_100=part["wait_ms"]["100"],
         wait_1000=part["wait_ms"]["1000"],
     )
+    if part["load"] > _QUIET:
+        text += (
+            f"\n**The machine was busy with other work (load average {part['load']:.0f}): the wall times of the weak\n"
+        )
+        text += "scaling say nothing here.** Process times do.\n"
     return f"{text}\n{_origin(part)}"
 
 
