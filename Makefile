@@ -56,6 +56,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.estimators
 	@$(BIN)/python -m tests.benchmarks.stopping
 	@$(BIN)/python -m tests.benchmarks.sharing
+	@$(BIN)/python -m tests.benchmarks.tuning
 	@$(BIN)/python -m tests.benchmarks.service
 	@$(BIN)/python -m tests.benchmarks.scale
 

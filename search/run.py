@@ -135,7 +135,7 @@ def run_recommendation(
     train: TrainPack | None = None,
     announce: Callable[[EngineChoice, Speed], None] = lambda engine, speed: None,
     command: str = "",
-    explore: Explore = lambda job, measurement: (job, None),
+    explore: Explore | None = None,
 ) -> Recommendation:
     """Make a recommendation, from a plan to a written report.
 
@@ -153,8 +153,11 @@ def run_recommendation(
 
     Raises:
         NoResultError: no usable result, with the reasons.
-        SpecError: the search would take longer than ``budget.training.minutes``.
+        SpecError: the search would take longer than ``budget.training.minutes``; the spec asks for more than this.
     """
+    if job.spec.search is not None and explore is None:
+        fix = "Use: taskgroup search SPEC, or take the section out"
+        raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
     began = time.monotonic()
     earlier = store.run(run).seconds
     with _explained(job, store, run, folder):
@@ -168,7 +171,7 @@ def run_recommendation(
         announce(way.choice, speed)
         measurement = Measurement(store, run, executor, way.train, progress, way.networks)
         job, tuning = _tuned(job, measurement)
-        job, searched = explore(job, measurement)
+        job, searched = (job, None) if explore is None else explore(job, measurement)
         decisions = [
             decide(job.plan, experiment, measurement, job.cost_of, split)
             for split, experiment in enumerate(job.experiments)

@@ -102,6 +102,12 @@ class SearchSpec(Section):
 def check_search(spec: Spec) -> None:
     """Whether the space goes with the network, and the brackets with the budget."""
     search = spec.search
+    if spec.tuning.learning_rates > 1 and (search or any(Sharing.parse(way).settings for way in spec.architectures)):
+        raise SpecError(
+            "networks with settings of their own have a learning rate of their own",
+            where="tuning.learning_rates",
+            fix="Leave it out; a search finds rates if search.space.learning_rate says between what",
+        )
     if search is None:
         return
     if spec.trainer is not None:

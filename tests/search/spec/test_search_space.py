@@ -181,3 +181,26 @@ def test_names_in_the_spec_are_those_of_the_registries() -> None:
         assert read_space({"sharing": [name]})["sharing"] == Choices((str(Sharing.parse(name)),))
     assert set(get_args(Scheduler)) == {"asha", "none"}
     assert set(get_args(Objective)) == {"loss", "loss-and-cost"}
+
+
+@pytest.mark.parametrize("more", [{"search": {"space": RATES}}, {"architectures": ["mtan with learning_rate=0.01"]}])
+def test_networks_with_settings_are_not_tried_with_further_rates(more: dict[str, Any]) -> None:
+    document = {"name": "x", "data": {"source": "nyc-weather"}, "budget": {"inference": 3}, **more}
+    assert spec_from(document)
+    with pytest.raises(SpecError) as caught:
+        spec_from({**document, "tuning": {"learning_rates": 3}})
+    assert caught.value.where == "tuning.learning_rates"
+
+
+def test_a_trainer_of_ones_own_has_settings_of_its_own() -> None:
+    trainer = {"command": "train --targets {tasks} --seed {seed} --epochs {epochs} --out {out}"}
+    with pytest.raises(SpecError) as caught:
+        _spec({"space": RATES}, trainer=trainer, tasks=[{"name": "a"}, {"name": "b"}])
+    assert caught.value.where == "search"
+
+
+@pytest.mark.parametrize("text", ["hard with epochs=3", "mtan with widths=0x8", "hard with trunk=nowhere", "hard with"])
+def test_settings_of_a_way_to_share_are_checked_where_they_stand(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec_from({"name": "x", "data": {"source": "y"}, "budget": {"inference": 3}, "architectures": ["mtan", text]})
+    assert caught.value.where == "architectures[1]"
