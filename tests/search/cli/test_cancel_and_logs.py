@@ -115,7 +115,7 @@ def test_a_detached_run_survives_its_command_and_is_cancelled_from_elsewhere(tmp
     assert os.getsid(owner.pid) == owner.pid
     code, out, err = finish(start(tmp_path, "cancel", "latest"))
     assert (code, out) == (0, f"run {told['run']} is cancelled\n"), err
-    _, alive = psutil.wait_procs([owner, *children], timeout=10)
+    _, alive = psutil.wait_procs([owner, *children], timeout=60)
     for process in alive:
         process.send_signal(signal.SIGKILL)
     assert alive == []
