@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from grouping.report.markdown import markdown
 from search.architecture_run import run_search
 from search.cli.app import run as run_cli
 from search.documents import dump_spec
-from search.errors import SpecError, TrialError
+from search.errors import SpecError
 from search.execution.executor import InlineExecutor
 from search.networks.sharing import HARD, Sharing
 from search.run import Job
@@ -27,16 +27,16 @@ from search.store.configurations import Configurations
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne
 from search.trials import Trial, TrialResult
-from search.tuning.network import SearchedNetwork
 from tests.search.planted import GROUPS, planted
 from tests.search.test_run import Quiet, Runs, job_of
+from tests.search.tuning.planted import BEST_OF_RUN as BEST_RATE
+from tests.search.tuning.planted import by_rate, untrainable
 
 if TYPE_CHECKING:
     from search.execution.ray_executor import RayExecutor
 
 pytestmark = pytest.mark.ray
 
-BEST_RATE = 1e-2
 SEARCH = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "batch_size": [64, 128]},
     "configurations": 8,
@@ -61,17 +61,6 @@ def with_rates(experiment: Experiment, trial: Trial) -> TrialResult:
     if test is not None:
         test = replace(test, cluster_sum_TG=test.cluster_sum_TG * factor)
     return replace(result, curve_TS=result.curve_TS * factor, test=test)
-
-
-def by_rate(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
-    """The same as one number for a network of all tasks; light, so that workers need not load torch."""
-    rate = network.way.settings.learning_rate or 1e-3
-    for share in (0.25, 0.5, 1.0):
-        yield {"loss": (1 + 0.2 * abs(math.log10(rate / BEST_RATE))) * (2 - share)}
-
-
-def untrainable(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
-    raise TrialError("non-finite loss at step 3")
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ SPACE: dict[str, Any] = {
     "norm": ["none", "batch"],
 }
 BEST_RATE = 1e-3
+BEST_OF_RUN = 1e-2
 
 
 def network(values: Mapping[str, Value]) -> SearchedNetwork:
@@ -96,3 +97,15 @@ def deadly(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
     if network.capacity > 2:
         time.sleep(60)
     yield from planted(network)
+
+
+def by_rate(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
+    """Every factor of ten away from the best learning rate of the planted run adds a fifth."""
+    rate = network.way.settings.learning_rate or 1e-3
+    for share in (0.25, 0.5, 1.0):
+        yield {"loss": (1 + 0.2 * abs(math.log10(rate / BEST_OF_RUN))) * (2 - share)}
+
+
+def untrainable(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
+    """No network can be trained."""
+    raise TrialError("non-finite loss at step 3")
