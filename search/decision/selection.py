@@ -24,6 +24,7 @@ from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
 from search.decision.plan import STANDARD, Plan
+from search.networks.sharing import Sharing
 from search.trials import Trial, TrialResult
 
 __all__ = [
@@ -46,12 +47,14 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
     """Validation curves [R, C, T, S] of the finished search trials; NaN where there is none.
 
     Every step at which some trial was read has its place: of trials that were stopped early, or not read then, it is
-    NaN.
+    NaN. Networks with settings of their own may take more steps for as much training; they have the places of the
+    others that had the same share of it.
     """
     if not results:
         fix = "Its report.md groups the reasons; mend them, then: taskgroup resume RUN"
         raise NoResultError("none of the networks could be trained", fix=fix)
-    steps_S = np.unique(np.concatenate([result.steps_S for result in results.values()]))
+    plain = [result.steps_S for trial, result in results.items() if not Sharing.parse(trial.sharing).settings]
+    steps_S = np.unique(np.concatenate(plain or [result.steps_S for result in results.values()]))
     names = [task.name for task in plan.tasks]
     shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))
     curves_RCTS = np.full(shape, np.nan)
@@ -61,6 +64,9 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
             continue
         r = plan.search_seeds.index(trial.seed)
         read = np.searchsorted(steps_S, result.steps_S)
+        if plain and Sharing.parse(trial.sharing).settings:
+            whole = round(len(result.steps_S) / trial.fraction)
+            read = -(-np.arange(1, len(result.steps_S) + 1) * len(steps_S) // whole) - 1
         for row, task in enumerate(trial.tasks):
             curves_RCTS[r, candidate, names.index(task), read] = result.curve_TS[row]
     return CurveTable(plan.candidates, steps_S, curves_RCTS, tuple(str(seed) for seed in plan.search_seeds))

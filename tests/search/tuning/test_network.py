@@ -11,6 +11,7 @@ import pytest
 
 from grouping.errors import InputError
 from search.decision.phases import phases_of
+from search.decision.selection import curves_of
 from search.errors import TrialError
 from search.networks.sharing import HARD, Sharing
 from search.run import Job, prepare
@@ -145,3 +146,21 @@ def test_a_plan_counts_configurations_and_what_is_kept() -> None:
     groups = {made.plan.group(c) for c in range(len(made.plan.candidates)) if made.plan.trained_C[c]}
     assert phases["kept"].trainings == 2 * len(groups) * 3
     assert {"settings", "kept"}.isdisjoint(phase.phase for phase in phases_of(job(search=None).plan))
+
+
+def test_curves_of_other_batch_sizes_end_where_the_training_ends() -> None:
+    """As much training is another number of steps; what was trained to the end counts as that for all of them."""
+    way = "hard with capacity=1 batch_size=8"
+    made = job(architectures=["hard", way], candidates={"max_size": 2}, affinity={"estimator": "measured"})
+    results = {}
+    for trial in made.plan.search_trials():
+        steps = 10 if trial.sharing == HARD else 37
+        steps_S = np.arange(1, 9, dtype=np.int64) * steps
+        results[trial] = TrialResult(steps_S, np.full((len(trial.tasks), 8), 0.5), 0.0, "w")
+    curves = curves_of(made.plan, results)
+    assert curves.steps_S.tolist() == [10, 20, 30, 40, 50, 60, 70, 80]
+    for trial in results:
+        c = made.plan.index(*trial.identity)
+        r = made.plan.search_seeds.index(trial.seed)
+        members_T = made.plan.candidates.members_CT[c]
+        assert (curves.curves_RCTS[r, c][members_T] == 0.5).all()
