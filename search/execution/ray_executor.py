@@ -315,6 +315,8 @@ class RayExecutor:
                 runtime_env={"env_vars": worker_environment(self._gpus)},
             )
         except (Exception, SystemExit) as error:  # a node that takes too long to start is a bare Exception of Ray's
+            if isinstance(error, SystemExit) and error.code == signal.SIGTERM and callable(on_terminate):
+                on_terminate(signal.SIGTERM, None)  # it came while Ray, which was starting, had taken it over
             raise ClusterError(
                 f"Ray cannot be started ({one_line(error)[:300]})",
                 where=self._address,

@@ -195,3 +195,22 @@ def test_what_a_cluster_refuses_for_is_one_line(monkeypatch: pytest.MonkeyPatch,
         check_address("auto")
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 6
+
+
+def test_a_termination_while_ray_starts_is_the_programs_to_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> None:
+        raise SystemExit(signal.SIGTERM)  # what Ray's own handler does once it has taken the signal over
+
+    def handler(_signal: int, _frame: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    monkeypatch.setattr("search.execution.ray_executor.ray.is_initialized", lambda: False)
+    monkeypatch.setattr("search.execution.ray_executor.ray.init", interrupted)
+    monkeypatch.setattr("search.execution.ray_executor.ray.shutdown", lambda: None)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(SystemExit) as ended, RayExecutor(workers=1):
+            pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM
