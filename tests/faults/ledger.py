@@ -177,6 +177,9 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 """Faults that tests of the parts themselves inject: test and what it does."""
 
 
+_NOT_RUN = "was not run"
+
+
 @dataclass
 class Injection:
     """One test that injects a fault, and what came of it.
@@ -186,7 +189,7 @@ class Injection:
         injected: What was done.
         test: Its name.
         count: How often it was done.
-        outcome: ``held``, ``did not hold``, or why it was left out.
+        outcome: ``held``, ``did not hold``, or why it says nothing.
         figure: What was measured, in words.
         seconds: It took.
     """
@@ -195,7 +198,7 @@ class Injection:
     injected: str
     test: str
     count: int = 0
-    outcome: str = "held"
+    outcome: str = _NOT_RUN
     figure: str = ""
     seconds: float = 0.0
 
@@ -238,6 +241,7 @@ class Ledger:
         for injection in self.found.get(report.nodeid, ()):
             injection.seconds += report.duration
             if report.when == "call" and report.passed:
+                injection.outcome = "held"
                 injection.count = int(properties.get("count", 1))  # type: ignore[call-overload]
                 injection.figure = str(properties.get("figure", ""))
             if report.skipped:
@@ -251,7 +255,8 @@ class Ledger:
         together: dict[tuple[str, str], Injection] = {}
         for injections in self.found.values():
             for one in injections:
-                row = together.setdefault((one.number, one.test), Injection(one.number, one.injected, one.test))
+                fresh = Injection(one.number, one.injected, one.test, outcome=one.outcome)
+                row = together.setdefault((one.number, one.test), fresh)
                 row.count, row.seconds = row.count + one.count, row.seconds + one.seconds
                 row.figure = "; ".join(filter(None, dict.fromkeys([row.figure, one.figure])))
                 if one.outcome != "held" and row.outcome != "did not hold":

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 from tests.faults.__main__ import WITHOUT
-from tests.faults.ledger import ELSEWHERE, FAULTS, Ledger, markdown
+from tests.faults.ledger import ELSEWHERE, FAULTS, Injection, Ledger, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +35,12 @@ def test_a_fault_that_nobody_injected_is_a_row_too() -> None:
     text = markdown({**facts, "rows": Ledger().rows(), "without": {"R26": "elsewhere"}})
     assert all(f"| {number} |" in text for number in FAULTS)
     assert "| R26 | the database holds very much | elsewhere | 0 | - | |" in text
+
+
+def test_what_was_not_run_did_not_hold() -> None:
+    ledger = Ledger(found={"a[1]": [Injection("R1", "x", "a", outcome="held")], "a[2]": [Injection("R1", "x", "a")]})
+    (row,) = ledger.rows()
+    assert row["outcome"] == "was not run"
 
 
 def _functions(file: Path) -> set[str]:
