@@ -112,6 +112,8 @@ def adaptive_search(
         if not proposals:
             break
         best = goals.best(situation.measured.mean_CT, plan.spec.budget.inference, situation.trained_C)
+        if best is not None:
+            measurement.chosen(best.objective, split)
         rounds.append(Round(proposals, np.inf if best is None else best.objective, ahead))
         left -= len(proposals)
         label = f"round {len(rounds)} of about {len(rounds) + -(-left // plan.round_size)}"

@@ -147,6 +147,7 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
             if harmless_CT is None:
                 raise
             raise refused(plan, error) from error
+        measurement.chosen(solution.objective, split)
         unfinished = _untrained(plan, solution, present)
         untried = [trial for trial in plan.trials(unfinished, split) if trial not in results]
         trials = [trial for trial in untried if trial not in measurement.failures]

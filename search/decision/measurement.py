@@ -158,6 +158,16 @@ class Measurement:
         """The kept state of a trial that ended well, in safetensors format."""
         return self.store.weights(self.run, trial.key(experiment.context))
 
+    def chosen(self, objective: float, split: int) -> None:
+        """Note what the best grouping of the moment comes to, for whoever watches the run.
+
+        Args:
+            objective: Mean relative loss, by measurements or estimates as they stand.
+            split: Which repetition of the data split; the first is the one that is reported.
+        """
+        if split == 0:
+            self.store.set_progress(self.run, best=objective)
+
     def forget_states(self) -> None:
         """Let go of the states: what is asked for from now on is trained from its beginning."""
         self._states.clear()

@@ -17,7 +17,7 @@ from search.errors import SpecError
 from search.spec import Spec
 from tests.search.decision.test_plan import groups, plan_of
 from tests.search.planted import GROUPS, diverging_pairs, planted, planted_with_noise
-from tests.search.test_run import Runs, _StopsAfter, job_of
+from tests.search.test_run import Runs, Watches, _StopsAfter, job_of
 
 ADAPTIVE: dict[str, Any] = {
     "affinity": {},
@@ -66,6 +66,16 @@ def test_it_spends_what_it_may_and_every_chosen_network_has_every_seed(finished:
     for network in recommendation.solution.networks:
         rows = [row for row in table if row.startswith(f"{network.network},1.0")]
         assert len(rows) == 3 * len(network.tasks)
+
+
+def test_the_best_so_far_is_told_round_by_round(runs: Runs) -> None:
+    job = job_of(**ADAPTIVE)
+    run = runs.create(job)
+    watching = Watches(runs.store, run)
+    recommendation = runs.work(job, run, progress=watching)
+    assert recommendation.adaptive is not None
+    told = [best for label, best in watching.best if label.startswith("round")]
+    assert told == [found.objective for found in recommendation.adaptive.rounds]
 
 
 def test_the_rounds_say_what_was_trained_next_and_what_for(finished: Finished) -> None:

@@ -211,6 +211,28 @@ def test_a_resumed_run_trains_nothing_twice_and_says_the_same(runs: Runs) -> Non
         assert getattr(resumed, field) == getattr(whole, field), field
 
 
+class Watches(Quiet):
+    """Progress that looks, at the beginning of every phase, at the best so far."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        super().__init__()
+        self.store, self.run = store, run
+        self.best: list[tuple[str, float | None]] = []
+
+    def start(self, label: str, total: int, done: int) -> None:
+        self.best.append((label, self.store.run(self.run).best))
+
+
+def test_the_best_so_far_is_known_as_soon_as_there_is_a_choice(runs: Runs) -> None:
+    job = job_of(affinity={"estimator": "measured"})
+    run = runs.create(job)
+    watching = Watches(runs.store, run)
+    recommendation = runs.work(job, run, progress=watching)
+    best = dict(watching.best)
+    assert watching.best[0][1] is None
+    assert best["confirm on fresh seeds"] == recommendation.solution.objective == runs.store.run(run).best
+
+
 def test_shuffled_estimates_change_the_recommendation(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = runs.work(job_of(), runs.create(job_of()))
 

@@ -104,7 +104,7 @@ def budget_text(spec: str) -> str:
 
 def best_text(kind: str, best: float | None) -> str:
     """The best objective so far: of a grouping as a change against one network per task, else as it is."""
-    return change(best) if kind == "recommend" else number(best)
+    return number(best) if kind == "measure" else change(best)
 
 
 def file_size(n_bytes: int) -> str:
