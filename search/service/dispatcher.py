@@ -66,6 +66,9 @@ class Dispatcher:
             except GroupingError as error:  # the database is away: runs wait
                 _log.warning("runs cannot be started: %s", error)
                 pause = _AFTER_ERROR_SECONDS
+            except Exception:  # noqa: BLE001 - whatever it was, the next run may start all the same
+                _log.exception("runs cannot be started")
+                pause = _AFTER_ERROR_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), pause)
             self._nudged.clear()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ __all__ = ["ENDED", "Frame", "Hub"]
 
 ENDED: Final = frozenset({"finished", "failed", "cancelled"})
 """States in which nothing more happens to a run, unless somebody resumes it."""
+
+_log = logging.getLogger("taskgroup.events")
 
 _KEPT = 1_000
 _PAGE = 500
@@ -99,8 +101,7 @@ class Hub:
         while True:
             await self._wanted.wait()
             channels = list(self._channels.values())
-            with suppress(GroupingError):
-                await run_in_threadpool(self._look, channels)
+            await run_in_threadpool(self._look_at, channels)
             for channel in channels:
                 if channel.version:
                     changed, channel.changed = channel.changed, asyncio.Event()
@@ -108,26 +109,35 @@ class Hub:
                     changed.set()
             await asyncio.sleep(self._seconds)
 
-    def _look(self, channels: list[_Channel]) -> None:
+    def _look_at(self, channels: list[_Channel]) -> None:
         for channel in channels:
             try:
-                found = self._store.events(channel.run, after=channel.last, limit=_PAGE)
-            except InputError:  # deleted
-                found = []
-            for event in found:
-                if len(channel.events) == _KEPT:
-                    channel.base = channel.events.popleft().number
-                channel.events.append(event)
-                channel.last = event.number
-            summary = None
-            try:
-                summary = queries.summary(self._store.run(channel.run))
-            except InputError:
-                channel.gone = True
-            # Seconds that pass are no news.
-            if found or channel.gone or _told(summary) != _told(channel.summary):
-                channel.summary = summary
-                channel.version += 1
+                self._look(channel)
+            except GroupingError:  # the database is away
+                return
+            except Exception:  # noqa: BLE001 - a defect that one run shows must not silence the others
+                _log.exception("run %s cannot be watched", channel.run)
+
+    def _look(self, channel: _Channel) -> None:
+        try:
+            found = self._store.events(channel.run, after=channel.last, limit=_PAGE)
+        except InputError:  # deleted
+            found = []
+        for event in found:
+            if len(channel.events) == _KEPT:
+                channel.base = channel.events[0].number  # first, so that whoever misses the event sees why
+                channel.events.popleft()
+            channel.events.append(event)
+            channel.last = event.number
+        summary = None
+        try:
+            summary = queries.summary(self._store.run(channel.run))
+        except InputError:
+            channel.gone = True
+        # Seconds that pass are no news.
+        if found or channel.gone or _told(summary) != _told(channel.summary):
+            channel.summary = summary
+            channel.version += 1
 
     async def watch(self, run: str, after: int) -> AsyncIterator[Frame]:
         """The events of a run after a number, as they happen, then ``end``; a ``progress`` whenever counts change.
@@ -163,6 +173,7 @@ class Hub:
         told: object = None
         while not self._stopping.is_set():
             changed = channel.changed
+            kept = list(channel.events)  # before looking at the base: the poller may drop some at any moment
             # The store is the truth of what was missed; what the poller keeps is only quicker.
             while last < channel.base:
                 missed = await run_in_threadpool(self._events, channel.run, last)
@@ -171,7 +182,8 @@ class Hub:
                 if not missed:
                     break
                 last = missed[-1].number
-            for event in list(channel.events):
+                kept = list(channel.events)
+            for event in kept:
                 if event.number > last:
                     yield _frame(event)
                     last = event.number

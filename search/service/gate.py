@@ -24,6 +24,12 @@ API: Final = "/api/v1"
 
 _LARGE = {f"{API}/groupings": "table_bytes", f"{API}/datasets": "dataset_bytes", "/datasets": "dataset_bytes"}
 _LARGE_PAGES = {"/solve": "table_bytes"}
+_LOGIN = "/login"
+_LOGIN_BYTES = 16_000
+"""The one form that strangers may send."""
+
+_SLOWEST = 4_096
+"""Bytes a second below which a body is not waited for, once the patience with it is over."""
 
 
 class SlowBodyError(Refusal):
@@ -74,9 +80,11 @@ class Gate:
             self._admit(scope, watching=watching)
         except Refusal as refusal:
             await of_error(refusal)(scope, receive, answer)
-            self.metrics.count(scope, status, time.perf_counter() - started)
+            self._count(scope, status, started)
             return
-        self._active += not watching
+        # Strangers must not take the places of others by sending the one form of theirs slowly; it is small.
+        counted = not watching and scope["path"] != _LOGIN
+        self._active += counted
         try:
             await self.app(scope, self._limited(scope, receive), answer)
         except asyncio.CancelledError:
@@ -88,8 +96,12 @@ class Gate:
             else:
                 unexpected(error)
         finally:
-            self._active -= not watching
-            self.metrics.count(scope, status, time.perf_counter() - started)
+            self._active -= counted
+            self._count(scope, status, started)
+
+    def _count(self, scope: Scope, status: int, started: float) -> None:
+        prefix = API if scope["path"].startswith(f"{API}/") else ""
+        self.metrics.count(scope, status, time.perf_counter() - started, prefix)
 
     def _admit(self, scope: Scope, *, watching: bool) -> None:
         if _host(scope) not in self._hosts:
@@ -105,6 +117,8 @@ class Gate:
             raise _too_large(self._largest(scope))
 
     def _largest(self, scope: Scope) -> int:
+        if scope["path"] == _LOGIN:
+            return min(_LOGIN_BYTES, self.settings.document_bytes)
         name = _LARGE.get(scope["path"]) or _LARGE_PAGES.get(scope["path"])
         return int(getattr(self.settings, name)) if name and scope["method"] == "POST" else self.settings.document_bytes
 
@@ -112,18 +126,20 @@ class Gate:
         """``receive`` that counts bytes, also of chunked bodies, and gives up on senders that do not send."""
         left, more = self._largest(scope), True
         seconds = self.settings.body_seconds
+        until = time.monotonic() + seconds  # every byte prolongs it a little, so drops of a body do not hold a place
 
         async def limited() -> Message:
-            nonlocal left, more
+            nonlocal left, more, until
             if not more:  # only waiting for the client to leave, which may take as long as it takes
                 return await receive()
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(min(seconds, until - time.monotonic())):
                     message = await receive()
             except TimeoutError:
-                raise SlowBodyError(f"no more of the body came in {seconds:g} seconds", fix="Send it again") from None
+                raise SlowBodyError("the body comes too slowly", fix="Send it again over a faster connection") from None
             if message["type"] == "http.request":
-                left -= len(message.get("body", b""))
+                size = len(message.get("body", b""))
+                left, until = left - size, until + size / _SLOWEST
                 more = message.get("more_body", False)
                 if left < 0:
                     raise _too_large(self._largest(scope))

@@ -30,9 +30,10 @@ class Metrics:
         self.started = Counter("taskgroup_runs_started", "Runs that the dispatcher started", registry=self.registry)
         self._runs = Gauge("taskgroup_runs", "Runs by state", ("state",), registry=self.registry)
 
-    def count(self, scope: Scope, status: int, seconds: float) -> None:
-        """One request that was answered."""
-        route = getattr(scope.get("route"), "path", "none")
+    def count(self, scope: Scope, status: int, seconds: float, prefix: str = "") -> None:
+        """One request that was answered; ``prefix`` is of all routes like this one: a page may have the same path."""
+        found = getattr(scope.get("route"), "path", "none")
+        route = found if found == "none" or found.startswith(prefix) else prefix + found
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         if not route.endswith("/events"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -21,6 +22,8 @@ __all__ = ["router"]
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 _LARGEST = 2**63 - 1
+_BETWEEN_CHECKS = 5.0
+"""Seconds that a stream which always has something to tell goes on without asking whether its token is still valid."""
 
 
 @router.get(
@@ -48,9 +51,12 @@ async def watch(
     first = min(_LARGEST, int(last_event_id)) if last_event_id else after
 
     async def frames() -> AsyncGenerator[Frame]:
+        until = time.monotonic() + _BETWEEN_CHECKS
         async for frame in service.hub.watch(record.id, first):
-            if not frame.event and await find_principal(request) is None:
-                return  # the token was revoked since
+            if not frame.event or time.monotonic() > until:
+                if await find_principal(request) is None:
+                    return  # the token was revoked since
+                until = time.monotonic() + _BETWEEN_CHECKS
             yield frame
 
     source = frames()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import ClusterError
+from search.service import dispatcher as dispatcher_module
 from search.service.dispatcher import Dispatcher
 from search.service.metrics import Metrics
 from search.service.settings import Settings
@@ -110,6 +112,34 @@ def test_a_launcher_that_fails_is_told_in_the_run_and_tried_again(store: Store, 
     assert "no cluster" in store.events(run)[-1].payload["text"]
     assert store.run(run).state == "queued"
     assert not dispatcher.start_one()  # reserved for a while
+
+
+class Defective(Noted):
+    def start(self, run: str) -> None:
+        super().start(run)
+        if len(self.started) == 1:
+            raise RuntimeError("a defect")
+
+
+def test_a_defect_that_one_run_shows_does_not_keep_the_next_from_starting(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "_AFTER_ERROR_SECONDS", 0.01)
+    launcher = Defective()
+    dispatcher = _dispatcher(store, tmp_path, launcher, max_concurrent_runs=2)
+    runs = [_run(store), _run(store)]
+
+    async def work() -> None:
+        task = asyncio.create_task(dispatcher.work())
+        async with asyncio.timeout(20):
+            while len(launcher.started) < 2:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(work())
+    assert launcher.started == runs
+    assert "a defect" in caplog.text
 
 
 def test_a_run_that_no_process_takes_fails_at_last(store: Store, tmp_path: Path) -> None:

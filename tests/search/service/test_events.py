@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,11 @@ import httpx
 import pytest
 
 from search.service import events
+from search.service.events import Hub
+from search.service.routes import events as events_route
+from search.store.records import EventRecord
+from search.store.store import Store
+from search.store.tokens import Tokens
 from tests.search.service.serving import Served, serving, until
 
 
@@ -94,6 +102,84 @@ def test_more_events_than_are_kept_are_read_from_the_store(served: Served, monke
     texts = [data["payload"]["text"] for event, _, data in found if event == "note"]
     assert texts == [str(index) for index in range(200)]
     assert found[-1][0] == "end"
+
+
+class _Overtaking(deque[EventRecord]):
+    """Events among which the poller looks at the very moment when a watcher reads them."""
+
+    look: Callable[[], None]
+
+    def __iter__(self) -> Iterator[EventRecord]:
+        self.look()
+        return super().__iter__()
+
+
+def test_a_watcher_that_is_overtaken_by_the_poller_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_KEPT", 3)
+    with Store.open(tmp_path) as store:
+        run = store.create_run("x", "recommend", "", {})
+        hub = Hub(store, 1.0, 9)
+        channel = events._Channel(run, 0, 0, _Overtaking())
+        assert isinstance(channel.events, _Overtaking)
+        texts = iter(map(str, range(40)))
+
+        def look() -> None:
+            for text in islice(texts, 5):
+                store.add_event(run, "note", {"text": text})
+            hub._look(channel)
+
+        channel.events.look = look
+
+        async def told() -> list[str]:
+            found: list[str] = []
+            async for frame in hub._follow(channel, 0):
+                if frame.event == "note":
+                    found.append(json.loads(frame.data)["payload"]["text"])
+                if len(found) == 40:
+                    return found
+                channel.changed.set()
+            return found
+
+        assert asyncio.run(told()) == [str(index) for index in range(40)]
+
+
+def test_a_run_that_cannot_be_read_does_not_silence_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store.open(tmp_path) as store:
+        runs = [store.create_run("x", "recommend", "", {}) for _ in range(2)]
+        channels = [events._Channel(run, 0, 0) for run in runs]
+        read = store.events
+
+        def fail(run: str, *arguments: Any, **options: Any) -> list[EventRecord]:
+            if run == runs[0]:
+                raise ValueError("a defect")
+            return read(run, *arguments, **options)
+
+        monkeypatch.setattr(store, "events", fail)
+        Hub(store, 1.0, 9)._look_at(channels)
+        assert [len(channel.events) for channel in channels] == [0, 1]
+        assert "a defect" in caplog.text
+
+
+def test_a_stream_that_always_has_something_to_tell_ends_with_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_route, "_BETWEEN_CHECKS", 0.0)
+    with serving(tmp_path) as served:
+        run = served.run_of("ada")
+        served.store.take(run)
+        tokens = Tokens(served.store.sessions)
+        (mine,) = (token for token in tokens.list() if token.name == "ada")
+        with served.client() as client, client.stream("GET", f"/api/v1/runs/{run}/events") as response:
+            messages = _messages(response)
+            next(messages)
+            tokens.revoke(mine.id)
+            served.service.authenticator.forget()
+            served.store.add_event(run, "note", {"text": "a secret"})
+            assert not any(event == "note" for event, _, _ in messages)
 
 
 def test_the_end_of_a_run_that_is_deleted_is_told(served: Served) -> None:

@@ -276,6 +276,34 @@ def test_a_connection_that_says_nothing_is_closed_and_others_are_served(tmp_path
         assert stuck.startswith(b"HTTP/1.1 408")
 
 
+def test_a_body_that_drips_is_not_waited_for(tmp_path: Path) -> None:
+    with serving(tmp_path, body_seconds=0.5) as served:
+        host, _, port = served.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            head = f"POST {API}/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {served.tokens['ada']}\r\n"
+            slow.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 500\r\n\r\n".encode())
+            slow.settimeout(0.1)
+            answer, drops = b"", 0
+            while not answer and drops < 100:
+                try:
+                    slow.sendall(b" ")
+                    answer = slow.recv(100)
+                except TimeoutError:
+                    drops += 1
+        assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_strangers_cannot_take_the_places_of_others_with_the_form_to_log_in(tmp_path: Path) -> None:
+    with serving(tmp_path, concurrent_requests=1, body_seconds=5.0) as served, served.client() as client:
+        host, _, port = served.url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            slow.sendall(f"{head}Content-Length: 50\r\n\r\ntoken=".encode())
+            time.sleep(0.2)  # until it is being served
+            assert client.get(f"{API}/runs").status_code == 200
+        assert client.post("/login", data={"token": "x" * 20_000}).status_code == 413
+
+
 def test_only_so_many_are_served_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, concurrent_requests=1, body_seconds=5.0) as served:
         host, _, port = served.url.removeprefix("http://").partition(":")
