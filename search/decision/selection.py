@@ -23,8 +23,8 @@ from grouping.losses import LossTable, check_reference
 from grouping.solver.frontier import solve_frontier
 from grouping.solver.solution import Solution
 from grouping.solver.solve import solve
+from search.decision.one_scale import steps_on_one_scale
 from search.decision.plan import STANDARD, Plan
-from search.networks.sharing import Sharing
 from search.trials import Trial, TrialResult
 
 __all__ = [
@@ -47,14 +47,13 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
     """Validation curves [R, C, T, S] of the finished search trials; NaN where there is none.
 
     Every step at which some trial was read has its place: of trials that were stopped early, or not read then, it is
-    NaN. Networks with settings of their own may take more steps for as much training; they have the places of the
-    others that had the same share of it.
+    NaN. Steps are batches of the spec's own size, whatever size a network's own batches have.
     """
     if not results:
         fix = "Its report.md groups the reasons; mend them, then: taskgroup resume RUN"
         raise NoResultError("none of the networks could be trained", fix=fix)
-    plain = [result.steps_S for trial, result in results.items() if not Sharing.parse(trial.sharing).settings]
-    steps_S = np.unique(np.concatenate(plain or [result.steps_S for result in results.values()]))
+    steps = steps_on_one_scale(plan.spec.training, results)
+    steps_S = np.unique(np.concatenate(list(steps.values())))
     names = [task.name for task in plan.tasks]
     shape = (len(plan.search_seeds), len(plan.candidates), len(names), len(steps_S))
     curves_RCTS = np.full(shape, np.nan)
@@ -63,10 +62,7 @@ def curves_of(plan: Plan, results: Mapping[Trial, TrialResult]) -> CurveTable:
         if candidate is None or trial.seed not in plan.search_seeds:
             continue
         r = plan.search_seeds.index(trial.seed)
-        read = np.searchsorted(steps_S, result.steps_S)
-        if plain and Sharing.parse(trial.sharing).settings:
-            whole = round(len(result.steps_S) / trial.fraction)
-            read = -(-np.arange(1, len(result.steps_S) + 1) * len(steps_S) // whole) - 1
+        read = np.searchsorted(steps_S, steps[trial])
         for row, task in enumerate(trial.tasks):
             curves_RCTS[r, candidate, names.index(task), read] = result.curve_TS[row]
     return CurveTable(plan.candidates, steps_S, curves_RCTS, tuple(str(seed) for seed in plan.search_seeds))

@@ -179,9 +179,12 @@ def test_where_no_configuration_finishes_the_reasons_are_told_together(runs: Run
 
 
 def test_real_networks_are_searched_with_the_runs_own_engine(runs: Runs, ray_executor: RayExecutor) -> None:
-    """Nothing planted: two seeds in a pack, a way to share and its settings, from the first draw to the report."""
+    """Nothing planted: two seeds in a pack, a way to share and its settings, from the first draw to the report.
+
+    What is found has batches of its own size, so its losses are read after other numbers of steps.
+    """
     search = {
-        "space": {"sharing": ["hard", "mtan"], "width": [24, 32], "learning_rate": [1e-3, 1e-2]},
+        "space": {"sharing": ["hard", "mtan"], "width": [24, 32], "batch_size": [96, 300]},
         "configurations": 4,
         "seeds": 2,
         "scheduler": "none",
@@ -200,6 +203,8 @@ def test_real_networks_are_searched_with_the_runs_own_engine(runs: Runs, ray_exe
     assert recommendation.settings is not None
     assert {one.state for one in recommendation.settings.tried} == {"finished"}
     assert recommendation.settings.seeds == 2
+    frame = pd.read_parquet(folder.path / "curves.parquet")
+    assert frame["step"].nunique() == made.spec.training.epochs
     assert (folder.path / "report.html").exists()
 
 
