@@ -133,7 +133,9 @@ def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluat
 
     brackets = len(plan.brackets)
     asha = search.scheduler == "asha"
-    scheduler = CostBrackets(brackets, search.first, search.reduction, halted) if asha else NoStopping(halted)
+    scheduler = (
+        CostBrackets(brackets, search.first, search.reduction, halted, asked.earlier) if asha else NoStopping(halted)
+    )
     with ExitStack() as around, tempfile.TemporaryDirectory(prefix="tg-tune-", ignore_cleanup_errors=True) as folder:
         around.enter_context(environment(_QUIET))
         around.enter_context(_silence())

@@ -40,7 +40,7 @@ class Plan:
         places: Configurations in all.
         brackets: Upper ends of cost, ascending; place ``i`` is drawn for bracket ``i`` modulo their number.
         by_cost: Whether cost is minimised beside loss.
-        seed: Decides the draws.
+        seed: Decides the draws: each follows from it, its place and what was told before.
         timeout: Seconds that one configuration may take.
         network: What network a point describes.
         cost: What serving it costs, in the budget's unit.
@@ -107,11 +107,11 @@ class PlannedSearch(Searcher):
                 plan.space,
                 [record for record in ended if plan.bracket(record.place) == bracket],
                 by_cost=plan.by_cost,
-                seed=stream_seed(plan.seed, "configurations", bracket, len(ended)) % 2**32,
                 planned=plan.places // len(plan.brackets),
             )
             for bracket in range(len(plan.brackets))
         ]
+        self._earlier = tuple((plan.bracket(record.place), record.readings) for record in ended)
         self._at_work: dict[str, _UnderWay] = {}
         self._reasons: dict[str, str] = {}
 
@@ -119,6 +119,11 @@ class PlannedSearch(Searcher):
     def open(self) -> int:
         """Places that have not ended and are not at work."""
         return len(self._open)
+
+    @property
+    def earlier(self) -> tuple[tuple[int, tuple[tuple[float, float], ...]], ...]:
+        """Bracket and readings of each configuration that had ended when this began."""
+        return self._earlier
 
     @property
     def studies(self) -> tuple[ToldSearch, ...]:
@@ -144,13 +149,12 @@ class PlannedSearch(Searcher):
 
     def _begin(self, trial_id: str, place: int) -> dict[str, Any]:
         plan, bracket = self._plan, self._plan.bracket(place)
-        study, name = self._studies[bracket], f"{trial_id}"
+        study, name = self._studies[bracket], trial_id
         if place in self._drawn:
             values = self._drawn[place]
             found = plan.fits(values, bracket)
-            study.draw_again(name, values)
         else:
-            values, found = self._new(study, name, bracket)
+            values, found = self._new(study, place)
         if found is None:
             raise NoResultError(
                 f"no network of the space costs more than the bracket before and at most {plan.brackets[bracket]:g}",
@@ -159,31 +163,22 @@ class PlannedSearch(Searcher):
             )
         network, cost = found
         self._store.begin(plan.run, place, values, cost)
+        study.begin(name, values)
         self._drawn[place] = values
         self._attempts[place] = self._attempts.get(place, 0) + 1
         self._at_work[trial_id] = _UnderWay(place, name, cost, time.monotonic())
         return {"place": place, BRACKET: bracket, "way": str(network.way), "capacity": network.capacity}
 
-    def _new(
-        self, study: ToldSearch, name: str, bracket: int
-    ) -> tuple[Mapping[str, Value], tuple[SearchedNetwork, float] | None]:
+    def _new(self, study: ToldSearch, place: int) -> tuple[Mapping[str, Value], tuple[SearchedNetwork, float] | None]:
         """A point that was not drawn before and belongs into the bracket: Optuna's, or after many tries chance's."""
+        bracket = self._plan.bracket(place)
+        study.sow(stream_seed(self._plan.seed, "configuration", place) % 2**32)
+        rng = np.random.default_rng(stream_seed(self._plan.seed, "chance", place))
         values: Mapping[str, Value] = {}
-        for draw in range(_DRAWS):
-            tried = f"{name} {draw}"
-            values = study.draw(tried)
+        for draw in range(_DRAWS + _CHANCES):
+            values = study.draw() if draw < _DRAWS else drawn_at_random(self._plan.space, rng)
             found = None if values in self._seen else self._plan.fits(values, bracket)
             if found is not None:
-                study.rename(tried, name)
-                self._seen.append(dict(values))
-                return values, found
-            study.end(tried, "failed")
-        rng = np.random.default_rng(stream_seed(self._plan.seed, "chance", len(self._seen)))
-        for _ in range(_CHANCES):
-            values = drawn_at_random(self._plan.space, rng)
-            found = None if values in self._seen else self._plan.fits(values, bracket)
-            if found is not None:
-                study.draw_again(name, values)
                 self._seen.append(dict(values))
                 return values, found
         return values, None

@@ -34,15 +34,13 @@ class ToldSearch(OptunaSearch):
         space: What is drawn from.
         ended: Configurations that have ended, in their order.
         by_cost: Whether cost is minimised beside loss; then early readings are of no use to Optuna.
-        seed: Decides the draws, given what has been told.
         planned: Configurations that will be drawn in all.
     """
 
-    def __init__(
-        self, space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool, seed: int, planned: int
-    ) -> None:
+    def __init__(self, space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool, planned: int) -> None:
         self._dimensions, self._by_cost = space, by_cost
-        sampler = TPESampler(seed=seed, n_startup_trials=max(2, min(_RANDOM_FIRST, planned // 3)))
+        self._random_first = max(2, min(_RANDOM_FIRST, planned // 3))
+        sampler = TPESampler(seed=0, n_startup_trials=self._random_first)
         names, modes = (["loss", "cost"], ["min", "min"]) if by_cost else ("loss", "min")
         with quiet_optuna():
             super().__init__(distributions(space), metric=names, mode=modes, sampler=sampler)
@@ -56,19 +54,20 @@ class ToldSearch(OptunaSearch):
         assert isinstance(study, optuna.Study)
         return study
 
-    def draw(self, name: str) -> dict[str, Value]:
-        """A new point under a name of the caller's."""
-        drawn = self.suggest(name) or {}
-        return {key: _rounded(value, self._dimensions, key) for key, value in drawn.items()}
+    def sow(self, seed: int) -> None:
+        """Draws follow from this and from what was told, and not from how many draws there were before."""
+        self.study.sampler = TPESampler(seed=seed, n_startup_trials=self._random_first)
 
-    def draw_again(self, name: str, values: Mapping[str, Value]) -> None:
-        """Put a point that was drawn earlier under a name, to be told how it ends."""
+    def draw(self) -> dict[str, Value]:
+        """A new point, of which nothing is known until it is begun."""
+        asked = self.study.ask(fixed_distributions=distributions(self._dimensions))
+        self.study.tell(asked, state=TrialState.FAIL)  # what it learns from is the rounded point
+        return {key: _rounded(value, self._dimensions, key) for key, value in asked.params.items()}
+
+    def begin(self, name: str, values: Mapping[str, Value]) -> None:
+        """Put a point under a name of the caller's, to be told how it ends."""
         self.study.enqueue_trial(dict(values))
         self.suggest(name)
-
-    def rename(self, name: str, other: str) -> None:
-        """Give a point that was drawn another name."""
-        self._ot_trials[other] = self._ot_trials.pop(name)
 
     def read(self, name: str, step: int, loss: float) -> None:
         """An early loss."""
@@ -107,7 +106,7 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 def told_study(space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool) -> optuna.Study:
     """A study of what the store holds, for analysis."""
-    return ToldSearch(space, ended, by_cost=by_cost, seed=0, planned=0).study
+    return ToldSearch(space, ended, by_cost=by_cost, planned=0).study
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from optuna.trial import TrialState
@@ -54,8 +54,8 @@ class _Killed(Exception):  # noqa: N818
     """Stands for kill -9: nothing after it happens."""
 
 
-def _drive(asked: PlannedSearch, moments: int = 10**9) -> Counter[int]:
-    """What Tune does with two workers: one worker's trainings are stopped half way. Ends after so many calls."""
+def _drive(asked: PlannedSearch, moments: int = 10**9, workers: int = 2) -> Counter[int]:
+    """What Tune does with some workers: one worker's trainings are stopped half way. Ends after so many calls."""
     begun: Counter[int] = Counter()
     at_work: dict[str, dict[str, Any]] = {}
     number = 0
@@ -68,7 +68,7 @@ def _drive(asked: PlannedSearch, moments: int = 10**9) -> Counter[int]:
 
     try:
         while True:
-            while len(at_work) < 2:
+            while len(at_work) < workers:
                 tick()
                 number += 1
                 config = asked.suggest(f"t{number}")
@@ -160,6 +160,33 @@ def test_killed_at_any_moment_it_ends_with_what_was_planned_and_repeats_nothing(
         assert PlannedSearch(dead, book).open == 0
         assert asked.close() == 0
     assert whole.places == PLANNED
+
+
+@pytest.mark.parametrize("objective", ["loss", "loss-and-cost"])
+def test_one_at_a_time_it_draws_the_same_whenever_it_was_killed(
+    store: Store, run: str, objective: Literal["loss", "loss-and-cost"]
+) -> None:
+    """A point follows from the seed, its place and what ended before; with more workers the clock has a say too."""
+    brackets = (1.0, 4.0) if objective == "loss" else ()
+    search = SearchSpec(space=SPACE, configurations=24, brackets=brackets, objective=objective)
+    book = Configurations(store.sessions)
+    _drive(PlannedSearch(plan(run, search), book), workers=1)
+    undisturbed = [(record.values, record.state, record.loss) for record in book.of(run)]
+    for moments in ((30,), (47, 2, 17)):
+        again = store.create_run("planted", "search", "", {})
+        store.take(again)
+        for moment in (*moments, 10**9):
+            _drive(PlannedSearch(plan(again, search), book), moment, workers=1)
+        assert [(record.values, record.state, record.loss) for record in book.of(again)] == undisturbed
+
+
+def test_another_seed_draws_other_points(store: Store, run: str) -> None:
+    other = store.create_run("planted", "search", "", {})
+    store.take(other)
+    book = Configurations(store.sessions)
+    _drive(PlannedSearch(plan(run, SEARCH), book))
+    _drive(PlannedSearch(plan(other, SEARCH, seed=1), book))
+    assert not {str(record.values) for record in book.of(run)} & {str(record.values) for record in book.of(other)}
 
 
 def test_what_ended_is_told_to_the_study_that_is_built_on_resume(store: Store, run: str) -> None:
