@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import faults
 from tests.benchmarks.halving.run import facts
 from tests.benchmarks.startup import ROOT
 from tests.faults import FULL_VARIABLE
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "results", help="folder of the results")
     asked = parser.parse_args()
     os.environ[FULL_VARIABLE] = "0" if asked.few else "1"
+    faults.FULL = not asked.few  # this package was read before the variable was set
     os.chdir(ROOT)
     began = time.monotonic()
     ledger = Ledger(tuple(asked.numbers), began + 60 * asked.minutes)
