@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from search.execution.ray_executor import RayExecutor
     from tests.postgres import PostgresServer
+
+for _library in ("OMP", "MKL", "OPENBLAS"):  # as in workers and in commands; read when numpy or torch is first imported
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 settings.register_profile("project", deadline=None)  # a busy machine is not a failure
 settings.load_profile("project")

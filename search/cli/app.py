@@ -60,6 +60,10 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
+    # Matrices here are small. With a thread a core their threads wait for each other where workers keep the cores busy,
+    # for minutes in place of seconds. Libraries read this when a command first imports them.
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
