@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainSerializer
 
+from grouping.budget import BudgetUnit
+
 __all__ = [
     "BudgetAnswer",
     "ComparedRun",
@@ -59,7 +61,7 @@ class BudgetAnswer(BaseModel):
     """What serving may cost."""
 
     limit: float = Field(examples=[3.0])
-    unit: str = Field(examples=["snt"])
+    unit: BudgetUnit = Field(examples=["snt"])
     max_networks: int | None = Field(default=None, examples=[3])
 
 

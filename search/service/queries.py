@@ -5,16 +5,13 @@ Everything here is synchronous and may wait for the database; routes call it in 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from grouping.errors import GroupingError, InputError
+from grouping.errors import GroupingError
 from grouping.recommendation import Recommendation
 from grouping.report.content import Content, read_content
-from search.documents import parse_spec
 from search.service.answers import (
-    BudgetAnswer,
     ComparedRun,
     ComparedTask,
     Comparison,
@@ -25,10 +22,11 @@ from search.service.answers import (
     TrialCounts,
     TrialList,
 )
+from search.service.budgets import budget_of
 from search.service.refusals import NotFoundError, StateError
 from search.store.creation import Made, NewRun
 from search.store.records import EventRecord, RunRecord, RunState, TrialRecord
-from search.store.run_ids import LATEST, looks_like_id, shown_id
+from search.store.run_ids import shown_id
 from search.store.store import Store
 
 __all__ = [
@@ -60,16 +58,11 @@ def find_record(store: Store, run: str, owner: str | None) -> RunRecord:
     Raises:
         NotFoundError: none, or somebody else's.
     """
-    if looks_like_id(run) and run != LATEST:
-        try:
-            record = store.run(run, principal=owner)
-        except InputError:
-            pass
-        else:
-            if record.id == run:  # an id's beginning is for people at a keyboard
-                return record
-    fix = "List your runs: GET /api/v1/runs"
-    raise NotFoundError(f"there is no run {shown_id(run)!r}", where="run", fix=fix)
+    record = store.find(run, principal=owner)
+    if record is None:
+        fix = "List your runs: GET /api/v1/runs"
+        raise NotFoundError(f"there is no run {shown_id(run)!r}", where="run", fix=fix)
+    return record
 
 
 def summary(record: RunRecord) -> RunAnswer:
@@ -91,7 +84,7 @@ def fresh(new: NewRun, made: Made) -> RunDetail:
         kind=new.kind,
         state="queued",
         tasks=tuple(new.tasks),
-        budget=_budget(new.spec),
+        budget=budget_of(new.spec),
         best=None,
         trials=TrialCounts(finished=0, failed=0, planned=new.planned),
         created=made.created,
@@ -262,7 +255,7 @@ def _fields(record: RunRecord) -> dict[str, Any]:
         "kind": record.kind,
         "state": record.state,
         "tasks": record.tasks,
-        "budget": _budget(record.spec),
+        "budget": budget_of(record.spec),
         "best": record.best,
         "trials": TrialCounts(finished=record.finished, failed=record.failed, planned=record.planned),
         "created": record.created,
@@ -273,18 +266,3 @@ def _fields(record: RunRecord) -> dict[str, Any]:
         "principal": record.principal,
         "asked": record.asked,
     }
-
-
-def _budget(spec: str) -> BudgetAnswer | None:
-    """The budget in a spec; many specs differ in their first line only, the name."""
-    first, _, rest = spec.partition("\n")
-    return _budget_of(rest if first.startswith("name: ") else spec)
-
-
-@lru_cache(maxsize=512)
-def _budget_of(rest: str) -> BudgetAnswer | None:
-    try:
-        budget = parse_spec(f"name: x\n{rest}").budget
-    except InputError:  # of another version, or of a kind of run that has none
-        return None
-    return BudgetAnswer(limit=budget.inference, unit=budget.unit, max_networks=budget.max_networks)

@@ -14,6 +14,7 @@ from search.store.fencing import exactly
 from search.store.models import Run
 from search.store.records import RunPage, RunRecord, RunState
 from search.store.rows import find_run, gone, present_state, reserved, run_records, storable
+from search.store.run_ids import looks_like_id
 from search.store.sessions import again
 
 __all__ = ["SORTS", "Runs"]
@@ -39,6 +40,21 @@ class Runs(Creation):
         with self.sessions.read() as session:
             row = find_run(session, text, self._place, principal)
             return run_records(session, [row], self.sessions.moment(session))[0]
+
+    @again
+    def find(self, run: str, *, principal: str | None = None) -> RunRecord | None:
+        """The run with exactly this id, or None.
+
+        Args:
+            run: The id.
+            principal: Who asks: runs of others do not exist for them. None: all runs do.
+        """
+        if not looks_like_id(run):
+            return None
+        wanted = [Run.id == run] + ([] if principal is None else [Run.principal == storable(principal)])
+        with self.sessions.read() as session:
+            row = session.scalar(select(Run).where(*wanted))
+            return None if row is None else run_records(session, [row], self.sessions.moment(session))[0]
 
     def list_runs(
         self,
@@ -80,18 +96,21 @@ class Runs(Creation):
             if principal is not None:
                 wanted.append(Run.principal == storable(principal))
             total = session.scalar(select(func.count()).select_from(Run).where(*wanted)) or 0
-            columns: dict[str, ColumnElement[Any]] = {
-                "created": Run.number.expression,
-                "name": func.lower(Run.name),
-                "state": present if states else Run.state.expression,
-                "best": Run.best.expression,
+            columns: dict[str, tuple[ColumnElement[Any], ...]] = {
+                "created": (),  # as ties are broken
+                "name": (func.lower(Run.name),),
+                "state": (present if states else Run.state.expression,),
+                "best": (Run.best.expression,),
             }
-            column = columns[order]
             turned = sort.startswith("-")
-            sorted_by = (column.desc() if turned else column.asc()).nulls_last()
+            sorted_by = [(column.desc() if turned else column.asc()).nulls_last() for column in columns[order]]
             ties = Run.number.desc() if turned else Run.number.asc()
-            page = select(Run).where(*wanted).order_by(sorted_by, ties).limit(limit).offset(offset)
-            return RunPage(tuple(run_records(session, session.scalars(page).all(), now)), total)
+            # Numbers first: whole rows hold specs, and thousands of them would be sorted to show a few.
+            page = select(Run.number).where(*wanted).order_by(*sorted_by, ties).limit(limit).offset(offset)
+            numbers = session.scalars(page).all()
+            found = {row.number: row for row in session.scalars(select(Run).where(Run.number.in_(numbers)))}
+            rows = [found[number] for number in numbers if number in found]  # one may be deleted in between
+            return RunPage(tuple(run_records(session, rows, now)), total)
 
     def delete_run(self, run: str) -> None:
         """Forget a run with all its trials and events; its folder is the caller's.

@@ -206,6 +206,13 @@ def test_latest_and_any_unique_beginning_name_a_run(store: Store) -> None:
     assert store.run(second[: len(second) - 4]).id == second
 
 
+def test_a_run_is_found_by_its_whole_id_and_by_nobody_else(store: Store) -> None:
+    run = store.create_run("one", "recommend", "", {}, principal="ada")
+    assert store.find(run) == store.run(run) == store.find(run, principal="ada")
+    assert store.find(run, principal="bob") is None
+    assert [store.find(text) for text in (run[:-1], "latest", "", "%", "\ud800", "2\x00")] == [None] * 6
+
+
 @pytest.mark.parametrize("text", ["", "%", "_", "../x", "\ud800", "9" * 400, "2\x00", "LATEST"])
 def test_texts_that_are_no_id_name_no_run(store: Store, run: str, text: str) -> None:
     with pytest.raises(InputError, match="there is no run") as caught:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-import yaml
-
-from grouping.budget import BudgetUnit
 from grouping.report.wording import MISSING, change, cost, count, number
+from search.service.budgets import budget_of
 
 __all__ = [
     "KINDS",
@@ -40,7 +37,6 @@ KINDS: Final = {
 }
 """Kind of a run -> its label and its question."""
 
-_BUDGET_LINE = "budget:"
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3_600, 86_400
 
 
@@ -80,26 +76,13 @@ def roughly(seconds: float) -> str:
     return f"{round(seconds)}{gap}s"
 
 
-@lru_cache(maxsize=4096)
 def budget_text(spec: str) -> str:
-    """What serving may cost, from a resolved spec's YAML; only that section is read: a list shows many specs."""
-    lines = spec.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.startswith(_BUDGET_LINE)), None)
-    if first is None:
+    """What serving may cost, from a resolved spec's YAML."""
+    budget = budget_of(spec)
+    if budget is None:
         return MISSING
-    body = [lines[first]]
-    for line in lines[first + 1 :]:
-        if line[:1] not in (" ", "}", ""):
-            break
-        body.append(line)
-    try:
-        budget = yaml.safe_load("\n".join(body))["budget"]
-        unit: BudgetUnit = budget.get("unit", "snt")
-        limit = cost(float(budget["inference"]), unit)
-        most = budget.get("max_networks")
-        return limit + (f", at most {count(int(most), 'network')}" if most else "")
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        return MISSING
+    most = f", at most {count(budget.max_networks, 'network')}" if budget.max_networks else ""
+    return cost(budget.limit, budget.unit) + most
 
 
 def best_text(kind: str, best: float | None) -> str:

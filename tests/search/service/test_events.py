@@ -123,26 +123,24 @@ def test_a_watcher_that_is_overtaken_by_the_poller_loses_nothing(
         hub = Hub(store, 1.0, 9)
         channel = events._Channel(run, 0, 0, _Overtaking())
         assert isinstance(channel.events, _Overtaking)
-        texts = iter(map(str, range(40)))
+        texts, told = iter(map(str, range(40))), list[str]()
 
         def look() -> None:
             for text in islice(texts, 5):
                 store.add_event(run, "note", {"text": text})
+                told.append(text)
             hub._look(channel)
+            if len(told) == 40:
+                hub.stop()
 
         channel.events.look = look
 
-        async def told() -> list[str]:
-            found: list[str] = []
-            async for frame in hub._follow(channel, 0):
-                if frame.event == "note":
-                    found.append(json.loads(frame.data)["payload"]["text"])
-                if len(found) == 40:
-                    return found
-                channel.changed.set()
-            return found
+        async def heard() -> list[str]:
+            channel.changed.set()
+            notes = [json.loads(frame.data) async for frame in hub._follow(channel, 0) if frame.event == "note"]
+            return [note["payload"]["text"] for note in notes]
 
-        assert asyncio.run(told()) == [str(index) for index in range(40)]
+        assert asyncio.run(heard()) == told
 
 
 def test_a_run_that_cannot_be_read_does_not_silence_the_others(
