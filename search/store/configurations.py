@@ -18,6 +18,7 @@ from search.errors import StoreError
 from search.store.fencing import Fenced
 from search.store.models import Configuration
 from search.store.rows import number_of, storable
+from search.store.sessions import again
 
 __all__ = ["ENDED", "ConfigurationRecord", "ConfigurationState", "Configurations"]
 
@@ -63,12 +64,14 @@ class Configurations(Fenced):
     """Configurations of runs.
 
     **Atomicity and ownership** are those of ``Store``: a method happens or does not, and only the process that works on
-    a run may write. **An end is an end**: what finished, stopped or failed is never changed again.
+    a run may write. **An end is an end**: what finished, stopped or failed is never changed again. **Patience**: who
+    works on a run waits for a database that is away for a moment, and what is written once more changes nothing.
 
     Args:
         sessions: The store's, ``store.sessions``.
     """
 
+    @again
     def begin(self, run: str, place: int, values: Mapping[str, Any], cost: float) -> None:
         """A configuration was drawn, or is trained once more from its beginning.
 
@@ -93,13 +96,18 @@ class Configurations(Fenced):
             row.attempts += 1
             row.recorded = time.time()
 
+    @again
     def read(self, run: str, place: int, share: float, loss: float) -> None:
         """Add a loss that was read after a share of the training."""
         with self.sessions.write() as session:
             row = self._open(session, run, place)
-            row.readings = json.dumps([*json.loads(row.readings), [share, loss]])
+            before = json.loads(row.readings)
+            if before[-1:] == [[share, loss]]:
+                return
+            row.readings = json.dumps([*before, [share, loss]])
             row.state, row.loss, row.recorded = "running", loss, time.time()
 
+    @again
     def end(
         self,
         run: str,
@@ -115,13 +123,18 @@ class Configurations(Fenced):
         """How it ended; whatever was read before stays.
 
         Raises:
-            StoreError: it ended before, or was never begun.
+            StoreError: it ended before in another way, or was never begun.
         """
         with self.sessions.write() as session:
+            row = self._row(session, self._mine(session, run).number, place)
+            told = state, storable(found), seconds, worker, storable(reason), storable(detail)
+            if row is not None and told == (row.state, row.found, row.seconds, row.worker, row.reason, row.detail):
+                return
             row = self._open(session, run, place)
             row.state, row.found, row.seconds, row.worker = state, storable(found), seconds, worker
             row.reason, row.detail, row.recorded = storable(reason), storable(detail), time.time()
 
+    @again
     def of(self, run: str) -> tuple[ConfigurationRecord, ...]:
         """All configurations of a run by their places; places that nothing was drawn for are left out."""
         with self.sessions.read() as session:

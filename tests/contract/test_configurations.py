@@ -1,9 +1,8 @@
-"""What the store keeps of an architecture search: the promises in ``Configurations``' docstring, one test each."""
+"""What the store keeps of an architecture search, on every engine: the promises in ``Configurations``' docstring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -16,20 +15,9 @@ from search.store.store import Store
 VALUES = {"learning_rate": 0.1 + 0.2, "sharing": "mtan", "depth": 3}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path) as store:
-        yield store
-
-
-@pytest.fixture
-def run(store: Store) -> str:
-    run = store.create_run("weather", "search", "name: x\n", {})
-    store.set_state(run, "running")
-    return run
-
-
-def test_a_configuration_keeps_its_values_and_what_was_read(store: Store, run: str, tmp_path: Path) -> None:
+def test_a_configuration_keeps_its_values_and_what_was_read(
+    store: Store, run: str, reopen: Callable[[], Store]
+) -> None:
     tried = Configurations(store.sessions)
     tried.begin(run, 3, VALUES, 1 / 3)
     assert tried.of(run)[0].state == "sampled"
@@ -37,7 +25,7 @@ def test_a_configuration_keeps_its_values_and_what_was_read(store: Store, run: s
     tried.read(run, 3, 1.0, 0.1 + 0.2)
     assert tried.of(run)[0].state == "running"
     tried.end(run, 3, "finished", found="mtan with capacity=2", seconds=1.5, worker="host:1")
-    with Store.open(tmp_path) as again:
+    with reopen() as again:
         (record,) = Configurations(again.sessions).of(run)
     assert (record.place, record.values, record.cost, record.attempts) == (3, VALUES, 1 / 3, 1)
     assert (record.state, record.loss, record.readings) == ("finished", 0.1 + 0.2, ((0.25, 1.5), (1.0, 0.1 + 0.2)))
@@ -58,6 +46,21 @@ def test_one_that_is_begun_again_starts_anew(store: Store, run: str) -> None:
     tried.begin(run, 0, VALUES, 1.0)
     (record,) = tried.of(run)
     assert (record.state, record.attempts, record.readings, record.loss) == ("sampled", 2, (), None)
+
+
+def test_what_is_written_once_more_changes_nothing(store: Store, run: str) -> None:
+    """Whoever lost the database's answer does not know whether it was heard, and says it again."""
+    tried = Configurations(store.sessions)
+    tried.begin(run, 0, VALUES, 1.0)
+    tried.read(run, 0, 0.25, 1.5)
+    tried.read(run, 0, 0.25, 1.5)
+    assert tried.of(run)[0].readings == ((0.25, 1.5),)
+    tried.end(run, 0, "stopped", found="mtan", seconds=1.5, worker="host:1")
+    before = tried.of(run)
+    tried.end(run, 0, "stopped", found="mtan", seconds=1.5, worker="host:1")
+    assert tried.of(run) == before
+    with pytest.raises(StoreError):
+        tried.end(run, 0, "stopped", found="mtan", seconds=2.5, worker="host:1")
 
 
 @pytest.mark.parametrize("end", sorted(ENDED))

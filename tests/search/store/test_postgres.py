@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from search.errors import StoreError, StoreUnavailableError
+from search.store.configurations import Configurations
 from search.store.models import Base
 from search.store.postgres import open_server
 from search.store.store import Store
@@ -130,6 +131,26 @@ def test_whoever_works_on_a_run_waits_for_a_server_that_restarts(postgres: Postg
     assert time.monotonic() - began > 0.4
     restart.join()
     assert [trial.attempts for trial in store.trials(run)] == [1]
+
+
+def test_a_search_waits_for_a_server_that_restarts_too(postgres: PostgresServer, store: Store) -> None:
+    run = store.create_run("x", "search", "", {})
+    store.take(run)
+    store.sessions.patience_seconds = 60.0
+    tried = Configurations(store.sessions)
+    writes: list[Callable[[], None]] = [
+        lambda: tried.begin(run, 0, {"depth": 1}, 1.0),
+        lambda: tried.read(run, 0, 0.5, 2.0),
+        lambda: tried.end(run, 0, "stopped", found="hard"),
+    ]
+    for write in writes:
+        postgres.stop()
+        restart = threading.Timer(0.3, postgres.start)
+        restart.start()
+        write()
+        restart.join()
+    (record,) = tried.of(run)
+    assert (record.state, record.attempts, record.readings, record.found) == ("stopped", 1, ((0.5, 2.0),), "hard")
 
 
 def test_a_server_without_a_free_connection_says_so(postgres: PostgresServer, store: Store) -> None:
