@@ -178,10 +178,10 @@ class Client:
                     yield {"event": event, "data": data}
                     if event == "end" or (event == "progress" and data.get("state") in _ENDED):
                         return
-            except httpx.TransportError as error:
+            except (httpx.TransportError, _BusyError) as error:
                 tries += 1
                 if tries > _MOST_TRIES:
-                    raise self._away(error) from None
+                    raise error.refusal if isinstance(error, _BusyError) else self._away(error) from None
             time.sleep(min(_LONGEST_WAIT, 0.5 * 2**tries))
 
     def report(self, run: str, form: str = "html") -> bytes:
@@ -268,7 +268,8 @@ class Client:
         with self._http.stream("GET", path, headers=headers) as response:
             if not response.is_success:
                 response.read()
-                raise self._refused(response)
+                refusal = self._refused(response)
+                raise _BusyError(refusal) if response.status_code in _AGAIN else refusal
             fields: dict[str, str] = {}
             for line in response.iter_lines():
                 if not line:
@@ -298,6 +299,14 @@ class Client:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         fix = "Check the address, and that taskgroup serve runs there"
         return ServiceError(f"the service cannot be reached: {reason}", where=self.url, fix=fix)
+
+
+class _BusyError(Exception):
+    """The service is there and will serve later; ``refusal`` is what it said."""
+
+    def __init__(self, refusal: GroupingError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 def _segment(text: str) -> str:

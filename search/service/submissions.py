@@ -26,6 +26,9 @@ __all__ = ["Prepared", "Submissions", "SubmittedKind"]
 SubmittedKind = Literal["recommend", "search"]
 
 _MOST_REMEMBERED = 512
+_LONGEST_REMEMBERED = 50_000
+"""Characters of a completed spec that is remembered, so that all of them together stay small."""
+
 _SECONDS = 120.0
 _LOCAL = "local"
 
@@ -87,7 +90,8 @@ class Submissions:
         known = self._remembered.get(key)
         if known is None:
             known = await self._complete(data, spec)
-            self._remembered[key] = known
+            if len(known.spec) <= _LONGEST_REMEMBERED:
+                self._remembered[key] = known
             if len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
         else:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from grouping.errors import InfeasibleError, InputError
+from search import client as client_module
 from search.cli.app import run as command
 from search.client import Client
 from search.errors import ConflictError, ServiceError, SpecError
@@ -76,6 +78,26 @@ def test_whoever_follows_is_told_the_end(at: Served, tmp_path: Path) -> None:
         assert next(watched)["event"] == "state"
         client.cancel(run)
         assert [message["event"] for message in watched][-1] in {"end", "progress"}
+
+
+def test_whoever_follows_waits_while_the_service_is_busy(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = at.run_of("ada")
+    at.store.ask(run, "cancel")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            at.service.hub._most = 200
+
+    monkeypatch.setattr(client_module, "time", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr(at.service.hub, "_most", 0)
+    with Client.from_environment() as client:
+        assert "cancelled" in json.dumps(list(client.watch(run)))
+        assert len(waits) == 2
+        monkeypatch.setattr(at.service.hub, "_most", 0)
+        with pytest.raises(ServiceError, match="watching already"):
+            list(client.watch(run))
 
 
 def test_errors_are_those_of_the_command_line(at: Served) -> None:

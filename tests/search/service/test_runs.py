@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 import yaml
 
 from search.documents import parse_spec
+from search.service import submissions
 from tests.search.service.serving import SPEC, Served
 
 
@@ -39,6 +41,17 @@ def test_equal_specs_under_other_names_are_equal_but_for_the_name(served: Served
     parsed = [parse_spec(text) for text in specs]
     assert [spec.name for spec in parsed] == names
     assert len({spec.model_copy(update={"name": ""}) for spec in parsed}) == 1
+
+
+def test_long_specs_are_completed_anew_each_time_and_not_remembered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submissions, "_LONGEST_REMEMBERED", 10)
+    before = len(served.service.submissions._remembered)
+    with served.client() as client:
+        specs = [client.post("/api/v1/plans", json={**SPEC, "budget": {"inference": 2.125}}).json() for _ in range(2)]
+    assert specs[0] == specs[1]
+    assert len(served.service.submissions._remembered) == before
 
 
 def test_yaml_is_read_as_json_is(served: Served) -> None:
