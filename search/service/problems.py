@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError
 from search.errors import ClusterError, ConflictError, DiskError, StoreError
@@ -23,6 +24,7 @@ __all__ = ["MEDIA_TYPE", "Problem", "install_problems", "of_error", "problem_res
 MEDIA_TYPE = "application/problem+json"
 _LONGEST = 1_000
 _RETRY_SECONDS = 2
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _log = logging.getLogger("taskgroup.service")
 
@@ -135,12 +137,22 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return problem_response(404, "not-found", f"there is no {request.url.path}", fix=fix, headers=headers)
     if error.status_code == 405:
         what = f"{request.method} is not allowed on {request.url.path}"
-        fix = f"Allowed: {headers.get('allow') or headers.get('Allow', 'other methods')}"
-        return problem_response(405, "method", what, fix=fix, headers=headers)
+        allowed = ", ".join(_allowed(request))
+        return problem_response(405, "method", what, fix=f"Allowed: {allowed}", headers={"allow": allowed})
     if error.status_code == 400:  # a form that is none: as any other body that cannot be read
         what = str(error.detail).rstrip(".")
         return problem_response(422, "input", what[:1].lower() + what[1:], where="body", fix="Send the form again")
     return problem_response(error.status_code, "refused", str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of every route with this path: the framework names those of the first only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

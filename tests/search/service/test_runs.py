@@ -54,6 +54,22 @@ def test_long_specs_are_completed_anew_each_time_and_not_remembered(
     assert len(served.service.submissions._remembered) == before
 
 
+def test_a_method_that_is_not_there_is_answered_with_those_that_are(served: Served) -> None:
+    with served.client() as client:
+        answer = client.put("/api/v1/runs")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert answer.json()["fix"] == "Allowed: GET, POST"
+
+
+def test_requests_are_counted_by_routes_of_pages_and_programs_apart(served: Served) -> None:
+    with served.client() as client:
+        client.get("/api/v1/runs")
+        client.get("/runs")
+        text = client.get("/metrics").text
+    for route in ("/runs", "/api/v1/runs"):
+        assert f'taskgroup_requests_total{{method="GET",route="{route}",status="200"}}' in text
+
+
 def test_yaml_is_read_as_json_is(served: Served) -> None:
     with served.client() as client:
         headers = {"content-type": "application/yaml"}
