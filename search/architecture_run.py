@@ -41,6 +41,8 @@ __all__ = ["run_search"]
 
 _SEEDS_FROM = 30_000
 """Seeds of configurations, counted from the spec's: no other training has them, so what is kept is trained afresh."""
+_OVER = "searched"
+"""Kind of the event after which no configuration is begun any more."""
 
 
 def run_search(
@@ -99,7 +101,9 @@ def _explore(
     training = evaluate or _training(job, measurement, search)
     plan = _plan(job, run, search)
     executor.release()
-    records = _searched(plan, search, store, training, executor, measurement.progress)
+    over = any(event.kind == _OVER for event in measurement.store.events(run))
+    # Where time was up, too, a run that is resumed decides on what it decided on before.
+    records = store.of(run) if over else _searched(plan, search, store, training, executor, measurement.progress)
     folder.write_table("configurations.parquet", _frame(records))
     kept = kept_of(records, plan, search.keep)
     if not kept:
@@ -110,6 +114,8 @@ def _explore(
             where="search.space",
             fix="Narrow the space, above all learning_rate, or raise search.configurations",
         )
+    if not over:
+        measurement.store.add_event(run, _OVER, {"configurations": len(records), "planned": plan.places})
     return _joined(job, kept), settings_record(records, plan, search, kept)
 
 

@@ -16,7 +16,7 @@ __all__ = ["logs"]
 
 _EVERY_SECONDS = 0.5
 _WAITING = {"queued", "running"}
-_SAID_BY_NOTES = {"engine", "latency"}  # for whoever resumes the run
+_SAID_BY_NOTES = {"engine", "latency", "trainer"}  # for whoever resumes the run
 
 
 def logs(
@@ -64,6 +64,10 @@ def _line(event: EventRecord) -> str:
             said = f"warning: {payload.get('text')}"
         case "trial_failed":
             said = f"failed: {payload.get('network')} with seed {payload.get('seed')}: {payload.get('reason')}"
+        case "searched":
+            said = (
+                f"{payload.get('configurations')} of {payload.get('planned')} configurations, which decide from now on"
+            )
         case "asked":
             said = f"asked to {payload.get('to')}"
         case "error":

@@ -111,6 +111,12 @@ def resume(
                 where="RUN",
                 fix=f"See it with: taskgroup report {record.id}",
             )
+        if record.state == "cancelled":
+            raise SpecError(
+                f"run '{record.id}' was cancelled, which is for good",
+                where="RUN",
+                fix="Start it anew from its spec: taskgroup recommend SPEC, or taskgroup search SPEC",
+            )
         if minutes is not None and (record.kind != "measure" or detached):
             raise SpecError(
                 "only runs of 'taskgroup measure' are cut to a time, and in the foreground",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.ray
 
-SEARCH = {
+SEARCH: dict[str, Any] = {
     "space": {"learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "batch_size": [64, 128]},
     "configurations": 8,
 }
@@ -164,6 +164,18 @@ def test_a_run_that_is_resumed_ends_alike_and_trains_nothing(found: Found) -> No
     assert again.solution == recommendation.solution
     assert again.confirmed == recommendation.confirmed
     assert again.settings == recommendation.settings
+
+
+def test_once_networks_are_chosen_no_further_configuration_is_begun(found: Found) -> None:
+    """As where minutes ended the search: resumed later, with time to spare, it still ends alike."""
+    recommendation, runs, run = found
+    more = job(search={**SEARCH, "configurations": SEARCH["configurations"] + 4})
+    again = work(runs, more, run, evaluate=untrainable)
+    assert len(Configurations(runs.store.sessions).of(run)) == SEARCH["configurations"]
+    assert again.solution == recommendation.solution
+    assert [event.payload for event in runs.store.events(run) if event.kind == "searched"] == [
+        {"configurations": SEARCH["configurations"], "planned": SEARCH["configurations"]}
+    ]
 
 
 def test_where_no_configuration_finishes_the_reasons_are_told_together(runs: Runs, ray_executor: RayExecutor) -> None:

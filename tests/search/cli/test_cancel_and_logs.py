@@ -35,6 +35,18 @@ def test_a_queued_run_is_cancelled_and_cancelling_again_says_so(home: Path, caps
     assert json.loads(capsys.readouterr().out) == {"run": run, "state": "cancelled", "asked": None}
 
 
+@pytest.mark.parametrize("how", [[], ["--detach"]])
+def test_a_cancelled_run_is_not_resumed(home: Path, capsys: pytest.CaptureFixture[str], how: list[str]) -> None:
+    with Store.open(home) as store:
+        run = store.create_run("x", "recommend", "", {})
+        store.ask(run, "cancel")
+    assert taskgroup(["resume", run, *how]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "was cancelled, which is for good" in said.err
+    assert "taskgroup recommend SPEC" in said.err
+
+
 def test_what_has_ended_is_not_cancelled(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Store.open(home) as store:
         run = store.create_run("x", "recommend", "", {})
@@ -61,6 +73,8 @@ def test_a_log_is_what_happened_in_order(home: Path, capsys: pytest.CaptureFixtu
         lease = store.take(run)
         store.add_event(run, "phase", {"label": "pairs", "total": 6, "done": 2})
         store.add_event(run, "note", {"text": "forged\nline \x1b[2J"})
+        store.add_event(run, "trainer", {"name": "mine", "fingerprint": "0" * 64})
+        store.add_event(run, "searched", {"configurations": 5, "planned": 24})
         store.add_event(run, "error", {"code": "spec", "what": "wrong", "where": "data", "fix": "Mend it"})
         store.record_failure(run, "pairs", Trial(("a", "b"), 1.0, 7), "key", TrialFailure("no\x1b[2J"))
         lease.release("failed")
@@ -71,13 +85,24 @@ def test_a_log_is_what_happened_in_order(home: Path, capsys: pytest.CaptureFixtu
         "running",
         "pairs: 6 trainings, 2 known already",
         "forged line \\x1b[2J",
+        "5 of 24 configurations, which decide from now on",
         "error: data: wrong. Mend it",
         "failed: a+b with seed 7: no\\x1b[2J",
         "failed",
     ]
     assert taskgroup(["logs", "latest", "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events] == ["state", "state", "phase", "note", "error", "trial_failed", "state"]
+    assert [event["event"] for event in events] == [
+        "state",
+        "state",
+        "phase",
+        "note",
+        "trainer",
+        "searched",
+        "error",
+        "trial_failed",
+        "state",
+    ]
     assert {event["run"] for event in events} == {run}
 
 
