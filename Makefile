@@ -31,7 +31,6 @@ $(STAMP): pyproject.toml $(CONSTRAINTS)
 
 demo: $(STAMP)
 	@$(BIN)/taskgroup recommend configs/quickstart.yaml
-	@echo "Report: $$(ls -td "$${TASKGROUP_HOME:-results/runs}"/*/ | head -n 1)report.html"
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -19,6 +19,7 @@ from search.networks.sharing import HARD
 from search.store.records import RunRecord, TrialRecord
 from search.store.store import Store
 from search.training.experiment import Experiment
+from search.training.settled import Settled
 from search.trials import Course, TrialFailure, TrialResult
 from search.work import prepared_job, prepared_lattices
 
@@ -131,7 +132,8 @@ def reproduce(store: Store, run: RunRecord, record: TrialRecord, executor: Execu
     plan, experiment = _experiment(store, run, record)
     way = way_to_train(plan, experiment, executor)
     limit = experiment.patience_seconds
-    (outcome,) = executor.run(way.train, experiment, [(Course(record.trial),)], timeout_seconds=limit)
+    train = Settled(way.train) if run.kind == "search" else way.train  # settings that were found, not asked for
+    (outcome,) = executor.run(train, experiment, [(Course(record.trial),)], timeout_seconds=limit)
     again = TrialFailure(outcome.failure, outcome.detail) if outcome.result is None else outcome.result[0]
     if isinstance(again, TrialFailure):
         raise TrialError(f"it fails now: {again.reason}", where=record.trial.network)
@@ -158,9 +160,9 @@ def _experiments(store: Store, run: RunRecord, record: TrialRecord) -> Iterator[
         for lattice in prepared_lattices(run):
             yield lattice.plan, with_engine(lattice.experiment, engines[0]) if engines else lattice.experiment
         return
-    if run.kind != "recommend":
+    if run.kind not in {"recommend", "search"}:
         raise InputError(
-            f"run '{run.id}' is of the kind {run.kind}", where="RUN", fix="Name one of recommend or measure"
+            f"run '{run.id}' is of the kind {run.kind}", where="RUN", fix="Name one of recommend, search or measure"
         )
     job = prepared_job(store, run)
     own = job.experiments[record.trial.split]

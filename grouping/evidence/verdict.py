@@ -143,12 +143,12 @@ def _rule(found: dict[str, Interval], networks: int) -> tuple[Verdict, str]:
         )
     if "wide" in better and not one:
         if "random" in worse:
-            tail = "random groupings of the same cost do even better than the choice"
+            tail = "; random groupings of the same cost do even better than the choice"
         elif "random" in found:
-            tail = "random groupings of the same cost do as well"
+            tail = "; that the choice beats random groupings of the same cost is not shown"
         else:
-            tail = "there is no other way to split them to compare with"
-        return "separation", f"Only separation matters: splitting the tasks beats one wide network, but {tail}."
+            tail = "; there is no other way to split them to compare with"
+        return "separation", f"Separation matters: splitting the tasks beats one wide network{tail}."
     if "widening" in better and "wide" not in better and ("wide" in found or one):
         if "wide" in worse:
             tail = "and beats the choice too"

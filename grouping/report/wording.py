@@ -43,7 +43,7 @@ _MINUS = "\N{MINUS SIGN}"
 VERDICT_LABELS: Mapping[Verdict, str] = {
     "grouping": "Grouping matters",
     "capacity": "Only capacity matters",
-    "separation": "Only separation matters",
+    "separation": "Separation matters",
     "noise": "Within noise",
     "unsure": "Unsure",
 }
@@ -169,7 +169,7 @@ def headline(recommendation: Recommendation) -> str:
     if recommendation.verdict == "capacity":
         return "One network as wide as the budget is enough"
     if recommendation.verdict == "separation":
-        return f"Split into {split}, in any way that suits you"
+        return f"Split into {split}; which tasks go together is open"
     if recommendation.verdict == "noise":
         return "No grouping stands out here"
     if recommendation.verdict == "unsure":

@@ -120,7 +120,7 @@ def find_run(run: str) -> Path:
     from grouping.errors import InputError
     from grouping.tasks import nearest_name
     from search.store.home import runs_home
-    from search.store.run_ids import LATEST, shown_id
+    from search.store.run_ids import LATEST, is_run_id, shown_id
 
     given = Path(run or "-")  # an empty path would mean the current folder
     try:
@@ -134,7 +134,8 @@ def find_run(run: str) -> Path:
     names = sorted(folder.name for folder in home.iterdir() if folder.is_dir()) if home.is_dir() else []
     if run in names:
         return home / run
-    found = names[-1:] if run == LATEST else [name for name in names if run and name.startswith(run)]
+    runs = [name for name in names if is_run_id(name)]  # a service keeps folders of its own there
+    found = runs[-1:] if run == LATEST else [name for name in names if run and name.startswith(run)]
     if len(found) == 1:
         return home / found[0]
     if is_folder:

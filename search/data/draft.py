@@ -62,7 +62,8 @@ def draft_spec(name: str, path: str, source: Source, layout: Layout) -> str:
         layout: What the columns are for.
     """
     n_train = len(split_rows(source.table, layout.split).train)
-    networks = min(_NETWORKS, len(layout.tasks))
+    n_tasks = len(layout.tasks)
+    networks = min(_NETWORKS, max(n_tasks - 1, min(n_tasks, 2)))  # fewer than tasks, or there is little to ask
     split = layout.split.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     pictures = len(layout.inputs) == 1 and layout.inputs[0] in source.images
     pictures = pictures and min(source.images[layout.inputs[0]].shape[2:]) >= _SMALLEST_IMAGE

@@ -37,7 +37,10 @@ def next_steps(
             "it is simpler to serve."
         )
     if verdict == "separation":
-        steps.append("Keep tasks apart in any way that suits your serving; a larger budget.inference helps more.")
+        steps.append(
+            "Keep tasks apart, in the chosen way unless another suits your serving better: that it beats random ways "
+            f"is not shown. {_what_would_decide(comparison.against_random)}"
+        )
     if verdict == "grouping":
         ours = "Serve the chosen networks; their weights are in the run folder under networks/."
         steps.append(ours if spec.trainer is None else "Train the chosen networks with your trainer, and serve them.")

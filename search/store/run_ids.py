@@ -7,13 +7,14 @@ import secrets
 import unicodedata
 from datetime import UTC, datetime
 
-__all__ = ["LATEST", "looks_like_id", "new_run_id", "shown_id", "slug"]
+__all__ = ["LATEST", "is_run_id", "looks_like_id", "new_run_id", "shown_id", "slug"]
 
 LATEST = "latest"
 """The word that stands for the newest run wherever an id is asked for."""
 
 _LONGEST_SLUG = 24
 _LONGEST_SHOWN = 80
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}", re.ASCII)
 _ID_TEXT = re.compile(r"[a-z0-9-]{1,60}", re.ASCII)
 
 
@@ -27,6 +28,11 @@ def slug(name: str) -> str:
     """The name in lower-case ASCII letters, digits and hyphens, at most 24 of them; ``run`` if none is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_LONGEST_SLUG].strip("-") or "run"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether ``new_run_id`` could have made the text: what tells runs' folders from others beside them."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 def looks_like_id(text: str) -> bool:

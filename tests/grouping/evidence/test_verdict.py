@@ -39,7 +39,7 @@ def judge(
         (judge(BETTER, BETTER, OPEN), "grouping", "the chosen grouping beats random groupings and a wide"),
         (judge(BETTER, BETTER, BETTER), "grouping", "Which tasks share matters"),
         (judge(BETTER, BETTER, WORSE, networks=1), "grouping", "one network for all of them beats random"),
-        (judge(OPEN, BETTER, BETTER), "separation", "random groupings of the same cost do as well"),
+        (judge(OPEN, BETTER, BETTER), "separation", "beats random groupings of the same cost is not shown"),
         (judge(WORSE, BETTER, OPEN), "separation", "do even better than the choice"),
         (judge(None, BETTER, OPEN), "separation", "no other way to split them"),
         (judge(OPEN, OPEN, BETTER), "capacity", "the choice does no better than it"),

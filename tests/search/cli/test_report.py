@@ -76,3 +76,11 @@ def test_a_wrong_run_is_one_clear_message(
     monkeypatch.chdir(home / RUN)
     assert run(["report", name]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_latest_is_a_run_and_no_folder_of_a_service(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = "20260303-101010-weather-a1b2"
+    (home / RUN).rename(home / run_id)
+    (home / "uploads").mkdir()
+    assert run(["report", "latest"]) == 0
+    assert Path(capsys.readouterr().out.strip()) == home / run_id / "report.html"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.store.run_ids import looks_like_id, new_run_id, slug
+from search.store.run_ids import is_run_id, looks_like_id, new_run_id, slug
 
 _MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
 
@@ -51,3 +51,13 @@ def test_ids_sort_by_time(one: datetime, other: datetime) -> None:
     earlier, later = sorted([one.replace(microsecond=0), other.replace(microsecond=0)])
     if earlier < later:
         assert new_run_id("z", earlier) < new_run_id("a", later)
+
+
+@given(name=st.text(max_size=40), moment=_MOMENTS)
+def test_every_new_id_is_known_as_one(name: str, moment: datetime) -> None:
+    assert is_run_id(new_run_id(name, moment))
+
+
+@pytest.mark.parametrize("name", ["datasets", "uploads", "20261122", "latest", "20261122-103512-x"])
+def test_other_folders_of_the_home_are_no_runs(name: str) -> None:
+    assert not is_run_id(name)
