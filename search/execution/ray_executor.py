@@ -323,6 +323,7 @@ class RayExecutor:
                 fix="Look for free memory and for free space under /tmp",
             ) from error
         finally:
+            _heed_children()
             # Ray takes SIGTERM over. Its handler ends the program in good order, but not before the program's own.
             if threading.current_thread() is threading.main_thread() and callable(on_terminate):
                 signal.signal(signal.SIGTERM, on_terminate)
@@ -379,10 +380,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _heed_children() -> None:
+    """Have the system tell again how children ended.
+
+    Ray tells it not to, behind Python's back, so that raylets may end what workers leave behind. Whoever waits for a
+    child then hears that it went well, whatever it did.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 class _Actor:
     """The far end: calls a function and tells its outcome, whatever happens inside."""
 
     def __init__(self) -> None:
+        _heed_children()
         self._held: tuple[Any, Any] | None = None  # where the shared value lay, and the value
         self._folder = os.getcwd()  # noqa: PTH109 - as it is, not resolved
 

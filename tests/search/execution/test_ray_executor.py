@@ -214,3 +214,13 @@ def test_a_termination_while_ray_starts_is_the_programs_to_handle(monkeypatch: p
     finally:
         signal.signal(signal.SIGTERM, before)
     assert ended.value.code == 128 + signal.SIGTERM
+
+
+def _status_of_a_failing_child(_shared: None, _job: int) -> int:
+    return subprocess.run([sys.executable, "-c", "raise SystemExit(7)"], check=False).returncode
+
+
+def test_who_waits_for_a_child_hears_how_it_ended(ray_executor: RayExecutor) -> None:
+    (outcome,) = ray_executor.run(_status_of_a_failing_child, None, [0])
+    assert outcome.result == 7
+    assert _status_of_a_failing_child(None, 0) == 7, "in the process that started the cluster"
