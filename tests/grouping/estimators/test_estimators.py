@@ -90,7 +90,7 @@ def test_too_many_tasks_ask_for_a_size() -> None:
 def test_an_unknown_estimator_names_the_nearest() -> None:
     with pytest.raises(InputError, match="higher-order"):
         estimate(PAIRS, "higher_order")
-    assert set(ESTIMATORS) == {"measured", "higher-order", "early-stopping"}
+    assert set(ESTIMATORS) == {"measured", "higher-order", "early-stopping", "linear-surrogate"}
 
 
 def test_early_losses_are_marked_and_come_from_curves() -> None:

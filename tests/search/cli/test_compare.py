@@ -37,7 +37,7 @@ def test_people_see_verdicts_groups_costs_and_intervals(home: Path, capsys: pyte
     assert "Within noise" in lines["verdict"]
     assert lines["serving cost"].split("  ")[-1].strip() == "2 SNT"
     assert "network 2" in lines
-    assert " to " in next(line for line in shown.splitlines() if "test loss against alone" in line)
+    assert "[" in next(line for line in shown.splitlines() if "test loss against alone" in line), "with its interval"
     assert "pairs of tasks alike." in shown
     assert "\x1b" not in shown
 
