@@ -60,6 +60,7 @@ class Watch:
     def __init__(self, desk: Desk) -> None:
         self.desk = replace(desk, progress=_Told(self, desk.progress))
         self.lease: Lease | None = None
+        self._log: _Log | None = None
         self.stop: Stopped | None = None
         self._ignoring = False
         self._end = threading.Event()
@@ -69,6 +70,9 @@ class Watch:
     def take(self) -> Lease:
         """Own the run from now on."""
         self.lease = self.desk.store.take(self.desk.run)
+        self._log = _Log(self.desk.store, self.desk.run, self.desk.folder)
+        with contextlib.suppress(StoreError):
+            self._log.catch_up()  # at once: a run that is over, or dead, within moments has a log too
         self._thread.start()
         return self.lease
 
@@ -121,8 +125,8 @@ class Watch:
 
     def _watch(self) -> None:
         assert self.lease is not None
-        store, run = self.desk.store, self.desk.run
-        log = _Log(store, run, self.desk.folder)
+        assert self._log is not None
+        store, run, log = self.desk.store, self.desk.run, self._log
         renewed = time.monotonic()
         while not self._end.wait(_EVERY_SECONDS):
             try:
