@@ -76,7 +76,7 @@ def test_an_impatient_user_leaves_no_process_and_a_run_to_be_resumed(
     at_work.send_signal(signal.SIGINT)
     began = time.monotonic()
     code, _, err = finish(at_work)
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=90)  # as above: workers are gone at once, agents after a minute
     assert alive == []
     assert code in {130, -signal.SIGINT}
     assert "Traceback" not in err
