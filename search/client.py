@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import httpx
 
-from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
-from search.errors import ConflictError, DataError, ServiceError, SpecError, StoreError
+from grouping.errors import GroupingError, InputError
+from search.errors import DataError, ServiceError, told_error
 
 __all__ = ["MOST_LISTED", "SERVER_VARIABLE", "TOKEN_VARIABLE", "Client"]
 
@@ -38,19 +38,6 @@ MOST_LISTED: Final = 500
 """Runs or data sets in one answer."""
 
 _TYPES = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet", ".npz": "application/octet-stream"}
-_ERRORS: Final[dict[str, type[GroupingError]]] = {
-    kind.code: kind
-    for kind in (
-        InputError,
-        TableError,
-        NoResultError,
-        InfeasibleError,
-        SpecError,
-        DataError,
-        ConflictError,
-        StoreError,
-    )
-}
 
 
 class Client:
@@ -284,16 +271,13 @@ class Client:
         try:
             problem = response.json()
             what, where, fix = (str(problem[name]) for name in ("what", "where", "fix"))
-            code = str(problem["code"])
+            told = told_error(problem)
         except (ValueError, KeyError, TypeError):
             fix = "Is this the address of taskgroup serve?"
             return ServiceError(f"it answered {response.status_code}, and no problem", where=self.url, fix=fix)
-        if code == "infeasible":
-            return InfeasibleError(what, where=where, fix=fix, minimum_budget=problem.get("minimum_budget"))
         if response.status_code == 404:
             return InputError(what, where=where, fix=fix)
-        kind = _ERRORS.get(code)
-        return kind(what, where=where, fix=fix) if kind else ServiceError(what, where=where or self.url, fix=fix)
+        return told or ServiceError(what, where=where or self.url, fix=fix)
 
     def _away(self, error: httpx.TransportError) -> ServiceError:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

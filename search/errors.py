@@ -18,7 +18,10 @@
 
 from __future__ import annotations
 
-from grouping.errors import GroupingError, InputError
+from collections.abc import Mapping
+from typing import Any, Final
+
+from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
 
 __all__ = [
     "ClusterError",
@@ -31,6 +34,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "TrialError",
+    "told_error",
 ]
 
 
@@ -93,3 +97,32 @@ class TrialError(GroupingError):
     """One training failed, with its reason."""
 
     code = "trial"
+
+
+_TOLD: Final[dict[str, type[GroupingError]]] = {
+    kind.code: kind
+    for kind in (
+        InputError,
+        TableError,
+        NoResultError,
+        InfeasibleError,
+        SpecError,
+        DataError,
+        ConflictError,
+        StoreError,
+        DiskError,
+    )
+}
+
+
+def told_error(error: Mapping[str, Any]) -> GroupingError | None:
+    """The inverse of ``as_json``, for what another process tells; None for a code that others do not tell.
+
+    Raises:
+        KeyError: it lacks ``code``, ``what``, ``where`` or ``fix``.
+    """
+    kind = _TOLD.get(str(error["code"]))
+    what, where, fix = (str(error[name]) for name in ("what", "where", "fix"))
+    if kind is InfeasibleError:
+        return InfeasibleError(what, where=where, fix=fix, minimum_budget=error.get("minimum_budget"))
+    return None if kind is None else kind(what, where=where, fix=fix)

@@ -12,7 +12,7 @@ from grouping.affinity import Affinity, task_graph
 from grouping.candidates import FloatArray
 from grouping.recommendation import AffinityEntry, Recommendation
 from grouping.report.affinity_view import read_affinity
-from grouping.report.labels import Figure, figure, label
+from grouping.report.labels import Figure, colorbar, figure, label
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import MISSING, difference, interval, signed
 
@@ -51,22 +51,7 @@ def heat_map(recommendation: Recommendation) -> Figure:
         "hoverongaps": False,
         "customdata": _hover(view),
         "hovertemplate": "%{customdata}<extra></extra>",
-        "colorbar": {
-            "orientation": "h",
-            "thickness": 8,
-            "len": 0.6,
-            "x": 0.5,
-            "y": -0.02,
-            "yanchor": "top",
-            "outlinewidth": 0,
-            "ticksuffix": " %",
-            "tickfont": {"color": "@muted", "size": 11},
-            "title": {
-                "text": "hurts \N{LEFTWARDS ARROW}   \N{RIGHTWARDS ARROW} helps",
-                "side": "bottom",
-                "font": {"color": "@muted", "size": 11.5},
-            },
-        },
+        "colorbar": colorbar("hurts \N{LEFTWARDS ARROW}   \N{RIGHTWARDS ARROW} helps"),
     }
     if written:
         cells["text"] = [[_number(gain_TT[t, u], view.significant_TT[t, u]) for u in range(n)] for t in range(n)]

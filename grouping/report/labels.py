@@ -1,11 +1,11 @@
-"""Names inside figures: plotly renders a subset of HTML in every label, so names are escaped, and long ones cut."""
+"""What figures are made of: their JSON, their colour bars, and names, which plotly would read as HTML if it could."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
 
-__all__ = ["Figure", "cut", "figure", "label"]
+__all__ = ["Figure", "colorbar", "cut", "figure", "label"]
 
 Figure = dict[str, Any]
 """Plotly JSON: data, layout with a height in pixels, least legible width; colours are roles of ``palette``."""
@@ -14,6 +14,22 @@ Figure = dict[str, Any]
 def figure(data: list[dict[str, Any]], layout: dict[str, Any], height: int, min_width: int = 0) -> Figure:
     """Plotly JSON of one figure; where the page is narrower than ``min_width`` pixels, the figure scrolls by itself."""
     return {"data": data, "layout": {**layout, "height": height}, "min_width": min_width}
+
+
+def colorbar(title: str) -> dict[str, Any]:
+    """The legend of a map of percentages: a thin bar below it, titled."""
+    return {
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.6,
+        "x": 0.5,
+        "y": -0.02,
+        "yanchor": "top",
+        "outlinewidth": 0,
+        "ticksuffix": " %",
+        "tickfont": {"color": "@muted", "size": 11},
+        "title": {"text": title, "side": "bottom", "font": {"color": "@muted", "size": 11.5}},
+    }
 
 
 def cut(name: str, longest: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grouping.recommendation import SearchedPolicy
-from grouping.report.labels import Figure, figure, label
+from grouping.report.labels import Figure, colorbar, figure, label
 
 __all__ = ["policy_map", "policy_over_time"]
 
@@ -70,22 +70,7 @@ _SHADES: dict[str, Any] = {
     "zmin": 0,
     "zmax": 100,
     "colorscale": [[0, "@middle"], [1, "@help"]],
-    "colorbar": {
-        "orientation": "h",
-        "thickness": 8,
-        "len": 0.6,
-        "x": 0.5,
-        "y": -0.02,
-        "yanchor": "top",
-        "outlinewidth": 0,
-        "ticksuffix": " %",
-        "tickfont": {"color": "@muted", "size": 11},
-        "title": {
-            "text": "probability of the shared unit",
-            "side": "bottom",
-            "font": {"color": "@muted", "size": 11.5},
-        },
-    },
+    "colorbar": colorbar("probability of the shared unit"),
 }
 
 

@@ -8,29 +8,15 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from grouping.errors import GroupingError, InfeasibleError, InputError, NoResultError, TableError
-from search.errors import ConflictError, DataError, DiskError, SpecError, StoreError
+from grouping.errors import GroupingError, InputError, NoResultError
+from search.errors import told_error
 from search.service.refusals import BusyError
 
 __all__ = ["ErrandRunners"]
 
 _LONGEST_ANSWER = 256 * 1024**2
-_ERRORS: Final[dict[str, type[GroupingError]]] = {
-    kind.code: kind
-    for kind in (
-        InputError,
-        TableError,
-        NoResultError,
-        InfeasibleError,
-        SpecError,
-        DataError,
-        ConflictError,
-        StoreError,
-        DiskError,
-    )
-}
 
 
 class ErrandRunners:
@@ -145,8 +131,4 @@ def _retold(error: Mapping[str, Any], told: Mapping[str, str]) -> dict[str, Any]
 
 
 def _rebuilt(error: Mapping[str, Any]) -> GroupingError:
-    kind = _ERRORS.get(str(error["code"]), InputError)
-    told = {"where": str(error["where"]), "fix": str(error["fix"])}
-    if kind is InfeasibleError:
-        return InfeasibleError(str(error["what"]), **told, minimum_budget=error.get("minimum_budget"))
-    return kind(str(error["what"]), **told)
+    return told_error(error) or InputError(str(error["what"]), where=str(error["where"]), fix=str(error["fix"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,42 +61,6 @@ def test_runs_of_this_machine_are_nobody_elses_to_start(store: Store, tmp_path: 
     store.create_run("x", "recommend", "", {})
     assert not _dispatcher(store, tmp_path, launcher).start_one()
     assert launcher.started == []
-
-
-def test_several_servers_never_start_more_than_there_are_places(tmp_path: Path) -> None:
-    """A hundred runs, four servers, three places: at no time are more than three held, and none is started twice."""
-    stores = [Store.open(tmp_path) for _ in range(4)]
-    runs = [_run(stores[0]) for _ in range(24)]
-    claimed: list[str] = []
-    held = 0
-    most = 0
-    lock = threading.Lock()
-
-    def serve(store: Store) -> None:
-        nonlocal held, most
-        slots = Slots(store.sessions)
-        while len(claimed) < len(runs):
-            run = slots.claim(3, 9)
-            if run is None:
-                continue
-            with lock:
-                claimed.append(run)
-                held += 1
-                most = max(most, held)
-            lease = store.take(run)
-            with lock:  # its place is free the moment the state changes, so it is counted out before
-                held -= 1
-            lease.release("finished")
-
-    threads = [threading.Thread(target=serve, args=(store,)) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    for store in stores:
-        store.close()
-    assert sorted(claimed) == sorted(runs)
-    assert most <= 3
 
 
 class Failing:
