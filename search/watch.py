@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from grouping.errors import GroupingError
 from search.desk import Desk
 from search.errors import DiskError, LeaseLostError, StoreError
 from search.output.folder import RunFolder
@@ -140,9 +141,9 @@ class Watch:
             except LeaseLostError:
                 self._stop_work("lost")
                 return
-            except StoreError:
-                continue  # locked or away for a moment; the work itself says so if it lasts
-        with contextlib.suppress(StoreError):
+            except GroupingError:
+                continue  # a store that is locked or away for a moment, say; the work itself says so if it lasts
+        with contextlib.suppress(GroupingError):
             log.catch_up()
 
 

@@ -124,6 +124,12 @@ def resume(
                 fix="Leave it out; Ctrl-C or 'taskgroup cancel' stops",
             )
         if detached:
+            if record.state == "running":
+                raise SpecError(
+                    f"run '{record.id}' is being worked on, there is nothing to resume",
+                    where="RUN",
+                    fix=f"Follow it with: taskgroup logs {record.id} --follow",
+                )
             if record.state in {"interrupted", "failed"}:
                 store.requeue(record.id)
             cluster = parse_spec(record.spec, f"run {record.id}").cluster

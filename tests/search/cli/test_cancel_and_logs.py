@@ -47,6 +47,15 @@ def test_a_cancelled_run_is_not_resumed(home: Path, capsys: pytest.CaptureFixtur
     assert "taskgroup recommend SPEC" in said.err
 
 
+def test_no_second_process_is_started_for_a_run_at_work(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Store.open(home) as store:
+        run = store.create_run("x", "recommend", "", {})
+        store.take(run)
+        assert taskgroup(["resume", run, "--detach"]) == 2
+    assert "is being worked on, there is nothing to resume" in capsys.readouterr().err
+    assert not (home / run).exists(), "nothing was started"
+
+
 def test_what_has_ended_is_not_cancelled(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Store.open(home) as store:
         run = store.create_run("x", "recommend", "", {})
