@@ -13,7 +13,7 @@ from search.store.store import Store
 if TYPE_CHECKING:
     from search.decision.measurement import Progress  # a process owns its run before it loads what trains
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "Unseen"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,16 @@ class Desk:
         """A warning, now and in the run's history."""
         self.store.add_event(self.run, "warning", {"text": text})
         self.insist(f"warning: {text}")
+
+
+class Unseen:
+    """Progress that nobody watches: the run's events tell it."""
+
+    def start(self, label: str, total: int, done: int) -> None:
+        pass
+
+    def advance(self, failed: bool) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from grouping.errors import GroupingError, InputError, NoResultError
-from search.desk import Desk
+from search.desk import Desk, Unseen
 from search.errors import ClusterError, DiskError, LeaseLostError, StoreError
 from search.output.folder import RunFolder
 from search.store.home import runs_home
@@ -143,19 +143,6 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: {error}")
         return error.exit_code
     return 0
-
-
-class Unseen:
-    """Progress that nobody watches: the run's events tell it."""
-
-    def start(self, label: str, total: int, done: int) -> None:
-        pass
-
-    def advance(self, failed: bool) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
 
 if __name__ == "__main__":

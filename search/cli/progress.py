@@ -16,8 +16,9 @@ from rich.progress import (
 )
 
 from search.cli.console import is_terminal, note
+from search.desk import Unseen
 
-__all__ = ["LiveProgress", "PlainProgress", "SilentProgress", "progress_for"]
+__all__ = ["LiveProgress", "PlainProgress", "progress_for"]
 
 _EVERY_SECONDS = 15.0
 
@@ -87,21 +88,8 @@ class PlainProgress:
         note(f"{self._label}: {self._done}/{self._total} in {seconds:.0f} s{failed}")
 
 
-class SilentProgress:
-    """Says nothing."""
-
-    def start(self, label: str, total: int, done: int) -> None:
-        pass
-
-    def advance(self, failed: bool) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-
-def progress_for(*, quiet: bool) -> LiveProgress | PlainProgress | SilentProgress:
+def progress_for(*, quiet: bool) -> LiveProgress | PlainProgress | Unseen:
     """What fits the place where stderr goes."""
     if quiet:
-        return SilentProgress()
+        return Unseen()
     return LiveProgress() if is_terminal() else PlainProgress()

@@ -212,14 +212,14 @@ def _serve(home: Path, port: int) -> None:
 def _work(home: Path, verb: str, seconds: float, principal: str, url: str | None) -> None:
     """What ``taskgroup recommend`` and ``taskgroup resume`` do, with trainings of the planted world in this process."""
     from search.data.resolution import resolve
-    from search.desk import Desk
+    from search.desk import Desk, Unseen
     from search.documents import dump_spec, parse_spec
     from search.execution.executor import InlineExecutor
     from search.output.folder import RunFolder
     from search.run import prepare, run_recommendation
     from search.spec import Spec
     from search.store.store import Store
-    from search.supervisor import Unseen, supervise
+    from search.supervisor import supervise
     from search.training.experiment import Experiment
     from search.training.packs import OneByOne
     from search.trials import Trial, TrialResult

@@ -17,13 +17,13 @@ from sqlalchemy import update
 
 from grouping.errors import GroupingError, NoResultError
 from search import watch
-from search.desk import Desk
+from search.desk import Desk, Unseen
 from search.errors import ClusterError, DiskError, LeaseLostError, SpecError, StoreError
 from search.launcher import OUTPUT_FILE, LocalLauncher
 from search.output.folder import RunFolder
 from search.store.models import Run
 from search.store.store import Store
-from search.supervisor import Unseen, supervise
+from search.supervisor import supervise
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from search.cli.progress import LiveProgress, PlainProgress, SilentProgress, progress_for
+from search.cli.progress import LiveProgress, PlainProgress, progress_for
+from search.desk import Unseen
 
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize("shown", [PlainProgress(), LiveProgress(), SilentProgress()], ids=["plain", "live", "silent"])
-def test_nothing_is_ever_written_on_stdout(
-    shown: PlainProgress | LiveProgress | SilentProgress, capsys: Captured
-) -> None:
+@pytest.mark.parametrize("shown", [PlainProgress(), LiveProgress(), Unseen()], ids=["plain", "live", "silent"])
+def test_nothing_is_ever_written_on_stdout(shown: PlainProgress | LiveProgress | Unseen, capsys: Captured) -> None:
     shown.start("search", 3, 1)
     shown.advance(failed=False)
     shown.advance(failed=True)
@@ -39,4 +38,4 @@ def test_plain_lines_say_done_total_rate_time_left_and_failures(
 
 def test_a_pipe_gets_plain_lines_and_quiet_gets_none() -> None:
     assert isinstance(progress_for(quiet=False), PlainProgress)
-    assert isinstance(progress_for(quiet=True), SilentProgress)
+    assert isinstance(progress_for(quiet=True), Unseen)
