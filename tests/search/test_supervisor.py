@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,9 +51,10 @@ def _log(desk: Desk) -> list[dict[str, object]]:
     return [json.loads(line) for line in (desk.folder.path / watch.LOG_FILE).read_text().splitlines()]
 
 
-def _endless(desk: Desk) -> None:
-    """Work that has to be stopped."""
+def _endless(desk: Desk, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Work that has to be stopped; ``meanwhile`` happens once it is under way."""
     desk.progress.start("endless", 1, 0)
+    meanwhile()
     while True:
         time.sleep(0.01)
 
@@ -117,9 +117,8 @@ def test_the_log_holds_every_event_once_however_often_the_run_was_resumed(desk: 
 
 @pytest.mark.parametrize(("demand", "state"), [("cancel", "cancelled"), ("interrupt", "interrupted")])
 def test_what_is_asked_is_obeyed(desk: Desk, demand: str, state: str) -> None:
-    threading.Timer(0.1, lambda: desk.store.ask(desk.run, demand)).start()  # type: ignore[arg-type]
     with pytest.raises(NoResultError, match=f"was {state}"):
-        supervise(desk, _endless)
+        supervise(desk, lambda desk: _endless(desk, lambda: desk.store.ask(desk.run, demand)))  # type: ignore[arg-type]
     assert desk.store.run(desk.run).state == state
     assert [line["event"] for line in _log(desk)][-2:] == ["asked", "state"]
 
@@ -147,9 +146,8 @@ def test_an_owner_whose_run_was_taken_stops_and_leaves_the_state_alone(
         with desk.store.sessions.write() as session:
             session.execute(update(Run).where(Run.id == desk.run).values(epoch=7))
 
-    threading.Timer(0.1, take_away).start()
     with pytest.raises(LeaseLostError, match="was taken by another process"):
-        supervise(desk, _endless)
+        supervise(desk, lambda desk: _endless(desk, take_away))
     assert desk.store.run(desk.run).state == "running"
 
 
