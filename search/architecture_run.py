@@ -43,6 +43,9 @@ _SEEDS_FROM = 30_000
 """Seeds of configurations, counted from the spec's: no other training has them, so what is kept is trained afresh."""
 _OVER = "searched"
 """Kind of the event after which no configuration is begun any more."""
+_BEGUN = "searching"
+"""Kind of the event that says with what lag: whoever goes on with the run, with however many workers, keeps to it."""
+_LAG = 6
 
 
 def run_search(
@@ -99,7 +102,7 @@ def _explore(
     """The job with the best settings among its ways to share, and what was tried."""
     store, run = Configurations(measurement.store.sessions), measurement.run
     training = evaluate or _training(job, measurement, search)
-    plan = _plan(job, run, search)
+    plan = _plan(job, run, search, _lag(measurement, search, executor.workers))
     executor.release()
     over = any(event.kind == _OVER for event in measurement.store.events(run))
     # Where time was up, too, a run that is resumed decides on what it decided on before.
@@ -137,7 +140,17 @@ def _training(job: Job, measurement: Measurement, search: SearchSpec) -> JointTr
     )
 
 
-def _plan(job: Job, run: str, search: SearchSpec) -> Plan:
+def _lag(measurement: Measurement, search: SearchSpec, workers: int) -> int:
+    """How far back a configuration looks: as the spec says, or as was decided when the search began."""
+    begun = [event.payload for event in measurement.store.events(measurement.run) if event.kind == _BEGUN]
+    if begun:
+        return int(begun[0]["lag"])
+    lag = search.lag or max(_LAG, 3 * workers)
+    measurement.store.add_event(measurement.run, _BEGUN, {"lag": lag, "configurations": search.configurations})
+    return lag
+
+
+def _plan(job: Job, run: str, search: SearchSpec, lag: int) -> Plan:
     """What is searched, within the budget."""
     spec, tasks = job.spec, [task.name for task in job.plan.tasks]
 
@@ -151,6 +164,7 @@ def _plan(job: Job, run: str, search: SearchSpec) -> Plan:
         search.brackets or (spec.budget.inference,),
         search.objective == "loss-and-cost",
         spec.training.seed,
+        lag,
         spec.training.timeout_seconds * search.seeds,
         partial(network_of, spec=spec, n_inputs=len(job.experiments[0].dataset.input_names)),
         cost,

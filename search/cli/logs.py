@@ -64,6 +64,8 @@ def _line(event: EventRecord) -> str:
             said = f"warning: {payload.get('text')}"
         case "trial_failed":
             said = f"failed: {payload.get('network')} with seed {payload.get('seed')}: {payload.get('reason')}"
+        case "searching":
+            said = f"{payload.get('configurations')} configurations, drawn from those {payload.get('lag')} before them"
         case "searched":
             said = (
                 f"{payload.get('configurations')} of {payload.get('planned')} configurations, which decide from now on"

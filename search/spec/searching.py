@@ -34,7 +34,9 @@ class SearchSpec(Section):
     for in turn and compared within; the last is the budget. With ``scheduler: asha`` a configuration is trained no
     further that, after ``first`` of its training or a multiple of that by ``reduction``, is not among the best
     1/``reduction`` seen there; its objective is the loss alone. Without it, loss and cost are minimised together. The
-    ``keep`` best of each bracket, or of the frontier, are trained again in every group and join the candidates.
+    ``keep`` best of each bracket, or of the frontier, are trained again in every group and join the candidates. A
+    configuration is drawn from, and compared with, what became of those at least ``lag`` places before it, so that the
+    search comes to the same whichever worker is faster; default: 6, or three times the workers if that is more.
     """
 
     space: dict[str, Any]
@@ -47,6 +49,7 @@ class SearchSpec(Section):
     reduction: Annotated[int, Field(ge=2, le=16, strict=True)] = 2
     brackets: Annotated[tuple[Positive, ...], Field(max_length=16)] = ()
     keep: Count = 1
+    lag: Count | None = None
 
     @field_validator("space")
     @classmethod

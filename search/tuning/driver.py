@@ -89,7 +89,6 @@ def search_configurations(
             return store.of(plan.run)
         before = _ended(store, plan.run)
         _apart(asked, partial(_fit, asked, plan, search, evaluate, workers))
-        asked.close()
         if _ended(store, plan.run) == before and not stop():
             raise NoResultError("no configuration came to an end", where="search", fix="Look at the run's log")
 
@@ -131,11 +130,8 @@ def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluat
     def halted() -> bool:
         return asked.broken is not None
 
-    brackets = len(plan.brackets)
     asha = search.scheduler == "asha"
-    scheduler = (
-        CostBrackets(brackets, search.first, search.reduction, halted, asked.earlier) if asha else NoStopping(halted)
-    )
+    scheduler = CostBrackets(search.first, search.reduction, halted, asked.known) if asha else NoStopping(halted)
     with ExitStack() as around, tempfile.TemporaryDirectory(prefix="tg-tune-", ignore_cleanup_errors=True) as folder:
         around.enter_context(environment(_QUIET))
         around.enter_context(_silence())

@@ -1,25 +1,27 @@
 """The plan of a search and the book that is kept of it: which configuration comes next, and how each of them ended.
 
 Tune asks it for configurations and tells it what became of them; the store hears of everything first, Optuna second.
-Whatever the store holds when a search begins counts: what ended is told to Optuna and never trained again, what was
-under way begins anew, and what was never drawn is drawn now.
+Whatever the store holds when a search begins counts: what ended is never trained again, what was under way begins anew,
+and what was never drawn is drawn now. A configuration follows from the seed and from how those ended that come ``lag``
+places or more before it, and waits for them: so a search comes to the same whatever the number of its workers, and
+however often it was killed.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from ray.tune.search import Searcher
 
 from grouping.errors import InputError, NoResultError
 from search.spec.space import Between, Choices, Space, Value
-from search.store.configurations import ENDED, Configurations
+from search.store.configurations import ENDED, ConfigurationRecord, Configurations
 from search.trials import stream_seed
-from search.tuning.cost_brackets import BRACKET, FAILURE
+from search.tuning.cost_brackets import FAILURE, PLACE, Readings
 from search.tuning.network import SearchedNetwork
 from search.tuning.samplers import ToldSearch
 
@@ -40,7 +42,8 @@ class Plan:
         places: Configurations in all.
         brackets: Upper ends of cost, ascending; place ``i`` is drawn for bracket ``i`` modulo their number.
         by_cost: Whether cost is minimised beside loss.
-        seed: Decides the draws: each follows from it, its place and what was told before.
+        seed: Decides the draws: each follows from it, its place and how those ended that are ``lag`` places before.
+        lag: At least as many as are trained at the same time, or workers wait.
         timeout: Seconds that one configuration may take.
         network: What network a point describes.
         cost: What serving it costs, in the budget's unit.
@@ -54,6 +57,7 @@ class Plan:
     brackets: tuple[float, ...]
     by_cost: bool
     seed: int
+    lag: int
     timeout: float
     network: Callable[[Mapping[str, Value]], SearchedNetwork]
     cost: Callable[[SearchedNetwork], float]
@@ -100,18 +104,13 @@ class PlannedSearch(Searcher):
         self._drawn = {record.place: record.values for record in known}
         self._attempts = {record.place: 0 for record in known}
         self._seen = [dict(record.values) for record in known]
-        ended = [record for record in known if record.state in ENDED]
-        self._open = [place for place in range(plan.places) if place not in {record.place for record in ended}]
+        self._ended = {record.place: record for record in known if record.state in ENDED}
+        self._open = [place for place in range(plan.places) if place not in self._ended]
         self._studies = [
-            ToldSearch(
-                plan.space,
-                [record for record in ended if plan.bracket(record.place) == bracket],
-                by_cost=plan.by_cost,
-                planned=plan.places // len(plan.brackets),
-            )
-            for bracket in range(len(plan.brackets))
+            ToldSearch(plan.space, by_cost=plan.by_cost, planned=plan.places // len(plan.brackets))
+            for _ in plan.brackets
         ]
-        self._earlier = tuple((plan.bracket(record.place), record.readings) for record in ended)
+        self._through = self._told = 0
         self._at_work: dict[str, _UnderWay] = {}
         self._reasons: dict[str, str] = {}
 
@@ -121,14 +120,14 @@ class PlannedSearch(Searcher):
         return len(self._open)
 
     @property
-    def earlier(self) -> tuple[tuple[int, tuple[tuple[float, float], ...]], ...]:
-        """Bracket and readings of each configuration that had ended when this began."""
-        return self._earlier
-
-    @property
     def studies(self) -> tuple[ToldSearch, ...]:
         """What Optuna knows of each bracket."""
         return tuple(self._studies)
+
+    def known(self, place: int) -> tuple[Readings, ...]:
+        """What was read of those that the configuration of a place is compared with: its bracket's, ``lag`` before."""
+        alike = range(self._plan.bracket(place), place - self._plan.lag + 1, len(self._plan.brackets))
+        return tuple(self._ended[one].readings for one in alike)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune writes down whatever it is given; what is true stands in the store
@@ -136,25 +135,30 @@ class PlannedSearch(Searcher):
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store is the checkpoint."""
 
-    def suggest(self, trial_id: str) -> Any:  # noqa: ANN401 - a configuration, or Ray's word for the end
+    def suggest(self, trial_id: str) -> Any:  # noqa: ANN401 - a configuration, None for "not yet", or Ray's word for the end
         """The next configuration."""
-        if self.broken is not None or not self._open or self._stop():
+        if self.broken is not None or self._stop() or not (self._open or self._at_work):
             return Searcher.FINISHED
-        place = self._open.pop(0)
+        if not self._open or not self._may_begin(self._open[0]):
+            return None  # one that is at work may have to be tried once more, or has to end first
         try:
-            return self._begin(trial_id, place)
+            return self._begin(trial_id, self._open.pop(0))
         except BaseException as error:  # noqa: BLE001  (raised again where it can be seen)
             self.broken = error
             return Searcher.FINISHED
 
+    def _may_begin(self, place: int) -> bool:
+        while self._through in self._ended:
+            self._through += 1
+        return place in self._drawn or place - self._plan.lag < self._through
+
     def _begin(self, trial_id: str, place: int) -> dict[str, Any]:
         plan, bracket = self._plan, self._plan.bracket(place)
-        study, name = self._studies[bracket], trial_id
         if place in self._drawn:
             values = self._drawn[place]
             found = plan.fits(values, bracket)
         else:
-            values, found = self._new(study, place)
+            values, found = self._new(place)
         if found is None:
             raise NoResultError(
                 f"no network of the space costs more than the bracket before and at most {plan.brackets[bracket]:g}",
@@ -163,15 +167,18 @@ class PlannedSearch(Searcher):
             )
         network, cost = found
         self._store.begin(plan.run, place, values, cost)
-        study.begin(name, values)
         self._drawn[place] = values
         self._attempts[place] = self._attempts.get(place, 0) + 1
-        self._at_work[trial_id] = _UnderWay(place, name, cost, time.monotonic())
-        return {"place": place, BRACKET: bracket, "way": str(network.way), "capacity": network.capacity}
+        self._at_work[trial_id] = _UnderWay(place, cost, time.monotonic())
+        return {PLACE: place, "way": str(network.way), "capacity": network.capacity}
 
-    def _new(self, study: ToldSearch, place: int) -> tuple[Mapping[str, Value], tuple[SearchedNetwork, float] | None]:
+    def _new(self, place: int) -> tuple[Mapping[str, Value], tuple[SearchedNetwork, float] | None]:
         """A point that was not drawn before and belongs into the bracket: Optuna's, or after many tries chance's."""
+        for one in range(self._told, place - self._plan.lag + 1):
+            self._studies[self._plan.bracket(one)].tell(self._ended[one])
+            self._told = one + 1
         bracket = self._plan.bracket(place)
+        study = self._studies[bracket]
         study.sow(stream_seed(self._plan.seed, "configuration", place) % 2**32)
         rng = np.random.default_rng(stream_seed(self._plan.seed, "chance", place))
         values: Mapping[str, Value] = {}
@@ -195,9 +202,8 @@ class PlannedSearch(Searcher):
         one = self._at_work[trial_id]
         if result["share"] <= one.share:
             return  # Tune tells the last one twice
-        one.share, one.readings = result["share"], one.readings + 1
-        self._store.read(self._plan.run, one.place, result["share"], result["loss"])
-        self._study(one).read(one.name, one.readings, result["loss"])
+        one.readings.append((result["share"], result["loss"]))
+        self._store.read(self._plan.run, one.place, *one.readings[-1])
 
     def started(self, trial_id: str) -> None:
         """A worker has the configuration: its time begins."""
@@ -211,69 +217,64 @@ class PlannedSearch(Searcher):
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Finished if it was trained to the end, stopped if it was not, failed if it says so or its worker died."""
         try:
-            self._ended(trial_id, result or {}, died=error)
+            self._hear(trial_id, result or {}, died=error)
         except BaseException as caught:  # noqa: BLE001
             self.broken = caught
 
-    def _ended(self, trial_id: str, result: Mapping[str, Any], *, died: bool) -> None:
+    def _hear(self, trial_id: str, result: Mapping[str, Any], *, died: bool) -> None:
         if self.broken is not None:
             return  # whatever is under way was not stopped for its losses: it begins anew when the run is resumed
-        one = self._at_work.pop(trial_id)
-        study, run = self._study(one), self._plan.run
+        one = self._at_work[trial_id]
         if died or not {"share", FAILURE} & result.keys():
             self._died(trial_id, one, died=died)
-            return
-        if FAILURE in result:
+        elif FAILURE in result:
             reason, detail = str(result[FAILURE]), str(result.get("detail", ""))
-            self._store.end(run, one.place, "failed", reason=reason, detail=detail, worker=str(result["worker"]))
-            study.end(one.name, "failed")
-            self._progress(True)  # noqa: FBT003
-            return
-        self._at_work[trial_id] = one
-        self._read(trial_id, result)
-        del self._at_work[trial_id]
-        state = "finished" if one.share >= 1 else "stopped"
-        self._store.end(
-            run,
-            one.place,
-            "finished" if state == "finished" else "stopped",
-            found=result["found"],
-            seconds=result["seconds"],
-            worker=result["worker"],
-        )
-        study.end(one.name, state, float(result["loss"]), one.cost)
-        self._progress(False)  # noqa: FBT003
+            self._end(trial_id, one, "failed", reason=reason, detail=detail, worker=str(result["worker"]))
+        else:
+            self._read(trial_id, result)
+            state: Literal["finished", "stopped"] = "finished" if one.share >= 1 else "stopped"
+            told = {"found": result["found"], "seconds": result["seconds"], "worker": result["worker"]}
+            self._end(trial_id, one, state, **told)
 
     def _died(self, trial_id: str, one: _UnderWay, *, died: bool) -> None:
         """Once more where the machine may be to blame; a configuration that takes too long will again."""
-        study = self._study(one)
-        study.end(one.name, "failed")
         late = time.monotonic() - one.began >= self._plan.timeout
         if died and not late and self._attempts[one.place] < _ATTEMPTS:
-            self._open.append(one.place)
+            del self._at_work[trial_id]
+            self._open.insert(0, one.place)
             return
         reason = f"timed out after {self._plan.timeout:g} s" if late else self._reasons.get(trial_id, "worker died")
-        self._store.end(self._plan.run, one.place, "failed", reason=reason if died else "no loss was reported")
-        self._progress(True)  # noqa: FBT003
+        self._end(trial_id, one, "failed", reason=reason if died else "no loss was reported")
 
-    def close(self) -> int:
-        """Nothing is left running in any study; how many had to be told so."""
-        return sum(study.close() for study in self._studies)
-
-    def _study(self, one: _UnderWay) -> ToldSearch:
-        return self._studies[self._plan.bracket(one.place)]
+    def _end(self, trial_id: str, one: _UnderWay, state: Literal["finished", "stopped", "failed"], **told: Any) -> None:  # noqa: ANN401
+        self._store.end(self._plan.run, one.place, state, **told)
+        del self._at_work[trial_id]
+        self._ended[one.place] = ConfigurationRecord(
+            place=one.place,
+            values=self._drawn[one.place],
+            state=state,
+            attempts=self._attempts[one.place],
+            loss=one.readings[-1][1] if one.readings else None,
+            cost=one.cost,
+            readings=tuple(one.readings),
+            **{"found": "", "seconds": 0.0, "worker": "", "reason": "", "detail": "", **told},
+        )
+        self._progress(state == "failed")
 
 
 @dataclass
 class _UnderWay:
-    """A configuration in training: its place, its name in the study, how far it is."""
+    """A configuration in training, and how far it is."""
 
     place: int
-    name: str
     cost: float
     began: float
-    share: float = 0.0
-    readings: int = 0
+    readings: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Of its training, so far."""
+        return self.readings[-1][0] if self.readings else 0.0
 
 
 def drawn_at_random(space: Space, rng: np.random.Generator) -> dict[str, Value]:

@@ -1,12 +1,12 @@
 """Optuna's part: it draws points of the space from what it was told, and is told the truth about each of them.
 
 Tune's own search tells Optuna the last value of every trial as its final one. Here a configuration that was stopped
-early is told as pruned, with its readings; one that failed as failed; and none is left running.
+early is told as pruned, with its readings; one that failed as failed; and none is ever running.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,6 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from ray.air.constants import TRAINING_ITERATION
 from ray.tune.search.optuna import OptunaSearch
 
 from search.spec.space import Choices, Dimension, Space, Value
@@ -28,24 +27,21 @@ _STATES = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "faile
 
 
 class ToldSearch(OptunaSearch):
-    """One study in memory, rebuilt from what the store holds and told nothing but the truth from then on.
+    """One study in memory that is told the truth about configurations that have ended, and of nothing else.
 
     Args:
         space: What is drawn from.
-        ended: Configurations that have ended, in their order.
         by_cost: Whether cost is minimised beside loss; then early readings are of no use to Optuna.
         planned: Configurations that will be drawn in all.
     """
 
-    def __init__(self, space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool, planned: int) -> None:
-        self._dimensions, self._by_cost = space, by_cost
+    def __init__(self, space: Space, *, by_cost: bool, planned: int) -> None:
+        self._dimensions, self._by_cost, self._draws = space, by_cost, 0
         self._random_first = max(2, min(_RANDOM_FIRST, planned // 3))
         sampler = TPESampler(seed=0, n_startup_trials=self._random_first)
         names, modes = (["loss", "cost"], ["min", "min"]) if by_cost else ("loss", "min")
         with quiet_optuna():
             super().__init__(distributions(space), metric=names, mode=modes, sampler=sampler)
-        for record in ended:
-            self.study.add_trial(_told(record, distributions(space), by_cost=by_cost))
 
     @property
     def study(self) -> optuna.Study:
@@ -59,33 +55,16 @@ class ToldSearch(OptunaSearch):
         self.study.sampler = TPESampler(seed=seed, n_startup_trials=self._random_first)
 
     def draw(self) -> dict[str, Value]:
-        """A new point, of which nothing is known until it is begun."""
-        asked = self.study.ask(fixed_distributions=distributions(self._dimensions))
-        self.study.tell(asked, state=TrialState.FAIL)  # what it learns from is the rounded point
-        return {key: _rounded(value, self._dimensions, key) for key, value in asked.params.items()}
+        """A new point, of which the study knows nothing until it is told how it ended."""
+        self._draws += 1
+        drawn = self.suggest(f"draw {self._draws}")
+        assert drawn is not None
+        self.on_trial_complete(f"draw {self._draws}", error=True)  # what it learns from is the rounded point
+        return {key: _rounded(value, self._dimensions, key) for key, value in drawn.items()}
 
-    def begin(self, name: str, values: Mapping[str, Value]) -> None:
-        """Put a point under a name of the caller's, to be told how it ends."""
-        self.study.enqueue_trial(dict(values))
-        self.suggest(name)
-
-    def read(self, name: str, step: int, loss: float) -> None:
-        """An early loss."""
-        self.on_trial_result(name, {"loss": loss, TRAINING_ITERATION: step})
-
-    def end(self, name: str, state: str, loss: float | None = None, cost: float | None = None) -> None:
-        """How a point ended: ``finished`` with its loss, ``stopped`` or ``failed`` without."""
-        if state == "finished":
-            self.on_trial_complete(name, {"loss": loss, "cost": cost})
-        else:  # without a value it is told as pruned, or as failed; of two objectives Optuna knows no pruning
-            self.on_trial_complete(name, None, error=state == "failed" or self._by_cost)
-
-    def close(self) -> int:
-        """Tell what is left running as failed; how many that were."""
-        left = [trial for trial in self.study.trials if not trial.state.is_finished()]
-        for trial in left:
-            self.study.tell(trial.number, state=TrialState.FAIL)
-        return len(left)
+    def tell(self, ended: ConfigurationRecord) -> None:
+        """How a configuration ended."""
+        self.study.add_trial(_told(ended, distributions(self._dimensions), by_cost=self._by_cost))
 
 
 @contextmanager
@@ -106,7 +85,10 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 def told_study(space: Space, ended: Sequence[ConfigurationRecord], *, by_cost: bool) -> optuna.Study:
     """A study of what the store holds, for analysis."""
-    return ToldSearch(space, ended, by_cost=by_cost, planned=0).study
+    told = ToldSearch(space, by_cost=by_cost, planned=0)
+    for record in ended:
+        told.tell(record)
+    return told.study
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

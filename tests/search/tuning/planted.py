@@ -23,6 +23,7 @@ SPACE: dict[str, Any] = {
     "norm": ["none", "batch"],
 }
 BEST_RATE = 1e-3
+LAG = 4
 BEST_OF_RUN = 1e-2
 
 
@@ -43,10 +44,10 @@ def loss(network: SearchedNetwork) -> float:
     return 0.8 + 0.1 * away + (0.05 if settings.norm == "none" else 0.0) - 0.02 * math.log2(network.capacity)
 
 
-def plan(run: str, search: SearchSpec, *, timeout: float = 60.0, seed: int = 0) -> Plan:
+def plan(run: str, search: SearchSpec, *, timeout: float = 60.0, seed: int = 0, lag: int = LAG) -> Plan:
     brackets = search.brackets or (4.0,)
     by_cost = search.objective == "loss-and-cost"
-    return Plan(run, search.dimensions, search.configurations, brackets, by_cost, seed, timeout, network, cost)
+    return Plan(run, search.dimensions, search.configurations, brackets, by_cost, seed, lag, timeout, network, cost)
 
 
 def planted(network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ray.tune.schedulers import TrialScheduler
 
-from search.tuning.cost_brackets import BRACKET, FAILURE, CostBrackets
+from search.tuning.cost_brackets import FAILURE, PLACE, CostBrackets
 
 SHARES = (0.25, 0.5, 1.0)
+Read = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,14 @@ class _Trial:
     config: dict[str, int]
 
 
-def _readings(number: int) -> list[tuple[float, float]]:
-    loss = float(np.random.default_rng(number).random())
-    return [(share, loss * (2 - share)) for share in SHARES]
+def _flat(loss: float) -> Read:
+    return [(share, loss) for share in SHARES]
 
 
-def _trained(scheduler: CostBrackets, number: int, readings: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """What was read until the scheduler stopped it."""
-    trial = _Trial(f"t{number}", {BRACKET: number % 2})
+def _trained(known: list[Read], readings: Read) -> Read:
+    """What was read of a configuration until it was stopped, compared with what is known."""
+    scheduler = CostBrackets(0.25, 2, lambda: False, lambda place: known)
+    trial = _Trial("t", {PLACE: 7})
     scheduler.on_trial_add(None, trial)
     for count, (share, loss) in enumerate(readings, 1):
         said: dict[str, Any] = {"share": share, "loss": loss}
@@ -39,36 +41,23 @@ def _trained(scheduler: CostBrackets, number: int, readings: list[tuple[float, f
     raise AssertionError("nothing is trained beyond its end")
 
 
-def _scheduler(earlier: list[tuple[int, list[tuple[float, float]]]] | None = None) -> CostBrackets:
-    return CostBrackets(2, 0.25, 2, lambda: False, earlier or [])
+@given(st.lists(st.floats(0, 10), max_size=9), st.floats(0, 10))
+def test_what_is_among_the_better_half_of_what_is_known_goes_on(known: list[float], loss: float) -> None:
+    better_half = not known or -loss >= np.percentile([-one for one in known], 50)
+    assert len(_trained([_flat(one) for one in known], _flat(loss))) == (3 if better_half else 1)
 
 
-@pytest.mark.parametrize("killed", range(1, 24, 3))
-def test_a_search_that_is_resumed_stops_what_it_would_have_stopped(killed: int) -> None:
-    undisturbed = _scheduler()
-    read = [_trained(undisturbed, number, _readings(number)) for number in range(24)]
-    resumed = _scheduler([(number % 2, read[number]) for number in range(killed)])
-    assert [_trained(resumed, number, _readings(number)) for number in range(killed, 24)] == read[killed:]
-    assert any(len(one) < len(SHARES) for one in read)
+def test_it_is_compared_with_those_that_came_as_far() -> None:
+    stopped, finished = _flat(0.1)[:1], _flat(5.0)
+    assert len(_trained([stopped, stopped, finished], _flat(1.0))) == 1
+    assert len(_trained([stopped, finished], [(0.25, 0.1), (0.5, 1.0), (1.0, 1.0)])) == 3
 
 
-def test_what_was_read_before_stops_the_first_that_is_worse() -> None:
-    good = [(share, 0.1) for share in SHARES]
-    bad = [(share, 9.0) for share in SHARES]
-    assert len(_trained(_scheduler(), 0, bad)) == len(SHARES)
-    assert len(_trained(_scheduler([(0, good)]), 0, bad)) == 1
-
-
-def test_brackets_are_compared_apart() -> None:
-    cheap = [(share, 9.0) for share in SHARES]
-    large = [(share, 0.1) for share in SHARES]
-    assert len(_trained(_scheduler([(1, large), (1, large)]), 0, cheap)) == len(SHARES)
-
-
-def test_a_failure_stops_and_is_not_compared_with() -> None:
-    scheduler = _scheduler()
-    trial = _Trial("failed", {BRACKET: 0})
-    scheduler.on_trial_add(None, trial)
+def test_a_failure_stops_and_so_does_the_end_of_everything() -> None:
+    over: list[bool] = []
+    scheduler = CostBrackets(0.25, 2, lambda: bool(over), lambda place: ())
+    trial = _Trial("t", {PLACE: 0})
     assert scheduler.on_trial_result(None, trial, {FAILURE: "no loss"}) == TrialScheduler.STOP
-    scheduler.on_trial_complete(None, trial, {FAILURE: "no loss"})
-    assert len(_trained(scheduler, 2, [(share, 9.0) for share in SHARES])) == len(SHARES)
+    assert scheduler.on_trial_result(None, trial, {"share": 0.25, "loss": 1.0}) == TrialScheduler.CONTINUE
+    over.append(True)
+    assert scheduler.on_trial_result(None, trial, {"share": 0.5, "loss": 1.0}) == TrialScheduler.STOP

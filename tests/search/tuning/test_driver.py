@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
@@ -79,9 +79,9 @@ def test_what_is_no_loss_fails_its_configuration_and_nothing_else(
     asked: list[PlannedSearch] = []
 
     class Watched(PlannedSearch):
-        def close(self) -> int:
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
             asked.append(self)
-            return super().close()
 
     monkeypatch.setattr(driver, "PlannedSearch", Watched)
     records, _ = _search(store, ray_executor, SearchSpec(space=SPACE, configurations=36), junk)

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -18,10 +18,10 @@ from search.spec.searching import SearchSpec
 from search.store.configurations import Configurations
 from search.store.store import Store
 from search.tuning.account import grouped_reasons, importance, kept_of, settings_record
-from search.tuning.cost_brackets import BRACKET, FAILURE
+from search.tuning.cost_brackets import FAILURE, PLACE
 from search.tuning.network import SearchedNetwork
 from search.tuning.planned_search import PlannedSearch
-from tests.search.tuning.planted import SPACE, cost, loss, plan
+from tests.search.tuning.planted import LAG, SPACE, cost, loss, plan
 
 PLANNED = 12
 SEARCH = SearchSpec(space=SPACE, configurations=PLANNED, brackets=(1.0, 4.0))
@@ -72,7 +72,7 @@ def _drive(asked: PlannedSearch, moments: int = 10**9, workers: int = 2) -> Coun
                 tick()
                 number += 1
                 config = asked.suggest(f"t{number}")
-                if config == Searcher.FINISHED:
+                if config == Searcher.FINISHED or config is None:
                     break
                 begun[config["place"]] += 1
                 at_work[f"t{number}"] = config
@@ -114,29 +114,30 @@ def test_every_configuration_belongs_into_its_bracket_and_none_is_drawn_twice(st
     assert len({tuple(sorted(record.values.items())) for record in records}) == PLANNED
 
 
-def test_what_was_stopped_is_censored_for_optuna_and_nothing_is_left_running(store: Store, run: str) -> None:
+def test_optuna_is_told_how_those_ended_that_a_draw_follows_from(store: Store, run: str) -> None:
+    """What was stopped is censored, no trial is ever left running, and the last few are told to nobody."""
     asked = PlannedSearch(plan(run, SEARCH), Configurations(store.sessions))
     _drive(asked)
-    assert asked.close() == 0
-    told = Counter(trial.state for study in asked.studies for trial in study.study.trials if trial.values or
-                   trial.intermediate_values)  # fmt: skip
-    assert told[TrialState.COMPLETE] == 3
-    assert told[TrialState.PRUNED] == 6
-    for study in asked.studies:
-        for trial in study.study.trials:
-            assert trial.state.is_finished()
-            if trial.state != TrialState.COMPLETE:
-                assert trial.values is None or trial.state == TrialState.PRUNED
-    best = [study.study.best_value for study in asked.studies if study.study.get_trials(states=[TrialState.COMPLETE])]
-    finished = {record.loss for record in Configurations(store.sessions).of(run) if record.state == "finished"}
-    assert set(best) <= finished
+    records = Configurations(store.sessions).of(run)
+    told = {tuple(sorted(trial.params.items())): trial for study in asked.studies for trial in study.study.trials}
+    assert all(trial.state.is_finished() for trial in told.values())
+    states = {"stopped": TrialState.PRUNED, "finished": TrialState.COMPLETE, "failed": TrialState.FAIL}
+    for record in records:
+        trial = told.get(tuple(sorted(record.values.items())))
+        if trial is None or record.place > PLANNED - 1 - LAG:
+            assert trial is None
+            assert record.place > PLANNED - 1 - LAG
+            continue
+        assert trial.state == states[record.state]
+        assert list(trial.intermediate_values.values()) == [loss for _, loss in record.readings]
+        assert trial.values == ([record.loss] if record.state == "finished" else None)
 
 
 def test_killed_at_any_moment_it_ends_with_what_was_planned_and_repeats_nothing(store: Store, run: str) -> None:
     """Between two calls, before the first configuration too, and then once more at random."""
     rng = random.Random(0)
     whole = plan(run, SEARCH)
-    for moment in (0, 1, 2, 3, 5, 8, 13, 21, 34, 44):
+    for moment in (0, 1, 5, 13, 34):
         again = store.create_run("planted", "search", "", {})
         store.take(again)
         book = Configurations(store.sessions)
@@ -158,26 +159,7 @@ def test_killed_at_any_moment_it_ends_with_what_was_planned_and_repeats_nothing(
             if record.place in ended:
                 assert record == before[record.place]
         assert PlannedSearch(dead, book).open == 0
-        assert asked.close() == 0
     assert whole.places == PLANNED
-
-
-@pytest.mark.parametrize("objective", ["loss", "loss-and-cost"])
-def test_one_at_a_time_it_draws_the_same_whenever_it_was_killed(
-    store: Store, run: str, objective: Literal["loss", "loss-and-cost"]
-) -> None:
-    """A point follows from the seed, its place and what ended before; with more workers the clock has a say too."""
-    brackets = (1.0, 4.0) if objective == "loss" else ()
-    search = SearchSpec(space=SPACE, configurations=24, brackets=brackets, objective=objective)
-    book = Configurations(store.sessions)
-    _drive(PlannedSearch(plan(run, search), book), workers=1)
-    undisturbed = [(record.values, record.state, record.loss) for record in book.of(run)]
-    for moments in ((30,), (47, 2, 17)):
-        again = store.create_run("planted", "search", "", {})
-        store.take(again)
-        for moment in (*moments, 10**9):
-            _drive(PlannedSearch(plan(again, search), book), moment, workers=1)
-        assert [(record.values, record.state, record.loss) for record in book.of(again)] == undisturbed
 
 
 def test_another_seed_draws_other_points(store: Store, run: str) -> None:
@@ -189,36 +171,16 @@ def test_another_seed_draws_other_points(store: Store, run: str) -> None:
     assert not {str(record.values) for record in book.of(run)} & {str(record.values) for record in book.of(other)}
 
 
-def test_what_ended_is_told_to_the_study_that_is_built_on_resume(store: Store, run: str) -> None:
-    book = Configurations(store.sessions)
-    _drive(PlannedSearch(plan(run, SEARCH), book))
-    again = PlannedSearch(plan(run, SEARCH), book)
-    told = [trial for study in again.studies for trial in study.study.trials]
-    assert Counter(trial.state for trial in told) == {
-        TrialState.PRUNED: 6, TrialState.COMPLETE: 3, TrialState.FAIL: 3
-    }  # fmt: skip
-    records = {tuple(sorted(record.values.items())): record for record in book.of(run)}
-    for trial in told:
-        record = records[tuple(sorted(trial.params.items()))]
-        assert list(trial.intermediate_values.values()) == [value for _, value in record.readings]
-        assert trial.values == ([record.loss] if record.state == "finished" else None)
-    assert again.suggest("t1") == Searcher.FINISHED
-
-
 def test_by_loss_and_cost_both_are_told_and_early_losses_are_not(store: Store, run: str) -> None:
     search = SearchSpec(space=SPACE, configurations=PLANNED, objective="loss-and-cost")
     asked = PlannedSearch(plan(run, search), Configurations(store.sessions))
     _drive(asked)
     (study,) = asked.studies
     complete = study.study.get_trials(states=[TrialState.COMPLETE])
-    assert len(complete) == 3
+    assert len(complete) == 2
     for trial in complete:
         assert trial.values[1] == pytest.approx(trial.params["capacity"], rel=1e-3)
-    assert asked.close() == 0
-    rebuilt = PlannedSearch(plan(run, search), Configurations(store.sessions)).studies[0].study
-    assert {tuple(trial.values) for trial in rebuilt.get_trials(states=[TrialState.COMPLETE])} == {
-        tuple(trial.values) for trial in complete
-    }
+        assert trial.intermediate_values == {}
 
 
 def test_a_worker_that_dies_gets_another_chance_and_then_its_configuration_failed(store: Store, run: str) -> None:
@@ -233,7 +195,6 @@ def test_a_worker_that_dies_gets_another_chance_and_then_its_configuration_faile
     assert asked.suggest("c") == Searcher.FINISHED
     (record,) = Configurations(store.sessions).of(run)
     assert (record.state, record.reason, record.attempts) == ("failed", "out of memory", 2)
-    assert asked.close() == 0
 
 
 def test_one_that_took_too_long_is_not_tried_again(store: Store, run: str) -> None:
@@ -332,4 +293,4 @@ def test_costs_are_what_networks_of_the_plan_cost(store: Store, run: str) -> Non
     config = asked.suggest("a")
     (record,) = Configurations(store.sessions).of(run)
     assert record.cost == cost(_network(config))
-    assert config[BRACKET] == 0
+    assert config[PLACE] == 0
