@@ -17,10 +17,8 @@ import pandas as pd
 
 from grouping.errors import NoResultError
 from grouping.recommendation import Recommendation, SettingsSearch
-from search.decision.engine_choice import EngineChoice
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
-from search.decision.probe import Speed
 from search.decision.selection import curves_of, reference_losses
 from search.errors import SpecError
 from search.execution.ray_executor import RayExecutor
@@ -58,7 +56,7 @@ def run_search(
     *,
     train: TrainPack | None = None,
     evaluate: Evaluate | None = None,
-    announce: Callable[[EngineChoice, Speed], None] = lambda engine, speed: None,
+    tell: Callable[[str], None] = lambda text: None,
     command: str = "",
 ) -> Recommendation:
     """Search settings, and make a recommendation with what was found, from a plan to a written report.
@@ -72,7 +70,7 @@ def run_search(
         progress: Told how far the run is.
         train: What trains a pack of trials; must be picklable. Default: the engine's way.
         evaluate: What trains a configuration; must be picklable. Default: the run's own way to train.
-        announce: Told which engine trains and how fast before the long part begins.
+        tell: Told, a line each, what happens before the long part begins.
         command: What reproduces the run.
 
     Raises:
@@ -87,7 +85,7 @@ def run_search(
         )
     explore = partial(_explore, search=job.spec.search, executor=executor, folder=folder, evaluate=evaluate)
     return run_recommendation(
-        job, store, run, folder, executor, progress, train=train, announce=announce, command=command, explore=explore
+        job, store, run, folder, executor, progress, train=train, tell=tell, command=command, explore=explore
     )
 
 

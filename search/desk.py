@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from search.output.folder import RunFolder
+from search.pace import Forecast
 from search.store.records import RunRecord
 from search.store.store import Store
 
@@ -56,6 +57,9 @@ class Desk:
 
 class Unseen:
     """Progress that nobody watches: the run's events tell it."""
+
+    def foresee(self, forecast: Forecast) -> None:
+        pass
 
     def start(self, label: str, total: int, done: int) -> None:
         pass

@@ -27,6 +27,7 @@ from search.decision.costs import Latency
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, with_engine
+from search.decision.forecast import engine_text, forecast, trainings_text
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
@@ -133,7 +134,7 @@ def run_recommendation(
     progress: Progress,
     *,
     train: TrainPack | None = None,
-    announce: Callable[[EngineChoice, Speed], None] = lambda engine, speed: None,
+    tell: Callable[[str], None] = lambda text: None,
     command: str = "",
     explore: Explore | None = None,
 ) -> Recommendation:
@@ -147,7 +148,7 @@ def run_recommendation(
         executor: The workers.
         progress: Told how far the run is.
         train: What trains a pack of trials; must be picklable. Default: the engine's way.
-        announce: Told which engine trains and how fast before the long part begins.
+        tell: Told, a line each, what happens before the long part begins: engine, trainings, minutes.
         command: What reproduces the run.
         explore: Finds further candidates before anything is decided (``search.architecture_run``).
 
@@ -158,20 +159,27 @@ def run_recommendation(
     if job.spec.search is not None and explore is None:
         fix = "Use: taskgroup search SPEC, or take the section out"
         raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
-    began = time.monotonic()
-    earlier = store.run(run).seconds
+    began = time.monotonic() - store.run(run).seconds  # what earlier attempts worked counts
     with _explained(job, store, run, folder):
+        tell(f"timing networks of this run on {executor.workers} workers")
         way = way_to_train(job.plan, job.experiments[0], executor, train)
+        tell(engine_text(way.choice, executor.workers))
         job = _settled(job, way.choice, store, run)
         _remember_trainer(job.experiments[0], store, run)
         speed = way.speed(job.experiments[0], executor, store.trials(run))
         _check_minutes(job, speed)
         job = _counted(job, speed, store, run)
         folder.write_text("spec.yaml", dump_spec(job.spec))
-        announce(way.choice, speed)
+        tell(trainings_text(job.plan, speed))
         measurement = Measurement(store, run, executor, way.train, progress, way.networks)
+        asked = job.plan
+        measurement.foresee(forecast(asked, speed, done=measurement.known, worked=time.monotonic() - began))
         job, tuning = _tuned(job, measurement)
         job, searched = (job, None) if explore is None else explore(job, measurement)
+        if explore is not None:
+            measurement.foresee(
+                forecast(asked, speed, done=measurement.known, worked=time.monotonic() - began, searched=True)
+            )
         decisions = [
             decide(job.plan, experiment, measurement, job.cost_of, split)
             for split, experiment in enumerate(job.experiments)
@@ -189,13 +197,13 @@ def run_recommendation(
             executor,
             run,
             command,
-            earlier + time.monotonic() - began,
+            time.monotonic() - began,
         )
         passing("run.decided")
         weights = partial(measurement.weights, job.experiments[0])
         write_run(folder, recommendation, decisions[0], store.trials(run), weights)
         passing("run.written")
-        store.set_progress(run, best=recommendation.solution.objective)
+        store.set_progress(run, planned=measurement.asked_for, best=recommendation.solution.objective)
         return recommendation
 
 
@@ -391,7 +399,7 @@ def _check_minutes(job: Job, speed: Speed) -> None:
     allowed = job.spec.budget.training
     if allowed is None or allowed.minutes is None:
         return
-    least = "about"
+    least = "up to"
     searching = [phase.trials for phase in phases_of(job.plan) if phase.phase in SEARCHING]
     if job.spec.affinity.estimator == "adaptive":  # it fills the time that is left after what every search trains
         least = "at least"

@@ -18,6 +18,7 @@ from grouping.errors import GroupingError
 from search.desk import Desk
 from search.errors import DiskError, LeaseLostError, StoreError
 from search.output.folder import RunFolder
+from search.pace import Forecast
 from search.store.fencing import LEASE_SECONDS
 from search.store.leases import Lease
 from search.store.store import Store
@@ -152,6 +153,10 @@ class _Told:
 
     def __init__(self, watch: Watch, progress: Progress) -> None:
         self._watch, self._progress = watch, progress
+
+    def foresee(self, forecast: Forecast) -> None:
+        self._watch.check()
+        self._progress.foresee(forecast)
 
     def start(self, label: str, total: int, done: int) -> None:
         self._watch.check()

@@ -10,10 +10,7 @@ from typing import Concatenate
 
 from grouping.recommendation import Recommendation
 from search.architecture_run import run_search
-from search.decision.engine_choice import EngineChoice
 from search.decision.lattice import Lattice
-from search.decision.phases import phases_of
-from search.decision.probe import Speed
 from search.desk import Desk
 from search.documents import parse_spec
 from search.documents.variations import variations
@@ -53,18 +50,13 @@ def search(desk: Desk, job: Job | None = None) -> Recommendation:
 def _recommended(
     desk: Desk, job: Job | None, kind: str, work: Callable[Concatenate[Job, ...], Recommendation]
 ) -> Recommendation:
-    job = job or prepared_job(desk.store, desk.record)
+    if job is None:
+        desk.note("reading the data")
+        job = prepared_job(desk.store, desk.record)
     for warning in job.experiments[0].dataset.warnings:
         desk.warn(warning)
+    desk.note(_starting(job.spec.cluster))
     with _workers(job.spec.cluster) as executor:
-
-        def announce(engine: EngineChoice, speed: Speed) -> None:
-            phases = phases_of(job.plan)
-            minutes = sum(speed.wall(phase.trials) for phase in phases) / 60
-            networks = sum(phase.trainings for phase in phases)
-            desk.note(f"engine {engine.engine}: {engine.reason}")
-            desk.note(f"up to {networks:,} trainings, about {minutes:.1f} minutes on {speed.workers} workers")
-
         return work(
             job,
             desk.store,
@@ -72,7 +64,7 @@ def _recommended(
             desk.folder,
             executor,
             desk.progress,
-            announce=announce,
+            tell=desk.note,
             command=f"taskgroup {kind} {desk.folder.path / 'spec.yaml'}",
         )
 
@@ -85,6 +77,7 @@ def measure(desk: Desk, lattices: tuple[Lattice, ...] | None = None) -> Measured
         desk.warn(warning)
     trainings = sum(len(one.trials) for one in lattices)
     desk.note(f"{trainings:,} trainings in {len(lattices)} settings")
+    desk.note(_starting(lattices[0].plan.spec.cluster))
     with _workers(lattices[0].plan.spec.cluster) as executor:
         chosen = [event.payload["engine"] for event in store.events(run) if event.kind == "engine"]
         lattices, engine = settle_engine(lattices, executor, chosen[0] if chosen else None)
@@ -120,6 +113,11 @@ def prepared_lattices(record: RunRecord) -> tuple[Lattice, ...]:
     """
     varied = variations(parse_spec(record.spec, f"run {record.id}"), record.plan["vary"])
     return prepare_lattices(varied, Path(record.plan["base"]))
+
+
+def _starting(cluster: ClusterSpec) -> str:
+    place = "on this machine" if cluster.address == "local" else f"on the cluster at {cluster.address}"
+    return f"starting workers {place}"
 
 
 def _workers(cluster: ClusterSpec) -> RayExecutor:

@@ -225,7 +225,10 @@ class SharingCost:
 
 @dataclass(frozen=True)
 class PhaseCost:
-    """What finding out cost: networks trained, however far, and their summed worker seconds."""
+    """What finding out cost: trainings and their summed worker seconds.
+
+    A training is one network with one seed, however far it was trained; an average of several copies is one too.
+    """
 
     phase: str
     label: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -130,19 +131,22 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         *_balancing(made),
         f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
         "",
-        f"{'Trainings':<44}{'networks':>9}{'= standard':>12}" + (f"{'minutes':>10}" if speed else ""),
+        f"{'Trainings':<41}{'expected':>9}{'at most':>9}{'= standard':>12}" + (f"{'minutes':>9}" if speed else ""),
     ]
     if "linear_clusters" in data:
         groups = "; ".join("+".join(group) for group in data["linear_clusters"]) or "none of two or more tasks"
         lines.insert(2 + ("trainer" in data), fill(f"Clusters     {groups}", 118, subsequent_indent=" " * 13))
     for phase in data["phases"]:
-        line = f"  {phase['label']:<42}{phase['trainings']:>9,}{phase['standard_trainings']:>12,.1f}"
-        lines.append(line + (f"{phase['minutes']:>10.1f}" if speed else ""))
+        lines.append(_phase(phase))
         if "least_standard_trainings" in phase:
-            lines.append(f"    {'after halving, at least':<40}{'':>9}{phase['least_standard_trainings']:>12,.1f}")
-    total = sum(phase["standard_trainings"] for phase in data["phases"])
-    line = f"  {'together':<42}{data['trainings']:>9,}{total:>12,.1f}"
-    lines.append(line + (f"{data['probe']['minutes']:>10.1f}" if speed else ""))
+            lines.append(f"    {'after halving, at least':<55}{phase['least_standard_trainings']:>12,.1f}")
+    total = {key: data[key] for key in ("expected_trainings", "trainings")}
+    standard = sum(phase["standard_trainings"] for phase in data["phases"])
+    minutes = {"minutes": data["probe"]["minutes"]} if speed else {}
+    lines.append(_phase({"label": "together", **total, "standard_trainings": standard, **minutes}))
+    lines.append(
+        "A training is one network with one seed. = standard: those expected, in trainings of the standard network."
+    )
     if speed:
         lines.append(f"On {speed.workers} workers, {data['probe']['memory_mb']:,.0f} MiB of memory together.")
     if engine and "trainer" not in data:
@@ -150,6 +154,13 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
     if not speed:
         lines.append("Minutes and memory: taskgroup plan --probe")
     return escape_controls("\n".join(lines))
+
+
+def _phase(phase: Mapping[str, Any]) -> str:
+    """One line of the table of trainings."""
+    line = f"  {phase['label']:<39}{phase['expected_trainings']:>9,}{phase['trainings']:>9,}"
+    line += f"{phase['standard_trainings']:>12,.1f}"
+    return line + (f"{phase['minutes']:>9.1f}" if "minutes" in phase else "")
 
 
 def _balancing(made: Plan) -> list[str]:

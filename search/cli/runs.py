@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["runs"]
 
-_COLUMNS = ("run", "name", "state", "tasks", "best", "trials", "started", "duration", "left")
+_COLUMNS = ("run", "name", "state", "tasks", "best", "trainings", "started", "duration", "left")
 _LONGEST_NAME = 24
 
 
@@ -28,7 +28,7 @@ def runs(
     server: ServerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the runs, newest first: state, tasks, best objective, trials done, start, duration, about what is left."""
+    """List the runs, newest first: state, tasks, best objective, trainings, start, duration, about what is left."""
     from search.store.home import STORE_FILE, home_is_explicit, runs_home, store_url
     from search.store.records import RunPage
 

@@ -96,14 +96,14 @@ def choose_engine(plan: Plan, experiment: Experiment, executor: Executor) -> Eng
 
 
 def _loads(plan: Plan) -> list[tuple[tuple[Trial, ...], float]]:
-    """Trials of one capacity and how many whole trainings they come to, for the capacities that take most time."""
-    by_capacity: dict[float, list[Trial]] = {}
+    """Trials of one capacity and how many whole trainings are expected, for the capacities that take most time."""
+    by_capacity: dict[float, list[tuple[Trial, float]]] = {}
     reachable = set(plan.capacity_C.tolist())
     for phase in phases_of(plan):
         for trial in phase.trials:
             if trial.capacity in reachable:  # others are tried in comparisons, and may have no integer widths
-                by_capacity.setdefault(trial.capacity, []).append(trial)
-    loads = [(tuple(trials), sum(t.copies * t.fraction for t in trials)) for trials in by_capacity.values()]
+                by_capacity.setdefault(trial.capacity, []).append((trial, phase.part * trial.copies * trial.fraction))
+    loads = [(tuple(t for t, _ in load), sum(whole for _, whole in load)) for load in by_capacity.values()]
     return sorted(loads, key=lambda load: -load[1] * load[0][0].capacity)[:_CAPACITIES]
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from grouping.recommendation import PhaseCost
 from search.execution.executor import Executor
 from search.faults import passing
+from search.pace import Forecast
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
@@ -26,6 +27,9 @@ _MOST_STATES = 2**30
 
 class Progress(Protocol):
     """Where a run says how far it is; one phase after the other."""
+
+    def foresee(self, forecast: Forecast) -> None:
+        """The long part begins: how much there is to do, and how long it may take."""
 
     def start(self, label: str, total: int, done: int) -> None:
         """A phase begins, ``done`` of its ``total`` trainings are already there."""
@@ -77,7 +81,7 @@ class Measurement:
         self._finished, self.damaged = self.store.take_stock(self.run)
         # A trial that failed before is tried again: what stopped it may have been the machine.
         self._failed: dict[str, TrialFailure] = {}
-        self._known, self._planned = len(self._finished), 0
+        self._known, self._planned, self._foreseen = len(self._finished), 0, 0
         self._first_asked: dict[str, tuple[str, str, Trial]] = {}
         # By the trial at full length. A state is this process's own: a resumed run begins anew where it had one.
         self._states: dict[Trial, TrainingState] = {}
@@ -116,7 +120,7 @@ class Measurement:
         if not missing:
             return self._answer(asked, keys)
         self._planned += len(missing)
-        self.store.set_progress(self.run, planned=self._known + self._planned)
+        self.store.set_progress(self.run, planned=max(self._foreseen, self.asked_for))
         passing("phase.begin")
         self.progress.start(label, len(asked), len(asked) - len(missing))
         # Long trials first: the last ones to finish are then short, and no worker idles for long. Among equals those
@@ -167,6 +171,22 @@ class Measurement:
         """
         if split == 0:
             self.store.set_progress(self.run, best=objective)
+
+    @property
+    def known(self) -> int:
+        """Trainings whose results are there."""
+        return len(self._finished)
+
+    @property
+    def asked_for(self) -> int:
+        """Trainings of this run so far, with those of earlier attempts at it."""
+        return self._known + self._planned
+
+    def foresee(self, forecast: Forecast) -> None:
+        """Note what is expected from here on, for whoever watches the run."""
+        self._foreseen = forecast.done + forecast.trainings
+        self.store.set_progress(self.run, planned=max(self._foreseen, self.asked_for), forecast=forecast)
+        self.progress.foresee(forecast)
 
     def forget_states(self) -> None:
         """Let go of the states: what is asked for from now on is trained from its beginning."""
@@ -228,10 +248,9 @@ class Measurement:
             mine = {key: (context, t) for key, (first, context, t) in self._first_asked.items() if first == phase}
             if mine:
                 networks = {(context, replace(trial, fraction=1.0)) for context, trial in mine.values()}
-                trainings = sum(trial.copies for _, trial in networks)
                 failed = sum(key in self._failed for key in mine)
                 seconds = sum(self._finished[key].seconds for key in mine if key in self._finished)
-                found.append(PhaseCost(phase, label, trainings, failed, seconds))
+                found.append(PhaseCost(phase, label, len(networks), failed, seconds))
         return tuple(found)
 
 

@@ -1,4 +1,7 @@
-"""The phases of a run with the most trainings that each can take: what ``taskgroup plan`` shows, and budgets limit."""
+"""The phases of a run, with the trainings that each is expected to take and takes at most.
+
+A training is one network with one seed, however far it is trained; an average of several copies is one too.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from grouping.estimators.halving import fewest_survivors
-from search.decision.plan import ROUNDS, STANDARD, Plan
+from search.decision.foreseen import confirmed, fresh_random_groups, most_networks, stopped_early
+from search.decision.plan import ROUNDS, Plan
 from search.trials import Trial
 
 __all__ = ["SEARCHING", "PhaseCount", "phases_of", "search_trainings"]
 
 SEARCHING = ("tuning", "policy", "search", "audit", "check")
 """Phases of the search proper: ``budget.training`` limits them. ``check`` trains choices that rest on estimates."""
+
+_ROUNDS = 2
+"""How often a choice that rests on estimates is expected to be trained and made again: three times at most in what
+``results`` holds, and not wholly anew.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,34 +33,49 @@ class PhaseCount:
         phase: One of ``SEARCHING``, or of those that no budget of trainings limits, such as ``confirm``.
         label: The phase in words.
         trials: The trainings, as many as there are at most; of typical size where they are not known beforehand.
+        foreseen: How many are expected; None: all of them.
+        share: How far each is expected to be trained, on average.
         least: The cost in trainings of the standard network where halving drops all it can; None without halving.
     """
 
     phase: str
     label: str
     trials: tuple[Trial, ...]
+    foreseen: int | None = None
+    share: float = 1.0
     least: float | None = None
 
     @property
     def trainings(self) -> int:
-        """Networks trained, at most; an ensemble counts every copy."""
-        return sum(trial.copies for trial in self.trials)
+        """Trainings at most."""
+        return len(self.trials)
+
+    @property
+    def expected(self) -> int:
+        """Trainings that are expected."""
+        return self.trainings if self.foreseen is None else min(self.foreseen, self.trainings)
+
+    @property
+    def part(self) -> float:
+        """What is expected of the time that the phase takes at most."""
+        return self.share * self.expected / max(1, self.trainings)
 
     @property
     def standard_trainings(self) -> float:
-        """The same in units of one training of the standard network."""
-        return sum(trial.effort * trial.capacity for trial in self.trials)
+        """What is expected in units of one training of the standard network."""
+        return self.part * sum(trial.effort * trial.capacity for trial in self.trials)
 
 
 def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
-    """Every phase with the most trainings it can take, over all repetitions of the split."""
+    """Every phase with the trainings it is expected to take and takes at most, over all repetitions of the split."""
     spec, seeds, splits = plan.spec, plan.spec.training.seeds, plan.spec.evidence.splits
     search = tuple(
         trial
         for split in range(splits)
         for trial in (*plan.search_trials(split), *plan.retrained_trials(split), *plan.joint_trials(split))
     )
-    phases = [PhaseCount("search", "groups of the search", search, _least(plan))]
+    least = _least(plan)
+    phases = [PhaseCount("search", "groups of the search", search, least=least, share=_halved(search, least))]
     typical = plan.typical_group
     audited = plan.audit_groups + plan.audit_dropped
     if audited:
@@ -60,17 +84,23 @@ def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
     if plan.explored_C.any():
         rounds = (typical,) * (plan.adaptive_trainings * splits)
         phases[0] = replace(phases[0], trials=search + rounds)
-        left = plan.spare - plan.adaptive_trainings
-        check = (typical,) * (max(0, min(left, plan.networks * seeds)) * splits)
-        phases.append(PhaseCount("check", "further seeds of what is chosen, at most", check))
+        left = max(0, plan.spare - plan.adaptive_trainings)
+        checked = min(left, most_networks(plan) * seeds) * splits
+        wanted = plan.networks * (seeds - 1) * splits
+        phases.append(PhaseCount("check", "further seeds of what is chosen", (typical,) * checked, wanted))
     elif plan.guessed_C.any():
-        most = min(ROUNDS * plan.networks * seeds, plan.spare - audited * seeds)
-        phases.append(PhaseCount("check", "choices that rest on estimates, at most", (typical,) * (most * splits)))
+        checked = min(ROUNDS * most_networks(plan) * seeds, plan.spare - audited * seeds) * splits
+        wanted = _ROUNDS * plan.networks * seeds * splits
+        phases.append(PhaseCount("check", "choices that rest on estimates", (typical,) * checked, wanted))
+    else:
+        checked = 0
     if spec.evidence.best_of_random and plan.networks > 1 and plan.random_groups():
-        compare = (typical,) * (plan.random_groups() * seeds * splits)
-        phases.append(PhaseCount("compare", "as many random groups, at most", compare))
-    confirm = _confirmed(plan) * (spec.evidence.seeds * splits)
-    phases.append(PhaseCount("confirm", "confirmation on fresh seeds, at most", confirm))
+        drawn, fresh = fresh_random_groups(plan, checked // (seeds * splits))
+        compare, fresh = (typical,) * (drawn * seeds * splits), fresh * seeds * splits
+        phases.append(PhaseCount("compare", "as many random groups, for comparison", compare, fresh))
+    again, fresh = confirmed(plan)
+    times = spec.evidence.seeds * splits
+    phases.append(PhaseCount("confirm", "confirmation on fresh seeds", again * times, fresh * times))
     if spec.affinity.controls:
         phases.append(PhaseCount("controls", "controls of the affinities", _controls(plan) * seeds))
     if spec.evidence.domination:
@@ -84,10 +114,11 @@ def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
     if asked is not None:
         everything = tuple(task.name for task in plan.tasks)
         tried = (Trial(everything, plan.plain_capacity, spec.training.seed),) * (asked.configurations * asked.seeds)
-        phases.insert(0, PhaseCount("settings", "configurations of the search, at most", tried))
+        share = stopped_early(asked.fractions, asked.reduction)
+        phases.insert(0, PhaseCount("settings", "configurations of the search", tried, share=share))
         groups = {plan.group(int(c)) for c in np.flatnonzero(plan.trained_C)}
         again = (typical,) * (asked.keep * max(1, len(asked.brackets)) * len(groups) * seeds)
-        phases.insert(1, PhaseCount("kept", "what is kept, in every group, at most", again))
+        phases.insert(1, PhaseCount("kept", "what is kept, in every group", again))
     if plan.tuned_rates:
         phases.insert(0, PhaseCount("tuning", "learning rates of every way to share", plan.tuning_trials()))
     return tuple(phases)
@@ -121,17 +152,7 @@ def _least(plan: Plan) -> float | None:
     return least * plan.spec.training.seeds * plan.spec.evidence.splits
 
 
-def _confirmed(plan: Plan) -> tuple[Trial, ...]:
-    """Trainings of one fresh seed: choice, runner-up, best of random, clustering, random groupings, references."""
-    seed, everything = plan.spec.training.seed, tuple(task.name for task in plan.tasks)
-    groupings = 4 + plan.spec.evidence.random_groupings if plan.networks > 1 else 1
-    singles = tuple(Trial(everything[:1], STANDARD, seed) for _ in plan.main)
-    wide = plan.spec.budget.inference / plan.cheapest(STANDARD) * STANDARD
-    small = tuple(Trial(everything[:1], wide / len(plan.main), seed) for _ in plan.main)
-    whole = Trial(everything, STANDARD, seed)
-    ensemble = Trial(everything, STANDARD, seed, copies=max(1, plan.networks))
-    grouped = (plan.typical_group,) * (groupings * plan.networks)
-    trainer = plan.spec.trainer
-    sizes = (*small, Trial(everything, wide, seed)) if trainer is None or "capacity" in trainer.hears else ()
-    averaged = (ensemble,) if trainer is None or "copies" in trainer.hears else ()
-    return (*grouped, *singles, *sizes, whole, *averaged)
+def _halved(search: tuple[Trial, ...], least: float | None) -> float:
+    """How far a network of the search is trained on average: midway between nothing dropped and all that may be."""
+    whole = sum(trial.effort * trial.capacity for trial in search)
+    return 1.0 if least is None or not whole else (least + whole) / (2 * whole)

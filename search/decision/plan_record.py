@@ -18,15 +18,16 @@ __all__ = ["plan_as_json"]
 def plan_as_json(
     made: Plan, dataset: Dataset, speed: Speed | None = None, engine: EngineChoice | None = None
 ) -> dict[str, Any]:
-    """What ``plan --json`` prints."""
+    """What ``plan --json`` prints: ``trainings`` are at most so many; costs and minutes are of what is expected."""
     phases: list[dict[str, Any]] = [
         {
             "phase": phase.phase,
             "label": phase.label,
+            "expected_trainings": phase.expected,
             "trainings": phase.trainings,
             "standard_trainings": phase.standard_trainings,
             **({} if phase.least is None else {"least_standard_trainings": phase.least}),
-            **({"minutes": speed.wall(phase.trials) / 60} if speed else {}),
+            **({"minutes": phase.part * speed.wall(phase.trials) / 60} if speed else {}),
         }
         for phase in phases_of(made)
     ]
@@ -46,6 +47,7 @@ def plan_as_json(
         "search_seeds": len(made.search_seeds),
         "fresh_seeds": len(made.fresh_seeds),
         "phases": phases,
+        "expected_trainings": sum(phase["expected_trainings"] for phase in phases),
         "trainings": sum(phase["trainings"] for phase in phases),
         "search_trainings": search_trainings(made),
         "warnings": list(dataset.warnings),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from search.pace import Forecast
 from search.trials import Trial
 
 __all__ = [
@@ -45,9 +46,9 @@ class RunRecord:
         kind: ``recommend``, ``measure`` or ``search``.
         state: Recorded state; ``interrupted`` where it says running and the process is gone.
         spec: The resolved spec as YAML.
-        plan: What ``create_run`` was given.
+        plan: What ``create_run`` was given, and ``forecast`` once there is one.
         tasks: Names of the tasks.
-        planned: Trials planned so far, over all phases.
+        planned: Trainings of the whole run, as far as they can be foreseen.
         finished, failed: Trials that ended, by how.
         best: Best objective so far, where the run recorded one.
         created, started, ended: Seconds since the epoch; None where it has not happened.
@@ -84,12 +85,13 @@ class RunRecord:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate for the trials planned by now, at the pace so far; None if nobody is at work or it has none.
-
-        Later phases plan more, so it is rather too low.
-        """
-        done = self.finished + self.failed
-        if self.state != "running" or not done or not self.seconds:
+        """Estimate for what is planned, as forecast and at the pace since; None if nobody is at work or it has none."""
+        done, forecast = self.finished + self.failed, self.plan.get("forecast")
+        if self.state != "running" or not self.seconds:
+            return None
+        if forecast is not None:
+            return Forecast(**forecast).left(self.planned, done, self.seconds)
+        if not done:
             return None
         return max(0, self.planned - done) * self.seconds / done
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, case, delete, func, select
@@ -9,6 +11,7 @@ from sqlalchemy import ColumnElement, case, delete, func, select
 from grouping.errors import InputError
 from grouping.tasks import nearest_name
 from search.errors import ConflictError
+from search.pace import Forecast
 from search.store.creation import Creation
 from search.store.fencing import exactly
 from search.store.models import Run
@@ -133,10 +136,22 @@ class Runs(Creation):
             self._mine(session, run).spec = storable(spec)
 
     @again
-    def set_progress(self, run: str, *, planned: int | None = None, best: float | None = None) -> None:
-        """Record how many trials are planned by now, and the best objective so far; None leaves a value as it is."""
+    def set_progress(
+        self,
+        run: str,
+        *,
+        planned: int | None = None,
+        best: float | None = None,
+        forecast: Forecast | None = None,
+    ) -> None:
+        """Record how many trainings are planned by now, the best objective so far, how long the rest takes.
+
+        None leaves a value as it is.
+        """
         with self.sessions.write() as session:
             row = self._mine(session, run)
+            if forecast is not None:
+                row.plan = json.dumps({**json.loads(row.plan), "forecast": asdict(forecast)})
             row.planned = row.planned if planned is None else planned
             row.best = row.best if best is None else best
 

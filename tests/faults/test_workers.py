@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from search.decision.measurement import Measurement
+from search.pace import Forecast
 from search.store.store import Store
 from search.training.packs import train_plain
 from search.trials import Trial, TrialResult
@@ -37,6 +38,8 @@ class _Kills:
     def __init__(self, store: Store, run: str, every: int, most: int) -> None:
         self._store, self._run, self._every, self._most = store, run, every, most
         self._ended = self.kills = 0
+
+    def foresee(self, forecast: Forecast) -> None: ...
 
     def start(self, label: str, total: int, done: int) -> None: ...
 

@@ -24,6 +24,7 @@ from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
 from search.networks.sharing import HARD
 from search.output.folder import RunFolder
+from search.pace import Forecast
 from search.run import Job, prepare, run_recommendation
 from search.spec import Spec
 from search.store.store import Store
@@ -39,6 +40,8 @@ class Quiet:
 
     def __init__(self) -> None:
         self.phases: list[tuple[str, int, int]] = []
+
+    def foresee(self, forecast: Forecast) -> None: ...
 
     def start(self, label: str, total: int, done: int) -> None:
         self.phases.append((label, total, done))

@@ -18,6 +18,7 @@ from search.decision.halving import saved, search
 from search.decision.measurement import Measurement
 from search.decision.plan import Plan
 from search.execution.executor import InlineExecutor
+from search.pace import Forecast
 from search.spec import Spec
 from search.store.store import Store
 from search.training.engines import ENGINES
@@ -71,6 +72,8 @@ class Timing:
 
 
 class _Silent:
+    def foresee(self, forecast: Forecast) -> None: ...
+
     def start(self, label: str, total: int, done: int) -> None: ...
     def advance(self, failed: bool) -> None: ...
     def finish(self) -> None: ...

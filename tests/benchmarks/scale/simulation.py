@@ -17,6 +17,7 @@ from sqlalchemy import event
 
 from search.decision.measurement import Measurement
 from search.execution.simulated import Conditions, SimulatedExecutor
+from search.pace import Forecast
 from search.store.store import Store
 from tests.benchmarks.scale.recorded import recorded
 
@@ -127,6 +128,8 @@ def simulate(
 
 
 class _Silent:
+    def foresee(self, forecast: Forecast) -> None: ...
+
     def start(self, label: str, total: int, done: int) -> None: ...
 
     def advance(self, failed: bool) -> None: ...

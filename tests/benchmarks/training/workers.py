@@ -13,6 +13,7 @@ from pathlib import Path
 
 from search.decision.measurement import Measurement as Measure
 from search.execution.ray_executor import RayExecutor
+from search.pace import Forecast
 from search.store.store import Store
 from search.training.engines import ENGINES
 from tests.benchmarks.startup import ROOT
@@ -29,6 +30,8 @@ PEER = "one Ray task per network"
 
 class _Quiet:
     """Progress that nobody sees."""
+
+    def foresee(self, forecast: Forecast) -> None: ...
 
     def start(self, label: str, total: int, done: int) -> None: ...
     def advance(self, failed: bool) -> None: ...

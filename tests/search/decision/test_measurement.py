@@ -13,6 +13,7 @@ from search.decision.measurement import Measurement
 from search.errors import TrialError
 from search.execution.executor import InlineExecutor
 from search.execution.simulated import SimulatedExecutor
+from search.pace import Forecast
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne, Pack, TrainPack
@@ -21,6 +22,8 @@ from tests.search.decision.test_probe import experiment
 
 
 class Quiet:
+    def foresee(self, forecast: Forecast) -> None: ...
+
     def start(self, label: str, total: int, done: int) -> None: ...
     def advance(self, failed: bool) -> None: ...
     def finish(self) -> None: ...
