@@ -38,5 +38,6 @@ def doctor(
         emit_json({"failed": failed, "warnings": warned, "findings": [asdict(finding) for finding in found]})
     else:
         verdict = "Not fit to run" if failed else "Fit to run"
-        print_result(f"{verdict}: {len(found)} checks, {failed} failed, {warned} warnings")
+        warnings = f"{warned} warning{'s' * (warned != 1)}"
+        print_result(f"{verdict}: {len(found)} checks, {failed} failed, {warnings}")
     return 1 if failed else 0

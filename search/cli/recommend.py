@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escape_controls, print_result
+from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result
 from search.cli.curves import TensorboardOption, check_attended, write_curves_of
 
 if TYPE_CHECKING:
     from grouping.recommendation import Recommendation
+    from search.run import Job
     from search.spec import Spec
 
 __all__ = ["recommend", "resume", "search"]
@@ -45,12 +46,10 @@ def _start(spec: Path, kind: str, curves: Path | None, *, detached: bool, as_jso
     """A new run, worked on here or by a process of its own."""
     from functools import partial
 
-    from search import work
+    note(f"reading {spec} and its data", quiet=quiet or as_json)
     from search.cli.detached import RESERVED_SECONDS, detach
-    from search.cli.foreground import in_foreground
     from search.data.resolution import resolve
     from search.documents import dump_spec, read_spec
-    from search.run import prepare
     from search.store.home import runs_home
     from search.store.store import Store
 
@@ -58,7 +57,8 @@ def _start(spec: Path, kind: str, curves: Path | None, *, detached: bool, as_jso
     resolved = resolve(read_spec(spec), base)
     _check_kind(resolved, kind)
     latencies: dict[str, float] = {}
-    job = prepare(resolved, base, latencies)  # what cannot be done is said before there is a run
+    # What cannot be done is said before there is a run; who works on it elsewhere need not load what trains.
+    job = None if detached and _planned(resolved, base) else _prepared(resolved, base, latencies)
     home = runs_home()
     with Store.open(home) as store:
         run = store.create_run(
@@ -74,10 +74,34 @@ def _start(spec: Path, kind: str, curves: Path | None, *, detached: bool, as_jso
         if detached:
             detach(store, run, home, resolved.cluster, as_json=as_json, quiet=quiet)
             return
+        from search import work
+        from search.cli.foreground import in_foreground
+
         found = in_foreground(store, run, home, partial(getattr(work, kind), job=job), quiet=quiet or as_json)
         write_curves_of(store, run, curves, quiet=quiet or as_json)
     if found is not None:
         _show(found, home / run, as_json=as_json)
+
+
+def _prepared(spec: Spec, base: Path, latencies: dict[str, float]) -> Job:
+    from search.run import prepare
+
+    return prepare(spec, base, latencies)
+
+
+def _planned(spec: Spec, base: Path) -> bool:
+    """Check a spec by planning it, if that needs nothing of what trains; False: it does.
+
+    Raises:
+        SpecError, DataError, InfeasibleError: what is wrong, where, and the way out.
+    """
+    if spec.trainer is not None or spec.budget.unit == "latency_ms" or spec.cluster.gpus_per_worker == "auto":
+        return False
+    from search.data.dataset import load_dataset
+    from search.decision.linear_clusters import plan_for
+
+    plan_for(spec, load_dataset(spec, base))
+    return True
 
 
 def resume(

@@ -11,13 +11,13 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from pandas.api.types import is_float_dtype
+from typing import TYPE_CHECKING, Any
 
 from search.errors import DiskError
 from search.faults import passing
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second, and a process owns its run before it needs tables
 
 __all__ = ["RunFolder"]
 
@@ -69,6 +69,8 @@ class RunFolder:
 
     def write_table(self, name: str, frame: pd.DataFrame) -> Path:
         """Write a table as Parquet; the bytes of broken numbers are regrouped, without which they hardly shrink."""
+        from pandas.api.types import is_float_dtype
+
         broken = [str(column) for column in frame if is_float_dtype(frame[column])]
         others = [str(column) for column in frame if str(column) not in broken]
         data = frame.to_parquet(

@@ -19,6 +19,7 @@ from grouping.recommendation import Recommendation
 from search.cli.app import run as run_cli
 from search.data.resolution import resolve
 from search.decision import selection
+from search.decision.phases import phases_of
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
@@ -135,6 +136,17 @@ def test_estimates_are_audited_on_a_random_sample_that_is_charged_to_the_search(
     assert recommendation.audit.spearman > 0.8
     charged = {cost.phase: cost.trainings for cost in recommendation.training_cost}
     assert charged["audit"] == 5 * 3
+
+
+def test_plan_report_and_store_count_the_same_trainings_and_the_plan_foresaw_them(finished: Finished) -> None:
+    recommendation, folder = finished
+    charged = {cost.phase: cost.trainings for cost in recommendation.training_cost}
+    phases = {phase.phase: phase for phase in phases_of(job_of().plan)}
+    assert charged.keys() <= phases.keys()
+    assert all(count <= phases[phase].trainings for phase, count in charged.items())
+    assert charged["confirm"] == pytest.approx(phases["confirm"].expected, rel=0.15)
+    assert sum(charged.values()) == pytest.approx(sum(phase.expected for phase in phases.values()), rel=0.15)
+    assert sum(charged.values()) == len(pd.read_parquet(folder / "trials.parquet"))
 
 
 def test_every_honest_alternative_is_confirmed_at_the_same_budget(finished: Finished) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchjd.aggregation import MGDAWeighting
 
 from search.balancing import Balancing
 from search.errors import TrialError
@@ -68,6 +67,8 @@ class FeatureMgda:
             divisor_K = divisor_K * rows_KP.norm(dim=1)
         divisor_K = divisor_K.to(rows_KP).clamp_min(1e-12)
         scaled_KP = rows_KP / divisor_K[:, None]
+        from torchjd.aggregation import MGDAWeighting  # with its solvers a second and a half, which few runs need
+
         weights_K = MGDAWeighting()(scaled_KP @ scaled_KP.T) / divisor_K
         plain = torch.autograd.grad(losses_K.sum(), list(heads), retain_graph=True, materialize_grads=True)
         shared = torch.autograd.grad(features_NH, list(trunk), (weights_K @ rows_KP).view_as(features_NH))

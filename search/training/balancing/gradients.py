@@ -10,28 +10,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchjd import aggregation
 
 from search.balancing import Balancing, BalancingName
 from search.training.balancing.balancer import BalancingState, Setting
 
 __all__ = ["AGGREGATORS", "Aggregated"]
 
+
+def _library() -> ModuleType:
+    """torchjd's aggregators; with the solvers that they bring they take a second and a half, which few runs need."""
+    from torchjd import aggregation
+
+    return aggregation
+
+
 AGGREGATORS: dict[BalancingName, Callable[[int], Any]] = {
-    "mgda": lambda n_tasks: aggregation.MGDA(),
-    "pcgrad": lambda n_tasks: aggregation.PCGrad(),
-    "cagrad": lambda n_tasks: aggregation.CAGrad(c=0.5),
-    "nash-mtl": lambda n_tasks: aggregation.NashMTL(n_tasks=n_tasks),
-    "imtl-g": lambda n_tasks: aggregation.IMTLG(),
-    "aligned-mtl": lambda n_tasks: aggregation.AlignedMTL(),
-    "upgrad": lambda n_tasks: aggregation.UPGrad(),
-    "graddrop": lambda n_tasks: aggregation.GradDrop(),
+    "mgda": lambda n_tasks: _library().MGDA(),
+    "pcgrad": lambda n_tasks: _library().PCGrad(),
+    "cagrad": lambda n_tasks: _library().CAGrad(c=0.5),
+    "nash-mtl": lambda n_tasks: _library().NashMTL(n_tasks=n_tasks),
+    "imtl-g": lambda n_tasks: _library().IMTLG(),
+    "aligned-mtl": lambda n_tasks: _library().AlignedMTL(),
+    "upgrad": lambda n_tasks: _library().UPGrad(),
+    "graddrop": lambda n_tasks: _library().GradDrop(),
 }
 """Number of rows -> aggregator of a Jacobian [K, P] to a gradient [P]."""
 

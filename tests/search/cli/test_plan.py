@@ -40,6 +40,7 @@ def test_candidates_trainings_and_the_estimator_are_said(spec: Path, capsys: Cap
     assert "63 networks of up to 6 tasks, 22 of them trained at once" in out
     assert "larger groups estimated from them (HOA)" in out
     assert "at most 2 networks" in out
+    assert "expected  at most" in out
     assert "taskgroup plan --probe" in out
 
 
@@ -50,6 +51,8 @@ def test_json_counts_what_the_words_say(spec: Path, capsys: Captured) -> None:
     trainings = {phase["phase"]: phase["trainings"] for phase in plan["phases"]}
     assert trainings["search"] == 22 * 2
     assert trainings["audit"] == 3 * 2
+    assert all(phase["expected_trainings"] <= phase["trainings"] for phase in plan["phases"])
+    assert plan["expected_trainings"] == sum(phase["expected_trainings"] for phase in plan["phases"])
     assert not any("minutes" in phase for phase in plan["phases"])
 
 

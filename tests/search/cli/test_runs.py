@@ -90,7 +90,7 @@ def test_a_run_is_one_line_with_what_is_known(home: Path, capsys: pytest.Capture
         queued = store.create_run("later", "recommend", "", {}, tasks=["a"])
         assert taskgroup(["runs"]) == 0
     header, newer, older = capsys.readouterr().out.splitlines()
-    assert header.split() == ["run", "name", "state", "tasks", "best", "trials", "started", "duration", "left"]
+    assert header.split() == ["run", "name", "state", "tasks", "best", "trainings", "started", "duration", "left"]
     assert newer.split() == [queued, "later", "queued", "1", "-", "0/0", "-", "-", "-"]
     assert older.startswith(run)
     assert "nyc weather  running  2      0.9877  2/4 (1 failed)" in older
