@@ -12,7 +12,7 @@ from grouping.affinity import Affinity, task_graph
 from grouping.candidates import FloatArray
 from grouping.recommendation import AffinityEntry, Recommendation
 from grouping.report.affinity_view import read_affinity
-from grouping.report.labels import Figure, colorbar, figure, label
+from grouping.report.labels import Figure, colorbar, figure, label, lines
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import MISSING, difference, interval, signed
 
@@ -33,7 +33,7 @@ def heat_map(recommendation: Recommendation) -> Figure:
     written = n <= _WRITTEN_UP_TO
     ticks = {
         "tickvals": list(range(n)),
-        "ticktext": [label(task, 18 if n <= 16 else 14) for task in view.tasks],
+        "ticktext": [lines(task, 18 if n <= 16 else 14) for task in view.tasks],
         "showgrid": False,
         "zeroline": False,
         "ticks": "",
@@ -102,7 +102,7 @@ def _hover(view: Affinity) -> list[list[str]]:
         spread = "" if ends == MISSING else f"<br>95 % interval {ends}"
         verdict = "significant" if view.significant_TT[t, u] else "not distinguishable from zero"
         gain = difference(float(view.gain_TT[t, u]))
-        return f"{label(view.tasks[t], 40)} with {label(view.tasks[u], 40)}: {gain}{spread}<br>{verdict}"
+        return f"{label(view.tasks[t])} with {label(view.tasks[u])}: {gain}{spread}<br>{verdict}"
 
     return [[cell(t, u) for u in range(len(view.tasks))] for t in range(len(view.tasks))]
 
@@ -200,7 +200,7 @@ def _legend(name: str, colour: str, dash: str) -> dict[str, Any]:
 def _edge_hover(edges: Sequence[AffinityEntry], at: dict[str, FloatArray]) -> dict[str, Any]:
     middles = [_bow(at[e.partner], at[e.task])[5] for e in edges]
     texts = [
-        f"{label(e.partner, 40)} \N{RIGHTWARDS ARROW} {label(e.task, 40)}: {difference(e.gain)}"
+        f"{label(e.partner)} \N{RIGHTWARDS ARROW} {label(e.task)}: {difference(e.gain)}"
         f"<br>95 % interval {interval(e.low, e.high)}"
         for e in edges
     ]
@@ -227,14 +227,13 @@ def _nodes(recommendation: Recommendation, tasks: Sequence[str], at: dict[str, F
         "x": [float(at[t][0]) for t in tasks],
         "y": [float(at[t][1]) for t in tasks],
         "text": [
-            f"<b>{label(t, 12 if many else 16)}</b>" + (f" {serving[t] + 1}" if t in serving else "") for t in tasks
+            f"<b>{lines(t, 12 if many else 16)}</b>" + (f" {serving[t] + 1}" if t in serving else "") for t in tasks
         ],
         "textposition": [_beside(at[t]) for t in tasks],
         "textfont": {"color": "@ink", "size": 9.5 if many else 12},
         "marker": {"size": 12 if many else 16, "color": colours, "line": {"width": 2, "color": "@surface"}},
         "hovertext": [
-            label(t, 60) + (f"<br>served by network {serving[t] + 1}" if t in serving else "<br>not served")
-            for t in tasks
+            label(t) + (f"<br>served by network {serving[t] + 1}" if t in serving else "<br>not served") for t in tasks
         ],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "showlegend": False,

@@ -54,7 +54,7 @@ def _cells(name: str, cells: Sequence[Estimate], symbol: str, colour: str) -> di
         "y": [_percent(one.measured) for one in cells],
         "marker": {"symbol": symbol, "size": 8, "color": colour, "line": {"width": 1.5, "color": colour}},
         "text": [
-            f"{label(one.task, 40)} in {label(one.network, 60)}<br>estimated {change(one.estimated)}, "
+            f"{label(one.task)} in {label(one.network)}<br>estimated {change(one.estimated)}, "
             f"measured {change(one.measured)}"
             for one in cells
         ],

@@ -15,7 +15,7 @@ from grouping.recommendation import Baseline, Recommendation, SettingsSearch
 from grouping.report.affinity_figures import heat_map, task_graph_figure
 from grouping.report.audit_figure import audit_scatter
 from grouping.report.content import Content
-from grouping.report.labels import Figure, figure, label
+from grouping.report.labels import Figure, figure, label, lines
 from grouping.report.policy_figures import policy_map, policy_over_time
 from grouping.report.policy_view import shown_policies
 from grouping.report.settings_figures import search_frontier, search_history, setting_importance
@@ -150,7 +150,7 @@ def _names(baselines: Sequence[Baseline], end: float) -> list[dict[str, Any]]:
             placed.append(b)
     return [
         {
-            "text": f"<b>{label(b.name, 26)}</b>" if b.name == "chosen" else label(b.name, 26),
+            "text": f"<b>{lines(b.name, 26)}</b>" if b.name == "chosen" else lines(b.name, 26),
             "x": b.cost,
             "y": _percent(b.mean),
             "xanchor": "right" if b.cost > 0.6 * end else "left",
@@ -262,11 +262,11 @@ def pair_stability(recommendation: Recommendation) -> Figure:
     for p in recommendation.stability.pairs:
         row, column = max(at[p.a], at[p.b]), min(at[p.a], at[p.b])
         grid[row][column] = 100 * p.frequency
-        hover[row][column] = f"{label(p.a, 40)} and {label(p.b, 40)}: together in {share(p.frequency)} of re-solves"
+        hover[row][column] = f"{label(p.a)} and {label(p.b)}: together in {share(p.frequency)} of re-solves"
     n = len(names)
     ticks = {
         "tickvals": list(range(n)),
-        "ticktext": [label(name, 18 if n <= 16 else 14) for name in names],
+        "ticktext": [lines(name, 18 if n <= 16 else 14) for name in names],
         "showgrid": False,
         "zeroline": False,
         "showline": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-__all__ = ["Figure", "colorbar", "cut", "figure", "label"]
+__all__ = ["Figure", "colorbar", "cut", "figure", "label", "lines"]
 
 Figure = dict[str, Any]
 """Plotly JSON: data, layout with a height in pixels, least legible width; colours are roles of ``palette``."""
@@ -38,6 +38,20 @@ def cut(name: str, longest: int) -> str:
         return name
     head = (longest - 1) * 2 // 3
     return f"{name[:head]}\N{HORIZONTAL ELLIPSIS}{name[len(name) - (longest - 1 - head) :]}"
+
+
+def lines(name: str, width: int) -> str:
+    """A name beside a figure: whole, in lines of about that many characters; only what is longer than three is cut.
+
+    Lines end where words do: after a blank, a hyphen, an underscore, a dot, a slash or a plus, if there is one.
+    """
+    rest, found = cut(name, 3 * width), list[str]()
+    while len(rest) > width:
+        end = max((rest.rfind(mark, 1, width) + 1 for mark in " -_./+"), default=0)
+        end = end if end > width // 2 else width
+        found.append(rest[:end])
+        rest = rest[end:]
+    return "<br>".join(escape(line, quote=False) for line in (*found, rest))
 
 
 def label(name: str, longest: int = 200) -> str:

@@ -24,7 +24,7 @@ from grouping.report.blocks import (
 )
 from grouping.report.content import Content
 from grouping.report.sections import facts, sections
-from grouping.report.wording import MISSING, VERDICT_LABELS, headline, lede
+from grouping.report.wording import MISSING, VERDICT_LABELS, headline, lede, verdict_sentences
 
 __all__ = ["escaped", "markdown"]
 
@@ -39,11 +39,13 @@ _LONG_TABLE = 20
 def markdown(content: Content) -> str:
     """The whole report as GitHub-flavoured Markdown. The same content always gives the same text."""
     recommendation = content.recommendation
+    sentence, basis = verdict_sentences(recommendation)
     parts = [
         f"# {escaped(headline(recommendation))}",
         f"Task grouping report: **{escaped(recommendation.name)}**",
-        f"**Verdict: {escaped(VERDICT_LABELS[recommendation.verdict])}.** {escaped(recommendation.verdict_text)}",
+        f"**Verdict: {escaped(VERDICT_LABELS[recommendation.verdict])}.** {escaped(sentence)}",
         escaped(lede(recommendation)),
+        *([escaped(basis)] if basis else []),
         _table(("", "", ""), [(f.label, f.value, f.note) for f in facts(recommendation)], (False, True, False)),
     ]
     if recommendation.warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grouping.recommendation import SearchedPolicy
-from grouping.report.labels import Figure, colorbar, figure, label
+from grouping.report.labels import Figure, colorbar, figure, label, lines
 
 __all__ = ["policy_map", "policy_over_time"]
 
@@ -35,7 +35,7 @@ def policy_map(one: SearchedPolicy) -> Figure:
 def _hover(one: SearchedPolicy, task: int, level: int) -> str:
     likely = zip(one.modes, one.probability[-1][level][task], strict=True)
     parts = ", ".join(f"{_WORDS[mode]} {100 * p:.0f} %" for mode, p in likely)
-    return f"{label(one.tasks[task], 40)}, {one.units[level]}<br>{parts}"
+    return f"{label(one.tasks[task])}, {one.units[level]}<br>{parts}"
 
 
 def policy_over_time(one: SearchedPolicy) -> Figure:
@@ -48,7 +48,7 @@ def policy_over_time(one: SearchedPolicy) -> Figure:
         return None if turn == turns else 100 * one.probability[turn][level][task][0]
 
     def said(task: int, level: int, turn: int) -> str:
-        return "" if turn == turns else f"{label(one.tasks[task], 40)}, {one.units[level]}, turn {one.turns[turn]}"
+        return "" if turn == turns else f"{label(one.tasks[task])}, {one.units[level]}, turn {one.turns[turn]}"
 
     cells: dict[str, Any] = {
         "type": "heatmap",
@@ -80,14 +80,14 @@ def _grid(one: SearchedPolicy, centres: list[float]) -> dict[str, Any]:
         "xaxis": {
             **_PLAIN,
             "tickvals": centres,
-            "ticktext": [label(unit, 14) for unit in one.units],
+            "ticktext": [lines(unit, 14) for unit in one.units],
             "side": "top",
             "tickangle": -45 if len(one.units) > 8 else 0,
         },
         "yaxis": {
             **_PLAIN,
             "tickvals": list(range(len(one.tasks))),
-            "ticktext": [label(task, 18) for task in one.tasks],
+            "ticktext": [lines(task, 18) for task in one.tasks],
             "range": [len(one.tasks) - 0.5, -0.5],
         },
     }

@@ -23,7 +23,7 @@ from grouping.report.blocks import (
 )
 from grouping.report.controls_view import controls_blocks
 from grouping.report.domination_view import domination_blocks
-from grouping.report.labels import Figure, cut
+from grouping.report.labels import Figure
 from grouping.report.no_harm_view import no_harm_table, no_harm_text
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.policy_view import policy_blocks
@@ -55,7 +55,10 @@ GLOSSARY = (
         "A loss against single-task is a task's loss divided by that of its own standard network, as a change in "
         "percent: +1 % is one percent more loss, lower is better. Means over tasks use the tasks' weights."
     ),
-    "An interval that holds zero means: not distinguishable. No winner is named there.",
+    (
+        "An interval is of 95 %; one that holds zero means: not distinguishable. No winner is named there. Only the "
+        "verdict takes wider ones, of 97 %: it looks at two comparisons, and noise could name a winner in either."
+    ),
     (
         "Selection frequency is how often re-solves on resampled search losses chose the same grouping. It is not a "
         "probability of being right."
@@ -152,11 +155,12 @@ def _card(recommendation: Recommendation, i: int, network: Network) -> Card:
 
 def _tasks(recommendation: Recommendation) -> tuple[Block, ...]:
     rows = tables.relative_losses(recommendation)
+    serving = {task: tables.short_title(n) for n in recommendation.solution.networks for task in n.serves}
     panel = forest(
         "Test loss of each task against its own network",
         "Change of the test loss against the task's own standard network, in percent; left of zero is better. "
         f"Lines are 95 % intervals over {paired_over(recommendation)}.",
-        (Measured(c.task, cut(c.network, 48), c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
+        (Measured(c.task, serving.get(c.task, ""), c.mean - 1, _less_one(c.low), _less_one(c.high)) for c in rows),
     )
     if not rows:
         return (Paragraph("The choice was not confirmed on fresh seeds: there are no test losses to show."),)

@@ -7,7 +7,7 @@ from typing import Any
 
 from grouping.budget import BudgetUnit
 from grouping.recommendation import SettingsSearch, TriedSettings
-from grouping.report.labels import Figure, figure, label
+from grouping.report.labels import Figure, figure, label, lines
 from grouping.report.wording import change, cost
 
 __all__ = ["search_frontier", "search_history", "setting_importance"]
@@ -82,7 +82,7 @@ def setting_importance(search: SettingsSearch) -> Figure:
         "type": "bar",
         "orientation": "h",
         "x": [100 * share for _, share in ordered],
-        "y": [label(name, 24) for name, _ in ordered],
+        "y": [lines(name, 24) for name, _ in ordered],
         "marker": {"color": "@chosen"},
         "hovertemplate": "%{y}: %{x:.0f} %<extra></extra>",
     }
@@ -107,7 +107,7 @@ def _dots(
 
 def _hover(place: int, one: TriedSettings, unit: BudgetUnit) -> str:
     costs = "" if one.cost is None else f", {cost(one.cost, unit)}"
-    values = "<br>".join(f"{label(name, 24)} {label(str(value), 40)}" for name, value in one.values.items())
+    values = "<br>".join(f"{label(name)} {label(str(value), 40)}" for name, value in one.values.items())
     return f"{place}: {change(one.loss)}{costs}, {one.share:.0%} of the training<br>{values}"
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from grouping.budget import BudgetUnit
 from grouping.recommendation import Confirmed, Estimate, Network, Recommendation, Selection
 from grouping.report.blocks import Column, Table
-from grouping.report.labels import cut
 from grouping.report.trainer_view import paired_over, same
 from grouping.report.wording import (
     MISSING,
@@ -53,6 +52,7 @@ __all__ = [
 ]
 
 RELATIVE = "relative loss"
+_LONGEST_TITLE = 64
 _UP, _DOWN = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 
@@ -67,6 +67,12 @@ def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
 def network_title(network: Network) -> str:
     """A network's tasks, with its label where tasks do not identify it."""
     return network.network + (f" ({network.candidate})" if network.candidate else "")
+
+
+def short_title(network: Network) -> str:
+    """The same where there is no room for all its tasks: how many there are; the table of networks names them."""
+    title = network_title(network)
+    return title if len(title) <= _LONGEST_TITLE else f"network of {len(network.tasks)} tasks"
 
 
 def listing(networks_shown: Iterable[Network]) -> str:
@@ -98,9 +104,7 @@ def _costs(recommendation: Recommendation, network: Network) -> tuple[str, str, 
 
 def routing(recommendation: Recommendation, selection: Selection) -> Table:
     """Each task's network, weight and validation loss: what the choice was made on."""
-    serving = {
-        task: f"{i}: {cut(network_title(n), 48)}" for i, n in enumerate(selection.networks, 1) for task in n.serves
-    }
+    serving = {task: f"{i}: {short_title(n)}" for i, n in enumerate(selection.networks, 1) for task in n.serves}
     return _table(
         "Each task's network, and the validation loss the choice was made on (against single-task)",
         ("Task", "Served by", "Selection loss#", "Weight#", "Type", "Role"),

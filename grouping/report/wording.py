@@ -16,6 +16,7 @@ from grouping.recommendation import Baseline, Paired, Recommendation, Verdict
 __all__ = [
     "MISSING",
     "VERDICT_LABELS",
+    "beaten_by",
     "change",
     "chosen_score",
     "cost",
@@ -47,6 +48,18 @@ VERDICT_LABELS: Mapping[Verdict, str] = {
     "noise": "Within noise",
     "unsure": "Unsure",
 }
+
+
+_SAID_BY_LABEL: Mapping[Verdict, frozenset[str]] = {
+    verdict: frozenset({label, "Which tasks share matters"} if verdict == "grouping" else {label})
+    for verdict, label in VERDICT_LABELS.items()
+}
+"""How a verdict's text may begin where it only repeats the label."""
+
+_WIDER = (
+    "A verdict takes these wider intervals, because noise could name a winner in more than one way; all other "
+    f"intervals here are of 95{_GAP}%."
+)
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -159,6 +172,12 @@ def chosen_score(recommendation: Recommendation) -> Baseline | None:
     return next((b for b in recommendation.baselines if b.name == "chosen"), None)
 
 
+def beaten_by(recommendation: Recommendation) -> tuple[Paired, ...]:
+    """Alternatives within the budget that the choice is worse than, beyond the interval."""
+    rivals = {baseline.name for baseline in recommendation.baselines if baseline.comparable} | {"random"}
+    return tuple(p for p in recommendation.paired if p.against in rivals and p.low is not None and p.low > 0)
+
+
 def headline(recommendation: Recommendation) -> str:
     """The recommendation at a glance. Only a verdict of "grouping" recommends *these* groups."""
     networks = len(recommendation.solution.networks)
@@ -166,6 +185,8 @@ def headline(recommendation: Recommendation) -> str:
     split = f"{networks} networks" if networks != 1 else "one network"
     if tasks == 1:
         return "One task: there is nothing to group"
+    if "all-in-one" in {pair.against for pair in beaten_by(recommendation)}:
+        return "One network for all tasks does better than the grouping found"
     if recommendation.verdict == "capacity":
         return "One network as wide as the budget is enough"
     if recommendation.verdict == "separation":
@@ -180,9 +201,12 @@ def headline(recommendation: Recommendation) -> str:
 
 
 def verdict_sentences(recommendation: Recommendation) -> tuple[str, str]:
-    """The verdict's first sentence, and the numbers it rests on."""
+    """The verdict's first sentence without its label, which stands beside it, and the numbers that it rests on."""
     first, stop, rest = recommendation.verdict_text.partition(". ")
-    return first + stop.strip(), rest
+    label, colon, said = first.partition(": ")
+    if colon and label in _SAID_BY_LABEL[recommendation.verdict]:
+        first = sentence(said)
+    return first + stop.strip(), f"{rest} {_WIDER}" if "intervals over" in rest else rest
 
 
 def sentence(text: str) -> str:
@@ -198,7 +222,7 @@ def metric(value: float | None) -> str:
 
 
 def lede(recommendation: Recommendation) -> str:
-    """The sentence under the headline: what is served, at what cost, with what loss."""
+    """What stands under the headline: what does better than the choice, then what is served, at what cost and loss."""
     solution = recommendation.solution
     networks = count(len(solution.networks), "network")
     text = (
@@ -213,4 +237,22 @@ def lede(recommendation: Recommendation) -> str:
             f" On fresh seeds and test data its mean loss is {change(score.mean)} against one standard network per task"
             + (f" (95{_GAP}% interval {ends})." if ends != MISSING else ", with no interval (one seed).")
         )
-    return text
+    return " ".join(part for part in (_better_than_choice(recommendation), text) if part)
+
+
+def _better_than_choice(recommendation: Recommendation) -> str:
+    """Who beats the choice; whether one network for all does at least as well is said even where it is not shown."""
+    beaten = beaten_by(recommendation)
+    if beaten:
+        named = " and ".join(f"{pair.label} (by {_by(pair)})" for pair in beaten)
+        return f"The choice is worse than {named}."
+    single = next((pair for pair in recommendation.paired if pair.against == "all-in-one"), None)
+    if single is None or single.difference <= 0:
+        return ""
+    reserve = "" if single.low is None else ", which may be noise"
+    return f"The choice did worse than {single.label}, by {_by(single)}{reserve}."
+
+
+def _by(pair: Paired) -> str:
+    ends = interval(pair.low, pair.high)
+    return difference(pair.difference).lstrip("+") + ("" if ends == MISSING else f", 95{_GAP}% interval {ends}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -189,7 +190,10 @@ def _show(recommendation: Recommendation, folder: Path, *, as_json: bool) -> Non
     if as_json:
         emit_json({**recommendation.to_json(), "folder": str(folder), "report": str(report)})
         return
-    lines = [recommendation.verdict_text, ""]
+    from grouping.report.wording import headline, lede
+
+    told = (f"{headline(recommendation)}.", recommendation.verdict_text, lede(recommendation))
+    lines = [*(fill(text.replace("\N{NO-BREAK SPACE}", " "), 100) for text in told), ""]
     for network in recommendation.solution.networks:
         helpers = sorted(set(network.tasks) - set(network.serves))
         trained_too = f" (trained with {', '.join(helpers)})" if helpers else ""

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from itertools import product
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,7 +23,7 @@ from grouping.report.audit_figure import audit_scatter
 from grouping.report.blocks import Measured, forest
 from grouping.report.content import Content
 from grouping.report.figures import figures
-from grouping.report.labels import cut, label
+from grouping.report.labels import cut, label, lines
 from grouping.report.palette import DARK, LIGHT, TEMPLATE
 from tests.grouping.report.sample import NASTY_NAMES, WEATHER, nasty, weather
 
@@ -102,6 +103,14 @@ def test_no_name_opens_a_tag_inside_a_figure() -> None:
 def test_labels_are_escaped_after_they_are_cut(name: str) -> None:
     assert not re.search(r"[<>]", label(name, 14))
     assert len(cut(name, 14)) <= 14
+
+
+@pytest.mark.parametrize("name", [*NASTY_NAMES, "a_name_of_some_length_that_fits", "x" * 40])
+def test_names_beside_a_figure_are_whole_up_to_three_lines(name: str) -> None:
+    shown = lines(name, 14)
+    assert all(len(unescape(line)) <= 14 for line in shown.split("<br>"))
+    assert not re.search(r"[<>]", shown.replace("<br>", ""))
+    assert unescape(shown.replace("<br>", "")) == cut(name, 42)
 
 
 def test_the_heat_map_has_recipients_as_rows() -> None:

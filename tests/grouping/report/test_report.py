@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass, replace
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from grouping.recommendation import Paired, Recommendation
+from grouping.recommendation import Paired, Recommendation, Verdict
 from grouping.report.blocks import Picture
 from grouping.report.content import Content
 from grouping.report.figures import figures
@@ -19,7 +19,7 @@ from grouping.report.html import html
 from grouping.report.markdown import escaped, markdown
 from grouping.report.sections import facts, sections
 from grouping.report.tables import paired
-from grouping.report.wording import MISSING, headline, reading
+from grouping.report.wording import MISSING, VERDICT_LABELS, headline, lede, reading, verdict_sentences
 from tests.grouping.report.sample import NASTY_NAMES, nasty, weather
 
 Render = Callable[[Content], str]
@@ -235,6 +235,33 @@ def test_what_is_missing_is_said_or_left_out() -> None:
 )
 def test_only_an_interval_without_zero_names_a_winner(low: float | None, high: float | None, says: str) -> None:
     assert reading(Paired("x", "x", -0.02, low, high, 5)) == says
+
+
+def test_what_does_better_than_the_choice_is_said_first_with_number_and_interval() -> None:
+    base = weather().recommendation
+    assert "The choice" not in lede(base)
+
+    def against_one_for_all(mean: float, low: float, high: float) -> Recommendation:
+        others = [pair for pair in base.paired if pair.against != "all-in-one"]
+        pair = Paired("all-in-one", "one standard network for all tasks", mean, low, high, 5)
+        return replace(base, paired=(*others, pair))
+
+    beaten = lede(against_one_for_all(0.02, 0.01, 0.03)).replace("\N{NO-BREAK SPACE}", " ")
+    first = "The choice is worse than one standard network for all tasks (by 2.00 %, 95 % interval [+1.00, +3.00])."
+    assert beaten.startswith(first)
+    assert "One network" in headline(against_one_for_all(0.02, 0.01, 0.03))
+    perhaps = lede(against_one_for_all(0.02, -0.01, 0.05)).replace("\N{NO-BREAK SPACE}", " ")
+    assert perhaps.startswith("The choice did worse than one standard network for all tasks, by 2.00 %")
+    assert "which may be noise" in perhaps
+    assert "One network" not in headline(against_one_for_all(0.02, -0.01, 0.05))
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_the_sentence_beside_the_label_does_not_repeat_it(verdict: Verdict) -> None:
+    label = VERDICT_LABELS[verdict]
+    found = replace(weather().recommendation, verdict=verdict, verdict_text=f"{label}: so it is. Numbers follow.")
+    assert verdict_sentences(found) == ("So it is.", "Numbers follow.")
+    assert markdown(Content(found, weather().curves, weather().losses)).count(label) == 1
 
 
 @pytest.mark.parametrize("verdict", ["capacity", "separation", "noise", "unsure"])
