@@ -22,9 +22,10 @@ from search.decision.measurement import Measurement, Progress
 from search.decision.selection import curves_of, reference_losses
 from search.errors import SpecError
 from search.execution.ray_executor import RayExecutor
+from search.job import Job
 from search.networks.sharing import HARD
 from search.output.folder import RunFolder
-from search.run import Job, run_recommendation
+from search.run import run_recommendation
 from search.spec.searching import SearchSpec
 from search.store.configurations import ENDED, ConfigurationRecord, Configurations
 from search.store.store import Store
@@ -62,7 +63,7 @@ def run_search(
     """Search settings, and make a recommendation with what was found, from a plan to a written report.
 
     Args:
-        job: From ``search.run.prepare``; its spec has a section ``search``.
+        job: From ``search.job.prepare``; its spec has a section ``search``.
         store: Where trainings and configurations are remembered; ``run`` must be running and owned by this process.
         run: Id of the run.
         folder: Where its files go.

@@ -19,7 +19,7 @@ from search.decision.way import way_to_train
 from search.documents import dump_spec
 from search.errors import SpecError
 from search.execution.executor import Executor
-from search.run import prepare
+from search.job import prepare
 from search.spec import AffinitySpec, EvidenceSpec, Spec, TrainingBudgetSpec
 from search.store.store import Store
 from search.training.packs import TrainPack

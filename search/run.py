@@ -6,24 +6,20 @@ A run is a pure function of its spec and of trainings that the store remembers, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from grouping.affinity import pair_affinity
 from grouping.errors import NoResultError
 from grouping.recommendation import Controls, Domination, PhaseCost, Recommendation, SettingsSearch, Tuning
 from grouping.recommendation.recommend import affinity_entries, stability_record
 from grouping.tasks import SEPARATOR
-from search.data.dataset import Dataset, load_dataset
 from search.decision import assembly
 from search.decision.adaptive_record import adaptive_record
-from search.decision.contenders import CostOf
 from search.decision.controls import measure_controls
-from search.decision.costs import Latency
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, with_engine
@@ -43,22 +39,19 @@ from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import Executor
 from search.faults import passing
-from search.networks.architectures import make_network
-from search.networks.latency import measured_latency_ms
+from search.job import Job
 from search.networks.sharing import HARD, Sharing
 from search.output.environment import describe_environment
 from search.output.failure import write_failure
 from search.output.files import write_run
 from search.output.folder import RunFolder
-from search.spec import Spec, TrainingBudgetSpec
-from search.spec.settled import own_shape
+from search.spec import TrainingBudgetSpec
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.foreign.experiment import ForeignExperiment
-from search.training.foreign.trainer import resolve_trainer
 from search.training.packs import TrainPack
 
-__all__ = ["PHASES", "Explore", "Job", "prepare", "run_recommendation"]
+__all__ = ["PHASES", "Explore", "run_recommendation"]
 
 PHASES = {
     "tuning": "learning rates of every way to share",
@@ -74,55 +67,8 @@ PHASES = {
 """Phases of a run in the order they are charged, with their labels."""
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A recommendation that is ready to be worked on.
-
-    Args:
-        spec: The resolved spec.
-        plan: Candidates and trainings.
-        experiments: One for each repetition of the data split.
-        cost_of: Cost of a network in the budget's unit.
-        latency: Measures a network.
-    """
-
-    spec: Spec
-    plan: Plan
-    experiments: tuple[Experiment, ...]
-    cost_of: CostOf
-    latency: Latency
-
-
 Explore = Callable[[Job, Measurement], tuple[Job, SettingsSearch | None]]
 """What finds further candidates: the job with them, and an account of how."""
-
-
-def prepare(spec: Spec, base: Path, latencies: dict[str, float] | None = None) -> Job:
-    """Load the data, check everything, and plan; nothing is trained.
-
-    Args:
-        spec: A resolved spec.
-        base: Folder that relative paths start from.
-        latencies: Milliseconds measured earlier, by network; new ones are added. Only used with a latency budget.
-
-    Raises:
-        SpecError, DataError, InfeasibleError: what is wrong, where, and the way out.
-    """
-    datasets = [load_dataset(spec, base, split=split) for split in range(spec.evidence.splits)]
-    first = datasets[0]
-    spec = _on_gpus(spec, first)
-    latency = _latency(spec, len(first.input_names), {} if latencies is None else latencies)
-    plan = plan_for(spec, first, latency)
-    experiments = tuple(_experiment(spec, dataset) for dataset in datasets)
-    return Job(spec, plan, experiments, plan.costs.charged, latency)
-
-
-def _on_gpus(spec: Spec, dataset: Dataset) -> Spec:
-    if spec.cluster.gpus_per_worker != "auto":
-        return spec
-    from search.training.gpu_share import with_gpu_share  # loads torch, which planning does without
-
-    return with_gpu_share(spec, dataset)
 
 
 def run_recommendation(
@@ -221,12 +167,6 @@ def _explained(job: Job, store: Store, run: str, folder: RunFolder) -> Iterator[
         if isinstance(error, NoResultError):
             raise
         raise NoResultError(error.what, where=error.where, fix=error.fix) from error
-
-
-def _experiment(spec: Spec, dataset: Dataset) -> Experiment:
-    if spec.trainer is None:
-        return Experiment(dataset, spec.network, spec.training)
-    return ForeignExperiment(dataset, spec.network, spec.training, trainer=resolve_trainer(spec.trainer))
 
 
 def _settled(job: Job, choice: EngineChoice, store: Store, run: str) -> Job:
@@ -347,6 +287,7 @@ def _recommendation(
             search_seeds=list(job.plan.search_seeds),
             fresh_seeds=list(job.plan.fresh_seeds),
             engine=job.spec.training.engine,
+            **_gpu(measurement),
         ),
         command=command,
         halving=assembly.halving_record(first),
@@ -361,6 +302,12 @@ def _recommendation(
         trainer=assembly.foreign_trainer(first, job.experiments[0]),
         settings=searched,
     )
+
+
+def _gpu(measurement: Measurement) -> Mapping[str, object]:
+    """How many workers share a GPU, and what that rests on, where it was left to the run."""
+    events = measurement.store.events(measurement.run)
+    return {event.kind: event.payload for event in events if event.kind == "gpu"}
 
 
 def _settings_cost(searched: SettingsSearch | None) -> tuple[PhaseCost, ...]:
@@ -412,17 +359,3 @@ def _check_minutes(job: Job, speed: Speed) -> None:
             where="budget.training.minutes",
             fix="Raise it, or lower training.epochs, training.seeds or candidates.max_size",
         )
-
-
-def _latency(spec: Spec, n_inputs: int, known: dict[str, float]) -> Latency:
-    """Measures each network once and keeps it in ``known``, so that a resumed run decides on the same costs."""
-
-    def latency(sharing: Sharing, widths: tuple[int, ...], outputs: tuple[int, ...]) -> float:
-        key = f"{widths} {outputs}" if sharing.kind == HARD else f"{sharing} {widths} {outputs}"
-        if key not in known:
-            shape, _ = own_shape(sharing.settings, spec.network, n_inputs)
-            network = make_network(sharing.bare, replace(shape, widths=widths), outputs)
-            known[key] = measured_latency_ms(network, n_inputs)
-        return known[key]
-
-    return latency

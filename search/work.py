@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Concatenate
 
 from grouping.recommendation import Recommendation
 from search.architecture_run import run_search
-from search.decision.lattice import Lattice
+from search.decision.gpu_measured import measured_share
+from search.decision.lattice import Lattice, with_cluster
+from search.decision.plan import Plan
 from search.desk import Desk
 from search.documents import parse_spec
 from search.documents.variations import variations
 from search.execution.ray_executor import RayExecutor
+from search.job import Job, prepare
 from search.lattice import measure_lattices, prepare_lattices, settle_engine, write_lattices
-from search.run import Job, prepare, run_recommendation
+from search.run import run_recommendation
 from search.spec import ClusterSpec
 from search.store.records import RunRecord
 from search.store.store import Store
+from search.training.experiment import Experiment
+from search.training.foreign.experiment import ForeignExperiment
+from search.training.gpu_share import Gpus, wanted_workers
 
 __all__ = ["Measured", "measure", "prepared_job", "prepared_lattices", "recommend", "search"]
 
@@ -55,8 +62,9 @@ def _recommended(
         job = prepared_job(desk.store, desk.record)
     for warning in job.experiments[0].dataset.warnings:
         desk.warn(warning)
-    desk.note(_starting(job.spec.cluster))
-    with _workers(job.spec.cluster) as executor:
+    with _workers(desk, job.plan, job.experiments[0]) as (executor, cluster):
+        spec = job.spec.model_copy(update={"cluster": cluster})
+        job = replace(job, spec=spec, plan=replace(job.plan, spec=spec))
         return work(
             job,
             desk.store,
@@ -77,8 +85,8 @@ def measure(desk: Desk, lattices: tuple[Lattice, ...] | None = None) -> Measured
         desk.warn(warning)
     trainings = sum(len(one.trials) for one in lattices)
     desk.note(f"{trainings:,} trainings in {len(lattices)} settings")
-    desk.note(_starting(lattices[0].plan.spec.cluster))
-    with _workers(lattices[0].plan.spec.cluster) as executor:
+    with _workers(desk, lattices[0].plan, lattices[0].experiment) as (executor, cluster):
+        lattices = tuple(with_cluster(one, cluster) for one in lattices)
         chosen = [event.payload["engine"] for event in store.events(run) if event.kind == "engine"]
         lattices, engine = settle_engine(lattices, executor, chosen[0] if chosen else None)
         if not chosen:
@@ -120,5 +128,25 @@ def _starting(cluster: ClusterSpec) -> str:
     return f"starting workers {place}"
 
 
-def _workers(cluster: ClusterSpec) -> RayExecutor:
-    return RayExecutor(cluster.address, cluster.workers, cluster.gpu_share)
+@contextmanager
+def _workers(desk: Desk, plan: Plan, experiment: Experiment) -> Iterator[tuple[RayExecutor, ClusterSpec]]:
+    """The run's workers, and its cluster with the share of a GPU that was measured where the spec leaves it to us."""
+    cluster = plan.spec.cluster
+    desk.note(_starting(cluster))
+    asked = parse_spec(desk.record.spec, f"run {desk.run}").cluster.gpus_per_worker
+    if asked != "auto" or not cluster.gpu_share or isinstance(experiment, ForeignExperiment):
+        with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share) as executor:
+            yield executor, cluster
+        return
+    # No worker is begun with this share: it asks for no more GPUs than there are, however many are wanted.
+    share = min(cluster.gpu_share, Gpus.seen().count / wanted_workers(cluster))
+    with RayExecutor(cluster.address, cluster.workers, share) as executor:
+        known = [event.payload["share"] for event in desk.store.events(desk.run) if event.kind == "gpu"]
+        if known:
+            found, workers = known[-1], executor.share_gpus(known[-1], cluster.workers)
+        else:
+            measured = measured_share(plan, experiment, executor)
+            found, workers = measured.share, measured.workers
+            desk.store.add_event(desk.run, "gpu", measured.as_event())
+            desk.note(measured.text)
+        yield executor, cluster.model_copy(update={"gpus_per_worker": found, "workers": workers})

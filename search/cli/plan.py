@@ -43,7 +43,7 @@ def plan(
     resolved = resolve(read_spec(spec), spec.parent)
     dataset = load_dataset(resolved, spec.parent)
     if probe and resolved.budget.unit == "latency_ms":
-        from search.run import prepare
+        from search.job import prepare
 
         made = prepare(resolved, spec.parent).plan
     else:
@@ -63,7 +63,7 @@ def plan(
 def _probe(made: Plan, resolved: Spec, base: Path) -> tuple[EngineChoice, Speed]:
     from search.decision.way import way_to_train
     from search.execution.ray_executor import RayExecutor
-    from search.run import prepare
+    from search.job import prepare
 
     job = prepare(resolved, base)
     cluster, experiment = job.spec.cluster, job.experiments[0]

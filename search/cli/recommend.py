@@ -13,7 +13,7 @@ from search.cli.curves import TensorboardOption, check_attended, write_curves_of
 
 if TYPE_CHECKING:
     from grouping.recommendation import Recommendation
-    from search.run import Job
+    from search.job import Job
     from search.spec import Spec
 
 __all__ = ["recommend", "resume", "search"]
@@ -85,7 +85,7 @@ def _start(spec: Path, kind: str, curves: Path | None, *, detached: bool, as_jso
 
 
 def _prepared(spec: Spec, base: Path, latencies: dict[str, float]) -> Job:
-    from search.run import prepare
+    from search.job import prepare
 
     return prepare(spec, base, latencies)
 

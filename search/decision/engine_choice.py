@@ -22,7 +22,7 @@ from search.training.experiment import Experiment
 from search.training.stack_memory import pack_room
 from search.trials import Course, Trial, TrialFailure, TrialResult
 
-__all__ = ["EngineChoice", "choose_engine", "with_engine"]
+__all__ = ["EngineChoice", "choose_engine", "shortened", "with_engine"]
 
 _STEPS = 40
 """Optimiser steps of a timed training, which is one epoch: what an engine gains does not depend on how long it runs."""
@@ -111,7 +111,7 @@ def _predicted(
     experiment: Experiment, executor: Executor, name: EngineName, loads: Sequence[tuple[tuple[Trial, ...], float]]
 ) -> float:
     """Process seconds of the loads with an engine, from short trainings of the same networks on every worker."""
-    short, share = _shortened(with_engine(experiment, name))
+    short, share = shortened(with_engine(experiment, name))
     engine, total = ENGINES[name], 0.0
     for trials, trainings in loads:
         probes = _probes(trials)
@@ -137,7 +137,7 @@ def _probes(trials: Sequence[Trial]) -> list[Trial]:
     return [Trial(tasks, capacity, seed, "probe") for tasks, capacity, seed in (known[place] for place in places)]
 
 
-def _shortened(experiment: Experiment) -> tuple[Experiment, float]:
+def shortened(experiment: Experiment) -> tuple[Experiment, float]:
     """The experiment on some of its rows for one epoch, and the share of a whole training that this is."""
     dataset, training = experiment.dataset, experiment.training
     rows = min(len(dataset.train), _STEPS * training.batch_size)

@@ -23,11 +23,11 @@ from search.decision.plan import Plan
 from search.decision.selection import curves_of, reference_losses
 from search.errors import SpecError
 from search.networks.sharing import Sharing
-from search.spec import AffinitySpec, Spec
+from search.spec import AffinitySpec, ClusterSpec, Spec
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult
 
-__all__ = ["Lattice", "ceilings", "curves_frame", "every_group", "losses_frame"]
+__all__ = ["Lattice", "ceilings", "curves_frame", "every_group", "losses_frame", "with_cluster"]
 
 _PARTS = ("val", "test")
 
@@ -50,6 +50,12 @@ class Lattice:
     def trials(self) -> tuple[Trial, ...]:
         """Every candidate with every seed."""
         return tuple(replace(trial, phase="measure") for trial in self.plan.search_trials())
+
+
+def with_cluster(lattice: Lattice, cluster: ClusterSpec) -> Lattice:
+    """The same with other workers."""
+    spec = lattice.plan.spec.model_copy(update={"cluster": cluster})
+    return replace(lattice, plan=replace(lattice.plan, spec=spec))
 
 
 def every_group(spec: Spec, experiment: Experiment) -> Plan:

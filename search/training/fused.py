@@ -28,7 +28,7 @@ from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
 from search.training.loop import LossWatch
-from search.training.packs import train_plain
+from search.training.packs import out_of_gpu_memory, train_plain
 from search.training.relaxed import relaxed_products
 from search.training.residence import ResidentPart, resident
 from search.training.scoring import score
@@ -56,6 +56,7 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
 
     Raises:
         ValueError: trials that differ in sharing, capacity, fraction, split or start.
+        TrialError: they do not fit the worker's share of a GPU; one by one they may.
         InputError: a capacity that no integer widths reach; a trunk that cannot be trained side by side.
     """
     began = time.process_time()
@@ -68,11 +69,14 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
     for runner in runners:
         stacks.setdefault(runner.shape, []).append(runner)
     permission = relaxed_products() if experiment.training.engine == "fused-relaxed" else nullcontext()
-    with one_thread(), permission:
-        for shape, together in stacks.items():
-            _train(experiment, shape, together)
-        for runner in runners:
-            runner.finish()
+    try:
+        with one_thread(), permission:
+            for shape, together in stacks.items():
+                _train(experiment, shape, together)
+            for runner in runners:
+                runner.finish()
+    except torch.cuda.OutOfMemoryError as error:
+        raise out_of_gpu_memory(len(pack)) from error
     seconds = time.process_time() - began
     share = seconds / sum(course.trial.copies for course in pack) if pack else 0.0
     return [runner.result(share * runner.plan.trial.copies) for runner in runners]

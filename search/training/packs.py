@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
+
+from search.errors import TrialError
 from search.execution.executor import one_line
 from search.training.experiment import Experiment
 from search.training.trainer import TrialFunction, train
 from search.trials import Course, Trial, TrialFailure, TrialResult
 
-__all__ = ["OneByOne", "Pack", "TrainPack", "packed", "train_plain"]
+__all__ = ["OneByOne", "Pack", "TrainPack", "out_of_gpu_memory", "packed", "train_plain"]
 
 Pack = tuple[Course, ...]
 
@@ -46,6 +49,8 @@ def train_plain(experiment: Experiment, pack: Pack) -> list[TrialResult | TrialF
 def _attempted(training: Callable[[], TrialResult]) -> TrialResult | TrialFailure:
     try:
         return training()
+    except torch.cuda.OutOfMemoryError as error:
+        return TrialFailure(one_line(out_of_gpu_memory(1)), "".join(traceback.format_exception(error)))
     except Exception as error:  # noqa: BLE001  (whatever a training raises is its own failure)
         return TrialFailure(one_line(error), "".join(traceback.format_exception(error)))
 
@@ -80,3 +85,12 @@ def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int
             before += course.trial.copies
         packs.append(tuple(pack))
     return packs
+
+
+def out_of_gpu_memory(networks: int) -> TrialError:
+    """What a pack that does not fit its worker's share of a GPU has to say."""
+    many = f"{networks} networks side by side do" if networks > 1 else "the network does"
+    return TrialError(
+        f"out of GPU memory: {many} not fit beside the other workers of this GPU",
+        fix="Raise cluster.gpus_per_worker, so that fewer workers share it, or lower training.batch_size",
+    )

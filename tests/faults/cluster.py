@@ -16,7 +16,7 @@ from typing import Any
 from ray.cluster_utils import Cluster
 
 from grouping.errors import GroupingError
-from search.execution import ray_executor
+from search.execution import ray_cluster
 from search.execution.ray_executor import RayExecutor
 
 _OTHERS = """
@@ -53,13 +53,13 @@ def main() -> None:
 
 def _full(address: str) -> dict[str, Any]:
     """Join while somebody else has both cores; they are given three seconds in place of twenty to let one go."""
-    ray_executor._ROOM_SECONDS = 3.0
+    ray_cluster._ROOM_SECONDS = 3.0
     with subprocess.Popen([sys.executable, "-c", _OTHERS, address], stdout=subprocess.PIPE, text=True) as others:
         assert others.stdout is not None
         assert others.stdout.readline() == "taken\n"
         refused = _refused(lambda: RayExecutor(address, workers=1).__enter__())
         others.kill()
-    ray_executor._ROOM_SECONDS = 20.0
+    ray_cluster._ROOM_SECONDS = 20.0
     return refused
 
 

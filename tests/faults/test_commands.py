@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Note = Callable[[str, object], None]
 pytestmark = pytest.mark.ray
 
+GONE_SECONDS = 10.0
+SLACK_SECONDS = 10.0
+"""For a machine on which everything else is slow too; a quiet one needs 3 s, and Ray alone would take 60."""
+
 
 @pytest.fixture
 def at_work(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
@@ -47,17 +51,17 @@ def test_a_killed_command_leaves_no_process_and_is_resumed(
     at_work: subprocess.Popen[str], tmp_path: Path, record_property: Note
 ) -> None:
     family = psutil.Process(at_work.pid).children(recursive=True)
-    folders = {Path("/tmp", word.split("/")[2]) for word in _words(family) if word.startswith("/tmp/tg-")}  # noqa: S108
+    folders = _folders(family)
     at_work.kill()
     at_work.communicate()
     began = time.monotonic()
-    _, alive = psutil.wait_procs(family, timeout=90)  # Ray's agents give a dead head up after a minute
+    _, alive = psutil.wait_procs(family, timeout=GONE_SECONDS + SLACK_SECONDS)
     assert alive == []
+    assert not any(folder.exists() for folder in folders), "what Ray wrote under /tmp is gone with it"
     gone = time.monotonic() - began
     before = recorded(tmp_path)
     code, _, err = finish(start(tmp_path, "resume", "latest"))
     assert code == 0, err
-    assert not any(folder.exists() for folder in folders), "what Ray left under /tmp is tidied up by the next"
     with Store.open(tmp_path / "runs") as store:
         (run,) = store.list_runs().runs
         records = store.trials(run.id)
@@ -71,18 +75,21 @@ def test_an_impatient_user_leaves_no_process_and_a_run_to_be_resumed(
     at_work: subprocess.Popen[str], tmp_path: Path, record_property: Note
 ) -> None:
     family = psutil.Process(at_work.pid).children(recursive=True)
+    folders = _folders(family)
     at_work.send_signal(signal.SIGINT)
     time.sleep(0.1)
     at_work.send_signal(signal.SIGINT)
     began = time.monotonic()
     code, _, err = finish(at_work)
-    _, alive = psutil.wait_procs(family, timeout=90)  # as above: workers are gone at once, agents after a minute
+    _, alive = psutil.wait_procs(family, timeout=GONE_SECONDS + SLACK_SECONDS)
     assert alive == []
+    assert not any(folder.exists() for folder in folders)
+    gone = time.monotonic() - began
     assert code in {130, -signal.SIGINT}
     assert "Traceback" not in err
     with Store.open(tmp_path / "runs") as store:
         assert store.list_runs().runs[0].state == "interrupted"
-    record_property("figure", f"exit {code}, 0 processes after {time.monotonic() - began:.1f} s")
+    record_property("figure", f"exit {code}, 0 processes after {gone:.1f} s")
 
 
 @pytest.mark.fault("R28", "whole recommendations, real trainings: in this process, and on two workers")
@@ -108,5 +115,9 @@ def test_the_number_of_workers_decides_nothing(ray_executor: RayExecutor, tmp_pa
     assert alone == two
 
 
-def _words(family: list[psutil.Process]) -> list[str]:
-    return [word for process in family for word in " ".join(process.cmdline()).replace("=", " ").split()]
+def _folders(family: list[psutil.Process]) -> set[Path]:
+    """Where a cluster of these processes has its temporary files."""
+    words = [word for process in family for word in " ".join(process.cmdline()).replace("=", " ").split()]
+    found = {Path("/tmp", word.split("/")[2]) for word in words if word.startswith("/tmp/tg-")}  # noqa: S108
+    assert found
+    return found

@@ -215,8 +215,9 @@ def _work(home: Path, verb: str, seconds: float, principal: str, url: str | None
     from search.desk import Desk, Unseen
     from search.documents import dump_spec, parse_spec
     from search.execution.executor import InlineExecutor
+    from search.job import prepare
     from search.output.folder import RunFolder
-    from search.run import prepare, run_recommendation
+    from search.run import run_recommendation
     from search.spec import Spec
     from search.store.store import Store
     from search.supervisor import supervise

@@ -12,6 +12,7 @@ import torch
 
 from search.networks.hard_sharing import hard_sharing
 from search.networks.shape import TrunkShape
+from search.training.gpu_memory import DeviceCounters
 from search.training.stack import StackShape
 from search.training.stack_memory import stack_bytes
 from search.training.stacked_fit import StackedFit
@@ -87,3 +88,16 @@ def test_a_stack_takes_as_much_memory_as_was_foretold() -> None:
     batch_size = SPEC.batch_size
     foretold = stack_bytes(len(members), N_INPUTS, widths, OUTPUTS, batch_size, 5, len(part.inputs_NF))
     assert taken <= foretold <= 1.2 * taken
+
+
+def test_the_counters_see_what_a_training_takes_and_what_lies_there_besides() -> None:
+    counters = DeviceCounters()
+    counters.reset()
+    before = counters.peak()
+    held = torch.zeros(2**28, device=GPU)
+    assert counters.peak() >= before + held.nbytes
+    del held
+    assert counters.peak() >= before + 2**30, "the peak stays"
+    assert counters.used() > counters.reserved(), "the context is there too"
+    counters.reset()
+    assert counters.peak() < before + 2**30

@@ -21,8 +21,8 @@ from search.cli.app import run as run_cli
 from search.documents import dump_spec
 from search.errors import SpecError
 from search.execution.executor import InlineExecutor
+from search.job import Job
 from search.networks.sharing import HARD, Sharing
-from search.run import Job
 from search.store.configurations import Configurations
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne

@@ -13,8 +13,8 @@ from search.data.dataset import load_dataset
 from search.data.registry import registered_names
 from search.data.resolution import resolve
 from search.documents import read_spec
+from search.job import prepare
 from search.networks.sharing import Sharing, SharingKind
-from search.run import prepare
 
 CONFIGS = sorted(path for path in Path("configs").rglob("*.yaml") if "deploy" not in path.parts)
 """Specs; ``configs/deploy`` holds settings of the service."""

@@ -19,8 +19,9 @@ from search.documents import dump_spec, read_spec, spec_from
 from search.documents.variations import variations
 from search.errors import SpecError
 from search.execution.executor import InlineExecutor
+from search.job import Job, prepare
 from search.lattice import prepare_lattices
-from search.run import Job, prepare, run_recommendation
+from search.run import run_recommendation
 from search.training.experiment import Experiment
 from search.trials import TestScores, Trial, TrialResult
 from tests.search.planted import GROUPS, planted

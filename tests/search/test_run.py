@@ -23,10 +23,11 @@ from search.decision.phases import phases_of
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
+from search.job import Job, prepare
 from search.networks.sharing import HARD
 from search.output.folder import RunFolder
 from search.pace import Forecast
-from search.run import Job, prepare, run_recommendation
+from search.run import run_recommendation
 from search.spec import Spec
 from search.store.store import Store
 from search.training.experiment import Experiment
@@ -392,7 +393,7 @@ def test_a_latency_budget_is_measured_once_and_decides_the_same_ever_after(monke
     def never(*_: object) -> float:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("search.run.measured_latency_ms", never)
+    monkeypatch.setattr("search.job.measured_latency_ms", never)
     again = prepare(resolved(**spec), Path(), dict(known))
     np.testing.assert_array_equal(again.plan.charged_C, first.plan.charged_C)
     assert again.cost_of(["g0_0"], 1.0, HARD) == first.cost_of(["g0_0"], 1.0, HARD)

@@ -11,8 +11,9 @@ from search.data.dataset import load_dataset
 from search.data.resolution import resolve
 from search.documents import dump_spec, parse_spec, read_spec
 from search.execution.executor import InlineExecutor
+from search.job import prepare
 from search.output.folder import RunFolder
-from search.run import prepare, run_recommendation
+from search.run import run_recommendation
 from search.store.store import Store
 from search.training.checkpoint import load_checkpoint
 from tests.search.data.frames import pictures

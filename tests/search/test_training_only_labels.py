@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from search.run import Job, prepare
+from search.job import Job, prepare
 from search.spec import Estimator, Spec
 from search.training.fused import train_fused
 from search.training.trainer import train

@@ -18,8 +18,8 @@ import numpy as np
 
 from search.documents import read_spec
 from search.execution.ray_executor import RayExecutor
+from search.job import prepare
 from search.networks.sharing import Sharing
-from search.run import prepare
 from search.spec.searching import SearchSpec
 from search.store.configurations import Configurations
 from search.store.store import Store

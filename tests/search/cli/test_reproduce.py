@@ -14,8 +14,8 @@ from search.cli.app import run as run_cli
 from search.data.resolution import resolve
 from search.documents import dump_spec, spec_from
 from search.execution.executor import InlineExecutor
+from search.job import prepare
 from search.reproduction import Wanted, find_training, reproduce
-from search.run import prepare
 from search.store.store import Store
 from search.training.packs import train_plain
 from search.trials import Course, Trial, TrialFailure, TrialResult

@@ -18,8 +18,9 @@ from search.decision.plan import Plan
 from search.documents import dump_spec, parse_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
+from search.job import prepare
 from search.output.folder import RunFolder
-from search.run import prepare, run_recommendation
+from search.run import run_recommendation
 from search.spec import EngineName, Spec
 from search.store.store import Store
 from search.training.engines import ENGINES, Engine

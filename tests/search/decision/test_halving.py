@@ -17,7 +17,7 @@ from search.decision.phases import phases_of
 from search.documents import dump_spec, parse_spec
 from search.errors import SpecError, TrialError
 from search.execution.executor import InlineExecutor
-from search.run import Job
+from search.job import Job
 from search.store.store import Store
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment

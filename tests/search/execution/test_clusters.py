@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CODE = """
 import json, os, psutil, sys, threading, time
 from pathlib import Path
-from search.execution import ray_executor
+from search.execution import ray_cluster
 from search.execution.cluster_environment import driver_environment, environment
 from search.execution.ray_executor import RayExecutor
 from search.errors import ClusterError
@@ -27,7 +27,7 @@ def job(_, seconds):
     time.sleep(seconds)
     return seconds
 
-ray_executor._HEAD_SECONDS = 3.0
+ray_cluster._HEAD_SECONDS = 3.0
 with environment(driver_environment(Path(sys.argv[1]))):
     size = {"num_cpus": 1, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})

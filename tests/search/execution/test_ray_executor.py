@@ -204,9 +204,9 @@ def test_a_termination_while_ray_starts_is_the_programs_to_handle(monkeypatch: p
     def handler(_signal: int, _frame: object) -> None:
         raise SystemExit(128 + signal.SIGTERM)
 
-    monkeypatch.setattr("search.execution.ray_executor.ray.is_initialized", lambda: False)
-    monkeypatch.setattr("search.execution.ray_executor.ray.init", interrupted)
-    monkeypatch.setattr("search.execution.ray_executor.ray.shutdown", lambda: None)
+    monkeypatch.setattr("search.execution.ray_cluster.ray.is_initialized", lambda: False)
+    monkeypatch.setattr("search.execution.ray_cluster.ray.init", interrupted)
+    monkeypatch.setattr("search.execution.ray_cluster.ray.shutdown", lambda: None)
     before = signal.signal(signal.SIGTERM, handler)
     try:
         with pytest.raises(SystemExit) as ended, RayExecutor(workers=1):

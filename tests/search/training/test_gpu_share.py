@@ -13,25 +13,25 @@ from search.data.dataset import Dataset, load_dataset
 from search.data.resolution import resolve
 from search.errors import SpecError
 from search.spec import Spec
-from search.training.gpu_share import gpu_share, with_gpu_share
+from search.training.gpu_share import Gpus, gpu_share, with_gpu_share
 
 GIB = 2**30
 
 
-@given(st.integers(0, 10 * GIB), st.integers(40 * GIB, 200 * GIB), st.integers(1, 8), st.integers(1, 64))
+@given(st.integers(2 * GIB, 22 * GIB), st.integers(40 * GIB, 200 * GIB), st.integers(1, 8), st.integers(1, 64))
 def test_no_gpu_is_asked_for_more_memory_than_it_has_and_none_idles(
-    data_bytes: int, gpu_bytes: int, gpus: int, workers: int
+    needed: int, gpu_bytes: int, gpus: int, workers: int
 ) -> None:
-    share = gpu_share(data_bytes, gpu_bytes, gpus, workers)
+    share = gpu_share(needed, Gpus(gpus, gpu_bytes), workers)
     on_one = round(1 / share)
     assert share == 1 / on_one
-    assert on_one * (2 * GIB + 2 * data_bytes) <= gpu_bytes
+    assert on_one * needed <= gpu_bytes
     assert (on_one - 1) * gpus < workers, "workers are spread over all GPUs"
 
 
 def test_a_gpu_that_holds_no_worker_is_said() -> None:
     with pytest.raises(SpecError, match=r"a worker may take 2.2 GiB of a GPU, and one here has 2.0 GiB"):
-        gpu_share(GIB // 10, 2 * GIB, 1, 2)
+        gpu_share(2 * GIB + GIB // 5, Gpus(1, 2 * GIB), 2)
 
 
 def _spec(**cluster: object) -> Spec:

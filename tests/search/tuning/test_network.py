@@ -13,8 +13,8 @@ from grouping.errors import InputError
 from search.decision.phases import phases_of
 from search.decision.selection import curves_of
 from search.errors import TrialError
+from search.job import Job, prepare
 from search.networks.sharing import HARD, Sharing
-from search.run import Job, prepare
 from search.training.fused import train_fused
 from search.training.packs import train_plain
 from search.training.settled import Settled
