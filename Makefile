@@ -1,6 +1,6 @@
 # make demo   set up, then recommend a grouping for the built-in weather data and say where the report is
 # make test   set up, then run the tests;   make lint   the gates;   make bench   the benchmarks
-# make faults inject every fault as often as was promised (a quarter of an hour) and write results/faults.md
+# make faults inject every fault as often as was promised (about an hour) and write results/faults.md
 #
 # PY           the Python to build on (3.11 or newer)
 # VENV         where the virtual environment goes

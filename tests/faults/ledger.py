@@ -41,6 +41,7 @@ FAULTS: Final[dict[str, str]] = {
     "R27": "many watchers of one run",
     "R28": "one worker against two",
     "R29": "kill -9 at every commit point",
+    "S22": "requests that nobody thought of",
 }
 
 _EXECUTORS = "tests/contract/test_executors.py::"
@@ -55,6 +56,12 @@ _SERVICE = "tests/search/service/"
 _LOST = "tests/search/execution/test_clusters.py::test_a_lost_node_loses_no_job_and_a_lost_head_is_said"
 
 ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "R3": (
+        (
+            f"{_SERVICE}test_server_process.py::test_no_run_that_was_accepted_is_lost_by_kills",
+            "SIGKILL of `taskgroup serve` at random moments, while it is asked for runs",
+        ),
+    ),
     "R4": ((_LOST, "one of two nodes killed while both work"),),
     "R5": ((_LOST, "the head (GCS) killed while a job is under way"),),
     "R6": (
@@ -159,7 +166,23 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (f"{_LEASES}test_where_nobody_works_a_run_is_cancelled_at_once_and_once", "queued, interrupted; twice"),
         (f"{_LEASES}test_what_has_ended_cannot_be_cancelled", "after its end"),
         (f"{_LEASES}test_an_owner_that_died_before_it_obeyed_leaves_a_cancelled_run", "the owner dies before it obeys"),
+        (
+            f"{_SUPERVISOR}test_a_run_that_is_cancelled_before_its_process_takes_it_is_not_worked_on",
+            "starting: before its process takes it; twice",
+        ),
+        (
+            f"{_SUPERVISOR}test_a_run_that_is_cancelled_twice_while_its_work_is_loaded_ends_once",
+            "starting: while the work is loaded; twice",
+        ),
         (f"{_SUPERVISOR}test_what_is_asked_is_obeyed", "while running"),
+        (
+            f"{_SUPERVISOR}test_a_cancellation_that_comes_while_results_are_written_is_obeyed",
+            "finishing: while results are written",
+        ),
+        (
+            f"{_SUPERVISOR}test_a_cancellation_that_comes_when_all_is_written_is_too_late",
+            "finishing: when all is written; twice",
+        ),
         (f"{_SUPERVISOR}test_work_that_swallows_the_stop_is_stopped_all_the_same", "while running, and not heard"),
     ),
     "R23": ((f"{_RAY}test_66_gpus_that_are_not_there_are_refused", "GPUs asked where none are"),),
@@ -171,6 +194,13 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (
             f"{_EXECUTORS}test_one_worker_gives_the_bits_of_two_in_any_order",
             "bits of trainings: one worker, two workers, reversed order",
+        ),
+    ),
+    "S22": (
+        (f"{_SERVICE}test_openapi.py::test_schemathesis_finds_nothing", "schemathesis, all checks, on every operation"),
+        (
+            f"{_SERVICE}test_openapi.py::test_sequences_of_operations_find_nothing",
+            "schemathesis, all checks, along the links between operations",
         ),
     ),
 }
@@ -281,6 +311,8 @@ def markdown(data: Mapping[str, Any]) -> str:
             held = {"held": "yes", "did not hold": "**no**"}.get(row["outcome"], row["outcome"])
             figure = row["figure"] or f"in {row['seconds']:.1f} s"
             lines.append(f"| {number} | {fault} | {row['injected']} | {row['count']} | {held} | {figure} |")
-        if not mine:
-            lines.append(f"| {number} | {fault} | {data['without'].get(number, 'not here')} | 0 | - | |")
+        if number in data["without"]:
+            lines.append(f"| {number} | {fault} | {data['without'][number]} | - | elsewhere | |")
+        elif not mine:
+            lines.append(f"| {number} | {fault} | not here | 0 | - | |")
     return "\n".join(lines) + "\n"

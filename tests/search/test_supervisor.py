@@ -17,7 +17,7 @@ from sqlalchemy import update
 from grouping.errors import GroupingError, NoResultError
 from search import watch
 from search.desk import Desk, Unseen
-from search.errors import ClusterError, DiskError, LeaseLostError, SpecError, StoreError
+from search.errors import ClusterError, ConflictError, DiskError, LeaseLostError, SpecError, StoreError
 from search.launcher import OUTPUT_FILE, LocalLauncher
 from search.output.folder import RunFolder
 from search.store.models import Run
@@ -121,6 +121,60 @@ def test_what_is_asked_is_obeyed(desk: Desk, demand: str, state: str) -> None:
         supervise(desk, lambda desk: _endless(desk, lambda: desk.store.ask(desk.run, demand)))  # type: ignore[arg-type]
     assert desk.store.run(desk.run).state == state
     assert [line["event"] for line in _log(desk)][-2:] == ["asked", "state"]
+
+
+def _ends(desk: Desk) -> list[str]:
+    """Every end that the run ever came to."""
+    states = [event.payload["to"] for event in desk.store.events(desk.run) if event.kind == "state"]
+    return [state for state in states if state in {"finished", "failed", "cancelled"}]
+
+
+def test_a_run_that_is_cancelled_before_its_process_takes_it_is_not_worked_on(desk: Desk) -> None:
+    for _ in range(2):
+        desk.store.ask(desk.run, "cancel")
+    with pytest.raises(StoreError, match="is cancelled and cannot become running"):
+        supervise(desk, lambda desk: pytest.fail("worked on"))
+    assert _ends(desk) == ["cancelled"]
+
+
+def test_a_run_that_is_cancelled_twice_while_its_work_is_loaded_ends_once(desk: Desk) -> None:
+    def loading(desk: Desk) -> None:
+        for _ in range(2):
+            desk.store.ask(desk.run, "cancel")
+        time.sleep(30)  # no progress is told yet
+
+    began = time.monotonic()
+    with pytest.raises(NoResultError, match="was cancelled"):
+        supervise(desk, loading)
+    assert time.monotonic() - began < 25
+    assert _ends(desk) == ["cancelled"]
+
+
+def test_a_cancellation_that_comes_when_all_is_written_is_too_late(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = watch.Watch.done
+
+    def held(self: watch.Watch) -> None:
+        done(self)
+        self.desk.store.ask(self.desk.run, "cancel")
+        time.sleep(0.2)  # the watch hears of it, and whoever asked may ask again
+        self.desk.store.ask(self.desk.run, "cancel")
+
+    monkeypatch.setattr(watch.Watch, "done", held)
+    assert supervise(desk, lambda desk: "found") == "found"
+    assert _ends(desk) == ["finished"]
+    with pytest.raises(ConflictError, match="is finished, there is nothing to cancel"):
+        desk.store.ask(desk.run, "cancel")
+
+
+def test_a_cancellation_that_comes_while_results_are_written_is_obeyed(desk: Desk) -> None:
+    def finishing(desk: Desk) -> str:
+        desk.store.ask(desk.run, "cancel")
+        time.sleep(0.5)
+        return "found"
+
+    with pytest.raises(NoResultError, match="was cancelled"):
+        supervise(desk, finishing)
+    assert _ends(desk) == ["cancelled"]
 
 
 def test_work_that_swallows_the_stop_is_stopped_all_the_same(desk: Desk) -> None:

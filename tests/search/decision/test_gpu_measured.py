@@ -139,8 +139,13 @@ def test_a_run_measures_once_and_its_history_knows_both_figures(
     executor = Workers()
     found = GpuShare(1 / 5, 10, 32, 2 * GIB, 13 * GIB, PEAK, OTHERS)
     measured: list[object] = []
+
+    def measure(*asked: object) -> GpuShare:
+        measured.append(asked)
+        return found
+
     monkeypatch.setattr(work, "RayExecutor", lambda *_: executor)
-    monkeypatch.setattr(work, "measured_share", lambda *asked: measured.append(asked) or found)
+    monkeypatch.setattr(work, "measured_share", measure)
     for _ in range(2):
         with work._workers(desk, job.plan, job.experiments[0]) as (_, cluster):
             assert (cluster.gpus_per_worker, cluster.workers) == (1 / 5, 10)

@@ -1,20 +1,25 @@
 """The OpenAPI document is what the service does: schemathesis finds no undocumented answer and no server error.
 
-``python -m tests.benchmarks.service.schema`` tries many more examples, with several seeds.
+``make faults`` tries many more examples with several seeds, ``python -m tests.benchmarks.service.schema`` these alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from search.service.gate import API
+from tests.faults import FULL
 from tests.grouping.report.sample import weather
 from tests.search.service.hunt import hunt, hunt_in_sequences
 from tests.search.service.serving import Served
 
-EXAMPLES = 8
+EXAMPLES, SEEDS, SEQUENCES, STEPS = (200, 3, 100, 12) if FULL else (8, 1, 5, 6)
+"""Of each operation with each seed; of the links between operations."""
+
+LONGEST = 3600 if FULL else 300
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +56,21 @@ def test_examples_of_bodies_are_accepted(served: Served, document: dict[str, Any
     assert tried >= 6
 
 
-def test_schemathesis_finds_nothing(served: Served, document: dict[str, Any]) -> None:
+@pytest.mark.timeout(LONGEST)
+@pytest.mark.parametrize("number", range(1, SEEDS + 1))
+def test_schemathesis_finds_nothing(
+    served: Served, document: dict[str, Any], number: int, record_property: Callable[[str, object], None]
+) -> None:
     served.finished_run("ada", weather())
-    assert hunt(document, served.url, served.tokens["ada"], examples=EXAMPLES, number=1) == []
+    assert hunt(document, served.url, served.tokens["ada"], examples=EXAMPLES, number=number) == []
+    operations = sum(map(len, document["paths"].values()))
+    record_property("count", EXAMPLES)
+    record_property("figure", f"up to {EXAMPLES} requests of each of {operations} operations with each seed")
 
 
-def test_sequences_of_operations_find_nothing(served: Served, document: dict[str, Any]) -> None:
-    hunt_in_sequences(document, served.url, served.tokens["ada"], examples=5, steps=6)
+@pytest.mark.timeout(LONGEST)
+def test_sequences_of_operations_find_nothing(
+    served: Served, document: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
+    hunt_in_sequences(document, served.url, served.tokens["ada"], examples=SEQUENCES, steps=STEPS)
+    record_property("count", SEQUENCES)

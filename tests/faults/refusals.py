@@ -1,4 +1,4 @@
-"""A cluster that others use, and that is joined in wrong ways: ``python -m tests.faults.cluster``.
+"""A cluster that others use is joined in wrong ways: ``python -m tests.faults.refusals ADDRESS``.
 
 In a process of its own, since Ray lives once in a process. Prints what happened as JSON.
 """
@@ -12,8 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
-
-from ray.cluster_utils import Cluster
 
 from grouping.errors import GroupingError
 from search.execution import ray_cluster
@@ -32,23 +30,14 @@ time.sleep(600)
 """
 
 
-def main() -> None:
-    """One cluster for all of it: each costs ten seconds."""
+def main(address: str) -> None:
     token = os.environ["RAY_AUTH_TOKEN"]
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 80_000_000})
-    said: dict[str, Any] = {}
-    try:
-        os.environ["RAY_AUTH_TOKEN"] = "0" * len(token)  # the probe is another process and reads it anew
-        said["wrong token"] = _refused(lambda: RayExecutor(cluster.address, workers=1).__enter__())
-        os.environ["RAY_AUTH_TOKEN"] = token
-        said["too many workers"] = _refused(lambda: RayExecutor(cluster.address, workers=5).__enter__())
-        said["full"] = _full(cluster.address)
-    finally:
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
-        for one in [cluster.head_node, *cluster.worker_nodes]:
-            one.kill_all_processes(check_alive=False, allow_graceful=False)
-        os._exit(0)  # what is left of Ray in this process would wait for the head
+    os.environ["RAY_AUTH_TOKEN"] = "0" * len(token)  # the probe is another process and reads it anew
+    said = {"wrong token": _refused(lambda: RayExecutor(address, workers=1).__enter__())}
+    os.environ["RAY_AUTH_TOKEN"] = token
+    said["too many workers"] = _refused(lambda: RayExecutor(address, workers=5).__enter__())
+    said["full"] = _full(address)
+    sys.stdout.write(json.dumps(said) + "\n")
 
 
 def _full(address: str) -> dict[str, Any]:
@@ -59,17 +48,16 @@ def _full(address: str) -> dict[str, Any]:
         assert others.stdout.readline() == "taken\n"
         refused = _refused(lambda: RayExecutor(address, workers=1).__enter__())
         others.kill()
-    ray_cluster._ROOM_SECONDS = 20.0
     return refused
 
 
 def _refused(attempt: Callable[[], object]) -> dict[str, Any]:
     began = time.monotonic()
     try:
-        return {"result": attempt(), "seconds": time.monotonic() - began}
+        return {"result": repr(attempt()), "seconds": time.monotonic() - began}
     except GroupingError as error:
         return {"error": str(error), "exit_code": error.exit_code, "seconds": time.monotonic() - began}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
