@@ -23,6 +23,7 @@ from search.errors import SpecError
 from search.execution.executor import InlineExecutor
 from search.job import Job
 from search.networks.sharing import HARD, Sharing
+from search.reproduction import reproduce
 from search.store.configurations import Configurations
 from search.training.experiment import Experiment
 from search.training.packs import OneByOne
@@ -191,7 +192,8 @@ def test_where_no_configuration_finishes_the_reasons_are_told_together(runs: Run
 
 
 def test_real_networks_are_searched_with_the_runs_own_engine(runs: Runs, ray_executor: RayExecutor) -> None:
-    """Nothing planted: two seeds in a pack, a way to share and its settings, from the first draw to the report.
+    """Nothing planted: two seeds in a pack, a way to share and its settings, from the first draw to the report, and
+    each of them again, bit for bit.
 
     What is found has batches of its own size, so its losses are read after other numbers of steps.
     """
@@ -218,6 +220,11 @@ def test_real_networks_are_searched_with_the_runs_own_engine(runs: Runs, ray_exe
     frame = pd.read_parquet(folder.path / "curves.parquet")
     assert frame["step"].nunique() == made.spec.training.epochs
     assert (folder.path / "report.html").exists()
+    trained = {record.trial.sharing: record for record in runs.store.trials(run) if record.state == "finished"}
+    assert len(trained) > 1, "what was asked for, and what was found"
+    for record in trained.values():
+        again = reproduce(runs.store, runs.store.run(run), record, InlineExecutor())
+        assert again.differences == (), record.trial
 
 
 def test_a_search_needs_a_space(runs: Runs) -> None:
