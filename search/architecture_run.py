@@ -105,7 +105,8 @@ def _explore(
     executor.release()
     over = any(event.kind == _OVER for event in measurement.store.events(run))
     # Where time was up, too, a run that is resumed decides on what it decided on before.
-    records = store.of(run) if over else _searched(plan, search, store, training, executor, measurement.progress)
+    gpus = job.spec.cluster.gpu_share
+    records = store.of(run) if over else _searched(plan, search, store, training, executor, gpus, measurement.progress)
     folder.write_table("configurations.parquet", _frame(records))
     kept = kept_of(records, plan, search.keep)
     if not kept:
@@ -176,6 +177,7 @@ def _searched(
     store: Configurations,
     evaluate: Evaluate,
     executor: RayExecutor,
+    gpus: float,
     progress: Progress,
 ) -> tuple[ConfigurationRecord, ...]:
     """The configurations, as many as are planned or as the minutes allow."""
@@ -192,7 +194,14 @@ def _searched(
     progress.start("configurations", plan.places, ended)
     try:
         return search_configurations(
-            plan, search, store, evaluate, executor.workers, stop=time_is_up, progress=progress.advance
+            plan,
+            search,
+            store,
+            evaluate,
+            executor.workers,
+            gpus=gpus,
+            stop=time_is_up,
+            progress=progress.advance,
         )
     finally:
         progress.finish()

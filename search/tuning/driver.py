@@ -61,6 +61,7 @@ def search_configurations(
     evaluate: Evaluate,
     workers: int,
     *,
+    gpus: float = 0.0,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[bool], None] = lambda failed: None,
 ) -> tuple[ConfigurationRecord, ...]:
@@ -72,6 +73,7 @@ def search_configurations(
         store: Where it is kept.
         evaluate: Trains one configuration; picklable.
         workers: Configurations that are trained at the same time.
+        gpus: Share of a GPU that each of them has.
         stop: Asked before each new draw whether to leave the rest undrawn.
         progress: Told when a configuration ended, and whether it failed.
 
@@ -88,7 +90,7 @@ def search_configurations(
         if not asked.open or stop():
             return store.of(plan.run)
         before = _ended(store, plan.run)
-        _apart(asked, partial(_fit, asked, plan, search, evaluate, workers))
+        _apart(asked, partial(_fit, asked, plan, search, evaluate, workers, gpus))
         if _ended(store, plan.run) == before and not stop():
             raise NoResultError("no configuration came to an end", where="search", fix="Look at the run's log")
 
@@ -126,7 +128,7 @@ def _ended(store: Configurations, run: str) -> int:
     return sum(record.state in ENDED for record in store.of(run))
 
 
-def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluate, workers: int) -> None:
+def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluate, workers: int, gpus: float) -> None:
     def halted() -> bool:
         return asked.broken is not None
 
@@ -137,7 +139,7 @@ def _fit(asked: PlannedSearch, plan: Plan, search: SearchSpec, evaluate: Evaluat
         around.enter_context(_silence())
         trainable = tune.with_parameters(_Training, evaluate=evaluate, shares=search.fractions, timeout=plan.timeout)
         Tuner(
-            tune.with_resources(trainable, {"cpu": 1}),
+            tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
             tune_config=TuneConfig(
                 search_alg=asked,
                 scheduler=scheduler,

@@ -133,6 +133,24 @@ def test_without_early_stopping_loss_and_cost_are_minimised_together(store: Stor
     assert losses == sorted(losses, reverse=True)
 
 
+def test_a_configuration_gets_the_share_of_a_gpu_that_other_trainings_get(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, float]] = []
+
+    def noted(trainable: object, resources: dict[str, float]) -> None:
+        asked.append(resources)
+        raise RuntimeError("that is all")
+
+    monkeypatch.setattr("search.tuning.driver.tune.with_parameters", lambda *_, **__: None)
+    monkeypatch.setattr("search.tuning.driver.tune.with_resources", noted)
+    search = SearchSpec(space=SPACE, configurations=2)
+    run = store.create_run("planted", "search", "", {})
+    with pytest.raises(RuntimeError, match="that is all"):
+        search_configurations(plan(run, search), search, Configurations(store.sessions), planted, 2, gpus=0.25)
+    assert asked == [{"cpu": 1, "gpu": 0.25}]
+
+
 def test_a_search_that_has_ended_starts_nothing(store: Store, ray_executor: RayExecutor) -> None:
     search = SearchSpec(space=SPACE, configurations=3)
     records, run = _search(store, ray_executor, search, planted)
