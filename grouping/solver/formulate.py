@@ -142,6 +142,38 @@ def _values(
     return value_TC, allowed_C
 
 
+def _never_together(members_CT: BoolArray, question: Question, pair: tuple[int, int]) -> InfeasibleError:
+    """Name the constraints that leave a pair without a network that trains both; or there is none in the table."""
+
+    def named(a: int, b: int) -> str:
+        return f"{question.tasks[a]}+{question.tasks[b]}"
+
+    both_CT = members_CT[members_CT[:, pair[0]] & members_CT[:, pair[1]]]
+    if not len(both_CT):
+        return InfeasibleError(
+            f"together {named(*pair)}: no network of the table trains both",
+            where="together",
+            fix=f"Drop together {named(*pair)}, or add a network that trains both",
+        )
+    # Networks that each rule forbids; a rule that the others can do without is not named.
+    forbids = {f"apart {named(*other)}": both_CT[:, list(other)].all(axis=1) for other in question.apart}
+    if question.max_size is not None:
+        forbids[f"max_size {question.max_size}"] = both_CT.sum(axis=1) > question.max_size
+    for rule in sorted(forbids, key=lambda rule: int(forbids[rule].sum())):
+        others = [mask_C for name, mask_C in forbids.items() if name != rule]
+        if np.any(others, axis=0).all() if others else False:
+            del forbids[rule]
+    against = [rule for rule, mask_C in forbids.items() if mask_C.any()]
+    if question.partition and not np.any(list(forbids.values()), axis=0).all():
+        against.append("partition")
+    rules = " and ".join(against) or "the other constraints"
+    return InfeasibleError(
+        f"together {named(*pair)} and {rules} contradict each other: they leave no network that trains both",
+        where="together",
+        fix=f"Drop together {named(*pair)}, or {against[0] if len(against) == 1 else 'one of the others'}",
+    )
+
+
 def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> list[FloatArray]:
     """A row of values for each pair that must share: nothing where it does, +inf elsewhere.
 
@@ -151,11 +183,7 @@ def _pairs(members_CT: BoolArray, useful_C: BoolArray, question: Question) -> li
     for a, b in question.together:
         sharing_C = members_CT[:, a] & members_CT[:, b] & useful_C
         if not sharing_C.any():
-            raise InfeasibleError(
-                f"no allowed network trains '{question.tasks[a]}' together with '{question.tasks[b]}'",
-                where="together",
-                fix="Drop this constraint or add such a network",
-            )
+            raise _never_together(members_CT, question, (a, b))
         if not (question.partition and {a, b} <= set(question.auxiliary)):
             rows.append(np.where(sharing_C, 0.0, np.inf))
     return rows

@@ -6,6 +6,7 @@ Command modules import only typer at their top; what a command needs is imported
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -82,7 +83,7 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # private to typer; its message is the help
             note(message)
             return 2
-        fix = f"See: taskgroup {_command(arguments)}--help"
+        fix = _nearest_value(message) or f"See: taskgroup {_command(arguments)}--help"
         return _fail({"code": "usage", "what": message.rstrip("."), "where": "", "fix": fix}, 2, as_json=as_json)
     except KeyboardInterrupt:
         return 130
@@ -96,6 +97,18 @@ def run(arguments: list[str]) -> int:
         fix = "This is a defect of taskgroup: run again with TASKGROUP_DEBUG=1 and report the traceback"
         return _fail({"code": "unexpected", "what": what, "where": "", "fix": fix}, 1, as_json=as_json)
     return int(code) if isinstance(code, int) else 0
+
+
+def _nearest_value(message: str) -> str:
+    """What was meant, where a value is one of an option's but for its spelling: dashes, underscores, capitals."""
+    found = re.search(r"'([^']*)' is not one of (.+)", message)
+    if found is None:
+        return ""
+    from grouping.tasks import nearest_name
+
+    known = re.findall(r"'([^']*)'", found[2])
+    fix = nearest_name(found[1].lower().replace("_", "-"), known)
+    return fix if fix.startswith("Did you mean") else ""
 
 
 def _command(arguments: list[str]) -> str:
@@ -112,7 +125,8 @@ def _fail(error: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     where = f"{error['where']}: " if error["where"] else ""
     fix = f"\n       {error['fix']}" if error["fix"] else ""
     fix += "" if fix.endswith(("?", ".")) or not fix else "."
-    note(escape_controls(f"error: {where}{error['what']}.{fix}"))
+    stop = "" if str(error["what"]).endswith("?") else "."
+    note(escape_controls(f"error: {where}{error['what']}{stop}{fix}"))
     return exit_code
 
 

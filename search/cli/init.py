@@ -27,9 +27,11 @@ def init(
     quiet: QuietFlag = False,
 ) -> None:
     """Write a commented spec for a table: inputs, tasks, types and split are guessed from its columns."""
+    from search.data.blanks import blanks
     from search.data.dataset import load_dataset
     from search.data.draft import draft_spec
     from search.data.infer import infer_layout
+    from search.data.layout import match_columns
     from search.data.registry import is_registered
     from search.data.resolution import open_source
     from search.documents.parsing import parse_yaml
@@ -45,14 +47,18 @@ def init(
     if layout is None or patterns:
         layout = infer_layout(source.table, patterns)
     text = draft_spec(name[:100], _source_in(file, data), source, layout)
+    names = [str(name) for name in source.table.columns]
+    read = [name for name in layout.inputs if name not in source.images]
+    used = match_columns(read, names, "inputs") if read else []
+    missing = blanks(source.table, [task.target or task.name for task in layout.tasks], used)
     dataset = load_dataset(spec_from(parse_yaml(text).data), file.parent)  # what is written runs: this very text did
     _write(file, text)
     for warning in dataset.warnings:
         warn(warning)
     if as_json:
-        emit_json(_summary(file, dataset, layout))
+        emit_json(_summary(file, dataset, layout, missing))
         return
-    print_result(_story(file, dataset, layout) if not quiet else str(file))
+    print_result(_story(file, dataset, layout, missing) if not quiet else str(file))
 
 
 def _check_output(file: Path, *, force: bool) -> None:
@@ -89,7 +95,7 @@ def _write(file: Path, text: str) -> None:
         raise DiskError(f"cannot be written: {error.strerror}", where=str(file), fix="Choose another folder") from None
 
 
-def _summary(file: Path, dataset: Dataset, layout: Layout) -> dict[str, object]:
+def _summary(file: Path, dataset: Dataset, layout: Layout, missing: tuple[str, ...]) -> dict[str, object]:
     return {
         "spec": str(file),
         "tasks": [{"name": task.name, "type": task.type} for task in dataset.tasks],
@@ -97,11 +103,12 @@ def _summary(file: Path, dataset: Dataset, layout: Layout) -> dict[str, object]:
         "rows": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         "cluster": dataset.cluster_name,
         "notes": list(layout.notes),
+        "blanks": list(missing),
         "warnings": list(dataset.warnings),
     }
 
 
-def _story(file: Path, dataset: Dataset, layout: Layout) -> str:
+def _story(file: Path, dataset: Dataset, layout: Layout, missing: tuple[str, ...]) -> str:
     tasks = [f"{task.name} ({task.type})" for task in dataset.tasks]
     shown = ", ".join(tasks[:12]) + (f", ... {len(tasks) - 12} more" if len(tasks) > 12 else "")
     lines = [
@@ -109,6 +116,7 @@ def _story(file: Path, dataset: Dataset, layout: Layout) -> str:
         f"tasks   {len(tasks)}: {shown}",
         f"inputs  {len(dataset.input_names)} after encoding",
         f"rows    {len(dataset.train):,} train, {len(dataset.validation):,} validation, {len(dataset.test):,} test",
+        *(f"blanks  {sentence.removeprefix('blank ')}" for sentence in missing),
         *(f"guess   {sentence}" for sentence in layout.notes),
     ]
     if len(tasks) > 20:

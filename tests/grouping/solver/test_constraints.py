@@ -187,7 +187,7 @@ def test_frontier_under_constraints() -> None:
         ({"max_networks": 1, "max_size": 2}, "At least 2 are needed"),
         ({"at_most": {2: 0.9}}, "reaches a loss of 0.9 on task '2'"),
         ({"at_most": {0: 0.85}, "max_size": 1}, "max_size and at_most together leave no network that serves task '0'"),
-        ({"apart": [(0, 1), (0, 2), (1, 2)], "together": [(0, 1)]}, "trains '0' together with '1'"),
+        ({"apart": [(0, 1), (0, 2), (1, 2)], "together": [(0, 1)]}, "together 0.1 and apart 0.1 contradict"),
         ({"partition": True, "max_size": 2, "apart": [(0, 1)], "budget": 1.0}, "The smallest feasible budget is 2"),
     ],
 )

@@ -60,6 +60,14 @@ def test_a_wrong_choice_is_said_in_the_words_of_a_user(capsys: pytest.CaptureFix
     assert said.startswith("error: Invalid value for '--estimator': 'foo' is not one of 'measured', ")
 
 
+@pytest.mark.parametrize("spelt", ["higher_order", "Higher-Order"])
+def test_a_choice_spelt_otherwise_is_refused_with_the_one_spelling(
+    spelt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["solve", "t.csv", "--estimator", spelt]) == 2
+    assert "Did you mean 'higher-order'?" in capsys.readouterr().err
+
+
 def test_an_argument_that_is_no_text_can_be_repeated_in_json(tmp_path: Path) -> None:
     code = "from search.cli.app import main; main()"
     done = subprocess.run(

@@ -146,3 +146,14 @@ def test_hundreds_of_tasks_are_warned_of(folder: Path, capsys: Captured) -> None
     wide.to_csv("wide.csv", index=False)
     assert run(["init", "wide.csv"]) == 0
     assert "528 pairs" in capsys.readouterr().out
+
+
+def test_blank_cells_are_counted_by_column_with_what_becomes_of_them(folder: Path, capsys: Captured) -> None:
+    frame = pd.DataFrame({"x_a": np.arange(60.0), "x_b": np.arange(60.0) % 7, "y_c": np.arange(60.0) % 11})
+    frame.loc[:4, "x_b"] = np.nan
+    frame.loc[2:9, "y_c"] = np.nan
+    frame.to_csv("gaps.csv", index=False)
+    assert run(["init", "gaps.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "labels, of 60 rows: y_c 8; they are left out of every loss" in out
+    assert "inputs, of 60 rows: x_b 5; a number takes the column's mean" in out
