@@ -6,11 +6,13 @@
 # VENV         where the virtual environment goes
 # CONSTRAINTS  the versions to install; constraints/open.txt for the newest, and for the CUDA build of torch
 # ARGS         more arguments for pytest
+# JOBS         processes that tests run in: one for those that start Ray, the others for the rest; 0 for none
 
 PY ?= python3
 VENV ?= .venv
 CONSTRAINTS ?= constraints/cpu-py311.txt
 ARGS ?=
+JOBS ?= 2
 
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready-$(basename $(notdir $(CONSTRAINTS)))
@@ -33,7 +35,7 @@ demo: $(STAMP)
 	@$(BIN)/taskgroup recommend configs/quickstart.yaml
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What the whole suite shares: one local Ray cluster, and property tests that do not look at the clock."""
+"""What the whole suite shares: one local Ray cluster, property tests that do not look at the clock, two processes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ for _library in ("OMP", "MKL", "OPENBLAS"):  # as in workers and in commands; re
 
 settings.register_profile("project", deadline=None)  # a busy machine is not a failure
 settings.load_profile("project")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, what starts Ray stays in one process and comes first; of the rest a file is never torn apart."""
+    if config.getoption("dist", "no") != "loadgroup":
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if _starts_ray(item) else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not _starts_ray(item))
+
+
+def _starts_ray(item: pytest.Item) -> bool:
+    return item.get_closest_marker("ray") is not None or "ray_executor" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
