@@ -113,12 +113,16 @@ def test_inline_runs_here_and_in_order() -> None:
 
 
 @pytest.mark.ray
-def test_jobs_run_in_at_least_two_other_processes_with_one_thread_each(ray_executor: RayExecutor) -> None:
-    outcomes = list(ray_executor.run(jobs.environment, {}, ["OMP_NUM_THREADS"] * 16))
-    assert {outcome.result for outcome in outcomes} == {"1"}
-    workers = {outcome.worker for outcome in outcomes}
+def test_jobs_run_in_two_other_processes_at_the_same_time_with_one_thread_each(
+    ray_executor: RayExecutor, tmp_path: Path
+) -> None:
+    met = list(ray_executor.run(jobs.meets, {}, [str(tmp_path)] * 2))
+    assert [outcome.failure for outcome in met] == ["", ""]
+    workers = {outcome.worker for outcome in met}
     assert len(workers) == ray_executor.workers == 2
     assert this_worker() not in workers
+    outcomes = list(ray_executor.run(jobs.environment, {}, ["OMP_NUM_THREADS"] * 4))
+    assert {outcome.result for outcome in outcomes} == {"1"}
 
 
 @pytest.mark.ray
@@ -133,7 +137,8 @@ def test_shared_arrays_are_not_copied_and_cannot_be_changed(ray_executor: RayExe
 
 
 @pytest.mark.ray
-def test_shared_data_are_sent_once_however_often_they_are_used(ray_executor: RayExecutor) -> None:
+def test_shared_data_are_sent_once_however_often_they_are_used(ray_executor: RayExecutor, tmp_path: Path) -> None:
+    list(ray_executor.run(jobs.meets, {}, [str(tmp_path)] * 2))
     first, second = jobs.Counted(), jobs.Counted()
     held = {outcome.result for _ in range(2) for outcome in ray_executor.run(jobs.received, first, range(6))}
     assert len(held) == len({process for process, _ in held if process}) == 2  # type: ignore[misc]
