@@ -36,11 +36,12 @@ def _work(home: Path, run: str, fault: str | None) -> subprocess.CompletedProces
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
         check=False,
     )
 
 
+@pytest.mark.timeout(1200)  # every process starts a Ray of its own, which takes a minute beside other work
 def test_however_often_it_is_killed_it_ends_with_what_was_planned(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run = store.create_run("planted", "search", "", {})
