@@ -53,7 +53,6 @@ _COMMAND = "tests/search/cli/test_recommend.py::"
 
 _POSTGRES = "tests/search/store/test_postgres.py::"
 _SERVICE = "tests/search/service/"
-_LOST = "tests/search/execution/test_clusters.py::test_a_lost_node_loses_no_job_and_a_lost_head_is_said"
 
 ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "R3": (
@@ -62,8 +61,6 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "SIGKILL of `taskgroup serve` at random moments, while it is asked for runs",
         ),
     ),
-    "R4": ((_LOST, "one of two nodes killed while both work"),),
-    "R5": ((_LOST, "the head (GCS) killed while a job is under way"),),
     "R6": (
         (
             f"{_RAY}test_an_interrupted_driver_leaves_no_process_and_no_file_behind",

