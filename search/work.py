@@ -15,7 +15,7 @@ from search.decision.gpu_measured import measured_share
 from search.decision.lattice import Lattice, with_cluster
 from search.decision.plan import Plan
 from search.desk import Desk
-from search.documents import parse_spec
+from search.documents import dump_spec, parse_spec
 from search.documents.variations import variations
 from search.execution.ray_executor import RayExecutor
 from search.job import Job, prepare
@@ -65,6 +65,8 @@ def _recommended(
     with _workers(desk, job.plan, job.experiments[0]) as (executor, cluster):
         spec = job.spec.model_copy(update={"cluster": cluster})
         job = replace(job, spec=spec, plan=replace(job.plan, spec=spec))
+        if _gpus_are_ours_to_share(desk):
+            desk.store.set_spec(desk.run, dump_spec(spec))  # whoever resumes or reproduces it does likewise
         return work(
             job,
             desk.store,
@@ -128,13 +130,16 @@ def _starting(cluster: ClusterSpec) -> str:
     return f"starting workers {place}"
 
 
+def _gpus_are_ours_to_share(desk: Desk) -> bool:
+    return parse_spec(desk.record.spec, f"run {desk.run}").cluster.gpus_per_worker == "auto"
+
+
 @contextmanager
 def _workers(desk: Desk, plan: Plan, experiment: Experiment) -> Iterator[tuple[RayExecutor, ClusterSpec]]:
     """The run's workers, and its cluster with the share of a GPU that was measured where the spec leaves it to us."""
     cluster = plan.spec.cluster
     desk.note(_starting(cluster))
-    asked = parse_spec(desk.record.spec, f"run {desk.run}").cluster.gpus_per_worker
-    if asked != "auto" or not cluster.gpu_share or isinstance(experiment, ForeignExperiment):
+    if not _gpus_are_ours_to_share(desk) or not cluster.gpu_share or isinstance(experiment, ForeignExperiment):
         with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share) as executor:
             yield executor, cluster
         return

@@ -11,7 +11,7 @@ import torch
 from search import work
 from search.decision.gpu_measured import GpuShare, measured_share
 from search.desk import Desk, Unseen
-from search.documents import dump_spec
+from search.documents import dump_spec, parse_spec
 from search.errors import TrialError
 from search.execution.executor import InlineExecutor
 from search.job import Job, prepare
@@ -151,6 +151,12 @@ def test_a_run_measures_once_and_its_history_knows_both_figures(
             assert (cluster.gpus_per_worker, cluster.workers) == (1 / 5, 10)
     assert len(measured) == 1
     assert executor.asked == [(1 / 5, 32)], "a resumed run does as it did"
+    seen: list[Job] = []
+    monkeypatch.setattr(work, "run_recommendation", lambda job, *_, **__: seen.append(job))
+    work.recommend(desk, job)
+    stored = parse_spec(desk.store.run(desk.run).spec, "the store").cluster
+    assert stored == seen[0].spec.cluster == seen[0].plan.spec.cluster
+    assert (stored.gpus_per_worker, stored.workers) == (1 / 5, 10), "so that a training is reproduced as it was made"
     (event,) = [event for event in desk.store.events(desk.run) if event.kind == "gpu"]
     assert event.payload["predicted"] == 2 * GIB
     assert event.payload["measured"] == 13 * GIB
