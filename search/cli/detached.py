@@ -27,12 +27,19 @@ def detach(store: Store, run: str, home: Path, cluster: ClusterSpec, *, as_json:
     """Start a process for a queued run, wait until it has taken the run, and say how to watch it.
 
     Raises:
-        ClusterError, DiskError: no process could be started.
+        ClusterError, DiskError: no process could be started; a new run has failed then, and can be resumed.
     """
+    from grouping.errors import GroupingError
     from search.launcher import OUTPUT_FILE, launcher_for
     from search.store.home import store_url
 
-    launcher_for(cluster, home, store_url()).start(run)
+    try:
+        launcher_for(cluster, home, store_url()).start(run)
+    except GroupingError as error:
+        store.add_event(run, "error", error.as_json())
+        if store.run(run).state == "queued":
+            store.set_state(run, "failed")  # nobody is on the way; left as it was, it would wait for ever
+        raise
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while (record := store.run(run)).state == "queued" and time.monotonic() < deadline:
         time.sleep(_EVERY_SECONDS)

@@ -189,6 +189,10 @@ def test_a_job_server_that_refuses_is_one_line(cluster: Cluster, tmp_path: Path)
     assert refused.returncode == 6
     assert "refuses this token" in refused.stderr
     assert "Traceback" not in refused.stderr
+    with Store.open(cluster.home, create=False) as store:
+        (run,) = store.list_runs().runs
+        assert run.state == "failed", "it waits for nobody"
+        assert [event.payload["code"] for event in store.events(run.id) if event.kind == "error"] == ["cluster"]
     with pytest.raises(ClusterError, match=f"the cluster at {cluster.jobs} asks for a token") as caught:
         RayJobLauncher(cluster.jobs, tmp_path, token="").start("run")
     assert caught.value.exit_code == 6
