@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -41,6 +42,7 @@ from search.decision.selection import (
     reference_losses,
     unmeasured,
 )
+from search.decision.standing import Standing
 from search.training.experiment import Experiment
 from search.trials import Trial, TrialResult, stream_seed
 
@@ -116,7 +118,9 @@ def decide(plan: Plan, experiment: Experiment, measurement: Measurement, cost_of
     """
     spec, seed = plan.spec, plan.spec.training.seed
     plan, experiment, policies = with_policies(plan, experiment, measurement, split)
+    measurement.standing = None if split else Standing(plan, partial(measurement.chosen, split=split))
     searching = halving.search(plan, experiment, measurement, split)
+    measurement.standing = None  # from here on choices are told
     results, dropped = searching.results, halving.dropped_by(searching.rungs)
     plan = replace(plan, seen=look(plan, experiment, measurement, split))
     results, rounds, stopped = adaptive_search(plan, experiment, measurement, results, split)

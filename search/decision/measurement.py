@@ -65,6 +65,7 @@ class Measurement:
         train: What trains a pack of trials.
         progress: Told about every phase and training.
         pack_size: Networks that are trained together at most.
+        standing: Offered the results of a search whenever there are more; None: nobody looks.
     """
 
     store: Store
@@ -73,6 +74,7 @@ class Measurement:
     train: TrainPack
     progress: Progress
     pack_size: int = 1
+    standing: Callable[[Callable[[], Mapping[Trial, TrialResult]]], None] | None = None
     failures: dict[Trial, str] = field(default_factory=dict)
     trained: int = 0
 
@@ -124,16 +126,19 @@ class Measurement:
         passing("phase.begin")
         self.progress.start(label, len(asked), len(asked) - len(missing))
         # Long trials first: the last ones to finish are then short, and no worker idles for long. Among equals those
-        # with as many outputs are neighbours, because they share a stack.
+        # with as many outputs are neighbours, because they share a stack; single tasks come first, because all losses
+        # are told relative to theirs.
         dataset = experiment.dataset
         outputs = {task.name: count for task, count in zip(dataset.tasks, dataset.classes_T, strict=True)}
-        missing.sort(key=lambda t: (-t.capacity * t.copies * t.fraction, -sum(outputs[task] for task in t.tasks)))
+        missing.sort(key=lambda t: (-t.capacity * t.copies * t.fraction, sum(outputs[task] for task in t.tasks)))
         kept = frozenset(keep_states)
         courses = [Course(trial, self._start(trial), trial in kept) for trial in missing]
         trained = self._trained(experiment, courses, train)
         try:
             for row in _rows(trained):
                 self._record(phase, keys, row)
+                if self.standing is not None and phase == "search":
+                    self.standing(lambda: self._known_of(asked, keys))
                 if stop():
                     break
         finally:
@@ -233,6 +238,9 @@ class Measurement:
 
     def _answer(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:
         self.failures.update((t, self._failed[keys[t]].reason) for t in asked if keys[t] in self._failed)
+        return self._known_of(asked, keys)
+
+    def _known_of(self, asked: Sequence[Trial], keys: Mapping[Trial, str]) -> dict[Trial, TrialResult]:
         return {trial: self._finished[keys[trial]] for trial in asked if keys[trial] in self._finished}
 
     def costs(self, labels: Mapping[str, str]) -> tuple[PhaseCost, ...]:

@@ -228,24 +228,34 @@ def test_a_resumed_run_trains_nothing_twice_and_says_the_same(runs: Runs) -> Non
 
 
 class Watches(Quiet):
-    """Progress that looks, at the beginning of every phase, at the best so far."""
+    """Progress that looks at the best so far, at the beginning of every phase and with each of its trainings."""
 
     def __init__(self, store: Store, run: str) -> None:
         super().__init__()
         self.store, self.run = store, run
         self.best: list[tuple[str, float | None]] = []
+        self.during: dict[str, float | None] = {}
 
     def start(self, label: str, total: int, done: int) -> None:
         self.best.append((label, self.store.run(self.run).best))
 
+    def advance(self, failed: bool) -> None:
+        label = self.best[-1][0]
+        self.during[label] = self.store.run(self.run).best
 
-def test_the_best_so_far_is_known_as_soon_as_there_is_a_choice(runs: Runs) -> None:
+
+def test_the_best_so_far_is_known_while_the_search_trains_and_then_what_is_chosen(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.decision.standing._LEAST_REST", 0.0)
+    monkeypatch.setattr("search.decision.standing._REST", 0.0)
     job = job_of(affinity={"estimator": "measured"})
     run = runs.create(job)
     watching = Watches(runs.store, run)
     recommendation = runs.work(job, run, progress=watching)
     best = dict(watching.best)
     assert watching.best[0][1] is None
+    assert 0 < (watching.during["search"] or 0) < 1  # the planted groups help
     assert best["confirm on fresh seeds"] == recommendation.solution.objective == runs.store.run(run).best
 
 
