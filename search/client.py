@@ -30,7 +30,6 @@ TOKEN_VARIABLE: Final = "TASKGROUP_TOKEN"  # noqa: S105 - a variable's name
 """Environment variable with the token; on a command line everybody on the machine could read it."""
 
 _API = "/api/v1"
-_ENDED = frozenset({"finished", "failed", "cancelled", "interrupted", "deleted"})
 _AGAIN = frozenset({429, 503})
 _MOST_TRIES = 6
 _LONGEST_WAIT = 10.0
@@ -163,7 +162,8 @@ class Client:
                 for event, number, data in self._stream(run, last):
                     tries, last = 0, number or last
                     yield {"event": event, "data": data}
-                    if event == "end" or (event == "progress" and data.get("state") in _ENDED):
+                    # An end comes after all that happened; an interrupted run may go on, and so has none.
+                    if event == "end" or (event == "progress" and data.get("state") == "interrupted"):
                         return
             except (httpx.TransportError, _BusyError) as error:
                 tries += 1

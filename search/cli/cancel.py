@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from search.cli.console import JsonFlag, QuietFlag, emit_json, note, print_result
+from search.cli.elsewhere import cancel_there
+from search.cli.submit import ServerOption
 
 __all__ = ["cancel"]
 
@@ -17,10 +19,14 @@ _EVERY_SECONDS = 0.1
 
 def cancel(
     run: Annotated[str, typer.Argument(help="Id of the run, its beginning, or 'latest'.", show_default=False)],
+    server: ServerOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> int:
     """Cancel a run: what it has trained stays in the store, but it cannot be resumed."""
+    if server:
+        cancel_there(server, run, _PATIENCE_SECONDS, as_json=as_json, quiet=quiet)
+        return 0
     from search.store.home import runs_home
     from search.store.store import Store
 

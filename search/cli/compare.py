@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search.cli.console import JsonFlag, emit_json, escape_controls, print_result
+from search.cli.elsewhere import recommendations_there
+from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
     from grouping.recommendation import Confirmed, Recommendation
@@ -21,6 +23,7 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN RUN...", help="Folders, ids or beginnings of ids.", show_default=False)
     ],
+    server: ServerOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show runs side by side: verdicts, groups, costs, and each task's losses on fresh seeds with their intervals."""
@@ -30,7 +33,10 @@ def compare(
 
     if len(runs) < 2:
         raise InputError("a single run has nothing to be compared with", where="RUN", fix="Name two or more")
-    found = [(folder.name, read_content(folder).recommendation) for folder in map(find_run, runs)]
+    if server:
+        found = recommendations_there(server, runs)
+    else:
+        found = [(folder.name, read_content(folder).recommendation) for folder in map(find_run, runs)]
     if as_json:
         emit_json(_as_json(found))
     else:

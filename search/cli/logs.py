@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search.cli.console import escape_controls, print_result
+from search.cli.elsewhere import logs_there
+from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
     from search.store.records import EventRecord
 
-__all__ = ["logs"]
+__all__ = ["logs", "shown_event"]
 
 _EVERY_SECONDS = 0.5
 _WAITING = {"queued", "running"}
@@ -22,9 +24,13 @@ _SAID_BY_NOTES = {"engine", "latency", "trainer"}  # for whoever resumes the run
 def logs(
     run: Annotated[str, typer.Argument(help="Id of the run, its beginning, or 'latest'.", show_default=False)],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more until the run has ended.")] = False,
+    server: ServerOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show what happened to a run: its states, phases, notes, warnings and errors, in order."""
+    if server:
+        logs_there(server, run, follow=follow, as_json=as_json)
+        return
     from search.store.home import runs_home
     from search.store.store import Store
 
@@ -33,12 +39,20 @@ def logs(
         while True:
             over = store.run(found).state not in _WAITING  # before its events are read: none is missed
             for event in store.events(found, after=last):
-                if as_json or event.kind not in _SAID_BY_NOTES:
-                    print_result(_json(found, event) if as_json else _line(event))
+                line = shown_event(found, event, as_json=as_json)
+                if line is not None:
+                    print_result(line)
                 last = event.number
             if over or not follow:
                 return
             time.sleep(_EVERY_SECONDS)
+
+
+def shown_event(run: str, event: EventRecord, *, as_json: bool) -> str | None:
+    """An event as a line, or as one JSON object; None where a note says the same."""
+    if as_json:
+        return _json(run, event)
+    return None if event.kind in _SAID_BY_NOTES else _line(event)
 
 
 def _json(run: str, event: EventRecord) -> str:

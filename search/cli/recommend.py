@@ -10,6 +10,8 @@ import typer
 
 from search.cli.console import DetachFlag, JsonFlag, QuietFlag, emit_json, escape_controls, note, print_result
 from search.cli.curves import TensorboardOption, check_attended, write_curves_of
+from search.cli.elsewhere import resume_there
+from search.cli.submit import ServerOption
 
 if TYPE_CHECKING:
     from grouping.recommendation import Recommendation
@@ -112,10 +114,19 @@ def resume(
     ] = None,
     detached: DetachFlag = False,
     tensorboard: TensorboardOption = None,
+    server: ServerOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Go on with a run that was interrupted or failed; nothing that finished is trained again."""
+    if server:
+        if minutes is not None or tensorboard is not None:
+            from grouping.errors import InputError
+
+            fix = "Leave out --minutes and --tensorboard, or --server"
+            raise InputError("a service decides that for its runs", where="--server", fix=fix)
+        resume_there(server, run, as_json=as_json, quiet=quiet)
+        return
     from search.cli.detached import detach
     from search.cli.foreground import in_foreground
     from search.cli.measure import go_on

@@ -52,7 +52,7 @@ def report(
     if tensorboard is not None:
         _write_curves(run, tensorboard, server, as_json=as_json, quiet=quiet)
         return
-    if server is not None:
+    if server:
         _fetch(server, run, output_format, output, as_json=as_json, quiet=quiet)
         return
     from grouping.report.content import read_content
@@ -80,7 +80,7 @@ def _write_curves(run: str, folder: Path, server: str | None, *, as_json: bool, 
     from search.store.home import runs_home
     from search.store.store import Store
 
-    if server is not None:
+    if server:
         raise InputError("curves are not fetched", where="--tensorboard", fix="Leave out --server, or use its pages")
     with Store.open(runs_home(), create=False) as store:
         found = store.run(run).id

@@ -33,7 +33,7 @@ def runs(
     from search.store.records import RunPage
 
     wanted = _state(state)
-    if server is not None:
+    if server:
         _of_service(server, wanted, limit, as_json=as_json)
         return
     home = runs_home()

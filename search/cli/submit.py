@@ -17,7 +17,12 @@ __all__ = ["ServerOption", "submit"]
 
 ServerOption = Annotated[
     str | None,
-    typer.Option("--server", metavar="URL", help="Ask this service; its token is in TASKGROUP_TOKEN."),
+    typer.Option(
+        "--server",
+        metavar="URL",
+        envvar="TASKGROUP_SERVER",
+        help="Ask this service, with the token in TASKGROUP_TOKEN; '': this machine.",
+    ),
 ]
 
 

@@ -77,7 +77,32 @@ def test_whoever_follows_is_told_the_end(at: Served, tmp_path: Path) -> None:
         watched = client.watch(run)
         assert next(watched)["event"] == "state"
         client.cancel(run)
-        assert [message["event"] for message in watched][-1] in {"end", "progress"}
+        assert [message["event"] for message in watched][-1] == "end"
+
+
+def test_runs_of_a_service_are_followed_ended_resumed_and_compared_as_ones_own(
+    at: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*arguments: str) -> str:
+        assert command([*arguments]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    run = at.run_of("ada", "elsewhere")
+    at.store.add_event(run, "note", {"text": "red\x1b[31m"})
+    lines = told("logs", run, "--server", at.url).splitlines()
+    assert [line.split("  ", 1)[1] for line in lines] == ["queued", "red\\x1b[31m"]
+    assert [json.loads(line)["event"] for line in told("logs", run, "--json").splitlines()] == ["state", "note"]
+    at.store.take(run).release("interrupted")
+    assert told("resume", run, "--server", at.url) == f"run {run} is queued\n"
+    assert json.loads(told("cancel", run[:-1], "--json")) == {"run": run, "state": "cancelled", "asked": None}
+    assert told("logs", run, "--follow").splitlines()[-1].endswith("cancelled")
+    done = [at.finished_run("ada", weather()) for _ in range(2)]
+    compared = json.loads(told("compare", *done, "--server", at.url, "--json"))
+    assert [one["run"] for one in compared["runs"]] == done
+    assert compared["alike"][0]["alike"] == compared["alike"][0]["pairs"] > 0
+    assert command(["resume", run, "--minutes", "1"]) == 2
+    monkeypatch.setenv("TASKGROUP_HOME", str(at.home / "nowhere"))
+    assert command(["cancel", run, "--server", ""]) == 4  # on this machine, where there is no such home
 
 
 def test_whoever_follows_waits_while_the_service_is_busy(at: Served, monkeypatch: pytest.MonkeyPatch) -> None:
