@@ -10,9 +10,11 @@ import os
 import secrets
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -48,16 +50,20 @@ class LocalLauncher:
     Args:
         home: Folder of runs.
         store_url: The database, where it is not in the home.
+        environment: Further variables of these processes.
     """
 
-    def __init__(self, home: Path, store_url: str | None = None) -> None:
+    def __init__(
+        self, home: Path, store_url: str | None = None, *, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._home, self._url = home.absolute(), store_url
+        self._environment = environment
         self._children: list[int] = []
 
     def start(self, run: str) -> None:
         self._reap()
         folder = self._home / run
-        environment = {**os.environ, HOME_VARIABLE: str(self._home)}
+        environment = {**os.environ, **self._environment, HOME_VARIABLE: str(self._home)}
         if self._url is not None:
             environment[URL_VARIABLE] = self._url
         output = folder / OUTPUT_FILE
@@ -96,6 +102,7 @@ class RayJobLauncher:
         address: The job server, ``http://head:8265``.
         home: Folder of runs, as the cluster's machines see it.
         store_url: The database, where it is not in the home.
+        environment: Further variables of the supervisors.
         python: The cluster's interpreter that has this package.
         token: What the cluster asks for; default: ``RAY_AUTH_TOKEN``, or the file that ``RAY_AUTH_TOKEN_PATH`` names.
     """
@@ -106,11 +113,12 @@ class RayJobLauncher:
         home: Path,
         store_url: str | None = None,
         *,
+        environment: Mapping[str, str] = MappingProxyType({}),
         python: str = "python",
         token: str | None = None,
     ) -> None:
         self._address = address.rstrip("/")
-        self._environment = {HOME_VARIABLE: str(home.absolute())}
+        self._environment = {**environment, HOME_VARIABLE: str(home.absolute())}
         if store_url is not None:
             self._environment[URL_VARIABLE] = store_url
         self._python = python

@@ -38,14 +38,16 @@ def serve(
 def _launcher(settings: Settings) -> Launcher:
     from grouping.errors import InputError
     from search.launcher import LocalLauncher, RayJobLauncher
+    from search.service.offered import Offered
 
     url = settings.store_url.get_secret_value() if settings.store_url is not None else None
+    environment = Offered(settings.data_root, settings.data_sets).environment
     if settings.launcher == "local":
-        return LocalLauncher(settings.home, url)
+        return LocalLauncher(settings.home, url, environment=environment)
     if not settings.launcher_address:
         fix = "Write the address of the cluster's jobs, http://head:8265"
         raise InputError("the launcher ray-job needs an address", where="launcher_address", fix=fix)
-    return RayJobLauncher(settings.launcher_address, settings.home, url)
+    return RayJobLauncher(settings.launcher_address, settings.home, url, environment=environment)
 
 
 def _require_extra() -> None:

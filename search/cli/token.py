@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,11 @@ __all__ = ["token"]
 token = typer.Typer(name="token", help="Make, list and revoke tokens of the service.", no_args_is_help=True)
 
 _DAY = 86_400.0
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings that the service is served with: its home and store."),
+]
 
 
 class ScopeName(StrEnum):
@@ -35,13 +41,14 @@ def create(
         ScopeName, typer.Option(help="read: look at one's runs; submit: start and end them; admin: everybody's.")
     ] = ScopeName.submit,
     days: Annotated[float | None, typer.Option(min=0.0, help="Valid that long; for ever by default.")] = None,
+    config: ConfigOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Make a token and show it, this once: only a digest of it is kept."""
     from search.store.tokens import Tokens
 
-    with _store() as store:
+    with _store(config) as store:
         record, text = Tokens(store.sessions).create(name, scope.value, None if days is None else days * _DAY)
     if as_json:
         emit_json({**_as_json(record), "token": text})
@@ -51,11 +58,11 @@ def create(
 
 
 @token.command("list")
-def list_tokens(as_json: JsonFlag = False) -> None:
+def list_tokens(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
     """List the tokens, oldest first, without their secrets."""
     from search.store.tokens import Tokens
 
-    with _store() as store:
+    with _store(config) as store:
         records = Tokens(store.sessions).list()
     if as_json:
         emit_json({"tokens": [_as_json(record) for record in records]})
@@ -72,13 +79,14 @@ def list_tokens(as_json: JsonFlag = False) -> None:
 @token.command()
 def revoke(
     identity: Annotated[str, typer.Argument(metavar="ID", help="From: taskgroup token list", show_default=False)],
+    config: ConfigOption = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """End a token: within seconds nobody can use it; runs that were started with it go on."""
     from search.store.tokens import Tokens
 
-    with _store() as store:
+    with _store(config) as store:
         record = Tokens(store.sessions).revoke(identity)
     if as_json:
         emit_json(_as_json(record))
@@ -93,11 +101,14 @@ _MAY = {
 }
 
 
-def _store() -> Store:
-    from search.store.home import runs_home
+def _store(config: Path | None) -> Store:
+    """The store of the service: where its settings and the environment say, as ``taskgroup serve`` reads them."""
+    from search.service.settings import read_settings
     from search.store.store import Store
 
-    return Store.open(runs_home())
+    settings = read_settings(config)
+    url = settings.store_url
+    return Store.open(settings.home, url=None if url is None else url.get_secret_value())
 
 
 def _state(record: TokenRecord) -> str:

@@ -23,14 +23,18 @@ from search.service.errand_runners import ErrandRunners
 from search.service.events import Hub
 from search.service.gate import API, Gate
 from search.service.metrics import Metrics
+from search.service.offered import Offered
 from search.service.problems import Problem, install_problems
 from search.service.rates import Rates
 from search.service.responses import PROBLEMS
 from search.service.routes import datasets, events, groupings, health, results, runs, sessions, submissions
 from search.service.settings import Settings
 from search.service.submissions import Submissions
+from search.service.turns import Turns
+from search.service.uploads import sweep
 from search.spec import Spec
 from search.store.datasets import Datasets
+from search.store.recent import Recent
 from search.store.store import Store
 from search.store.tokens import Tokens
 
@@ -41,6 +45,9 @@ _STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE = 10.0, 100.0
 
 _THREADS = 16
 """Threads that wait for the database: more would only wait for each other."""
+
+_DIALS, _DIAL_PATIENCE = 4, 10.0
+"""Sliders that are answered at a time, and the seconds that one more waits: a fraction of the threads."""
 
 _ROUTERS = (
     submissions.router,
@@ -76,6 +83,8 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        for folder in (settings.datasets, settings.uploads):
+            sweep(folder)
         await service.errands.open()
         work = (service.dispatcher.work(), service.hub.poll(), service.arrivals.work())
         beside = [asyncio.create_task(one) for one in work]
@@ -112,7 +121,10 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
 
 def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
     tokens, datasets, metrics = Tokens(store.sessions), Datasets(store.sessions), Metrics()
-    errands = ErrandRunners(settings.solvers, settings.solver_bytes)
+    offered = Offered(settings.data_root, settings.data_sets)
+    errands = ErrandRunners(
+        settings.solvers, settings.solver_bytes, each=settings.solves_per_token, environment=offered.environment
+    )
     seconds = 3600 * settings.session_hours
     return Service(
         settings=settings,
@@ -127,10 +139,13 @@ def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
         rates=Rates(settings.requests_per_second, settings.burst),
         strangers=Rates(_STRANGERS_PER_SECOND, _STRANGERS_AT_ONCE),
         errands=errands,
-        submissions=Submissions(settings, datasets, errands),
+        submissions=Submissions(settings, datasets, errands, offered),
         dispatcher=Dispatcher(settings, store, launcher, metrics),
         hub=Hub(store, settings.poll_seconds, settings.watchers),
         arrivals=Arrivals(store),
+        recent=Recent(store.sessions),
+        offered=offered,
+        dials=Turns(_DIALS, settings.solves_per_token, _DIAL_PATIENCE),
     )
 
 

@@ -8,11 +8,12 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from grouping.errors import GroupingError, InputError, NoResultError
 from search.errors import told_error
-from search.service.refusals import BusyError
+from search.service.turns import Turns
 
 __all__ = ["ErrandRunners"]
 
@@ -25,13 +26,24 @@ class ErrandRunners:
     Args:
         count: How many.
         memory: Bytes that each may use.
+        each: Errands that one asker may have, running and waiting.
+        environment: Variables for the processes, beside ours.
         patience: Seconds that an errand waits for its turn.
     """
 
-    def __init__(self, count: int, memory: int, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        count: int,
+        memory: int,
+        *,
+        each: int = 16,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        patience: float = 30.0,
+    ) -> None:
         self._count = count
         self._memory = memory
-        self._patience = patience
+        self._environment = environment
+        self._turns = Turns(count, each, patience)
         self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
         self._all: set[Process] = set()
         self._closed = False
@@ -48,25 +60,39 @@ class ErrandRunners:
             await self._end(process)
 
     async def run(
-        self, errand: str, arguments: Mapping[str, Any], seconds: float, told: Mapping[str, str] | None = None
+        self,
+        errand: str,
+        arguments: Mapping[str, Any],
+        seconds: float,
+        asker: str,
+        told: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Have an errand run.
+        """Have an errand run, when it is the asker's turn.
 
         Args:
             errand: One of ``search.service.errands.ERRANDS``.
             arguments: Its arguments, JSON.
             seconds: How long it may take.
+            asker: For whom: the token's id.
             told: What stands for our paths in messages: where files are is nobody's business.
 
         Raises:
             GroupingError: what it raised.
             NoResultError: it took too long.
-            BusyError: no process became free.
+            TooManyError: the asker has as many going as is allowed.
+            BusyError: its turn did not come.
         """
-        try:
-            process = await asyncio.wait_for(self._idle.get(), self._patience)
-        except TimeoutError:
-            raise BusyError("others are being served already", fix="Try again", retry_after=5) from None
+        async with self._turns.of(asker):
+            answer = await self._answered(errand, arguments, seconds)
+        if "error" in answer:
+            raise _rebuilt(_retold(answer["error"], told or {}))
+        if "defect" in answer:
+            raise RuntimeError(f"errand {errand}: {answer['defect']}")
+        found: dict[str, Any] = answer["found"]
+        return found
+
+    async def _answered(self, errand: str, arguments: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        process = self._idle.get_nowait()  # there is one for every turn
         try:
             if process is None or process.returncode is not None:
                 process = await self._start()
@@ -77,12 +103,7 @@ class ErrandRunners:
             self._idle.put_nowait(None)
             raise
         self._idle.put_nowait(process)
-        if "error" in answer:
-            raise _rebuilt(_retold(answer["error"], told or {}))
-        if "defect" in answer:
-            raise RuntimeError(f"errand {errand}: {answer['defect']}")
-        found: dict[str, Any] = answer["found"]
-        return found
+        return answer
 
     async def _ask(self, process: Process, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         assert process.stdin is not None
@@ -104,7 +125,11 @@ class ErrandRunners:
         return answer
 
     async def _start(self) -> Process:
-        environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
+        environment = {
+            **os.environ,
+            **self._environment,
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+        }
         command = [sys.executable, "-P", "-m", "search.service.errands", str(self._memory)]
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, limit=_LONGEST_ANSWER, env=environment

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from grouping.errors import InputError
 from search.documents.complaints import complaint
@@ -32,6 +32,8 @@ _LOOPBACK_NAMES = frozenset({"localhost"})
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1, le=2**40)]
+FileName = Annotated[str, Field(min_length=1, max_length=1_000)]
+Network = Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_network(text)))]
 Seconds = Annotated[float, Field(gt=0, le=10**7, allow_inf_nan=False)]
 
 
@@ -41,7 +43,9 @@ class Settings(BaseModel):
     ``allowed_hosts`` are the names under which the service may be asked for, beside those of the address it listens on.
     ``running_per_token`` and ``max_concurrent_runs`` limit what runs, not what waits. ``cluster_address`` is where
     trials run; a spec cannot name another. ``launcher_address`` is the Ray Jobs address of the launcher ``ray-job``.
-    ``secure_cookies`` is for a service behind a proxy that speaks https.
+    ``secure_cookies`` is for a service behind a proxy that speaks https, ``trusted_proxies`` are the addresses (or
+    networks) of proxies whose word on who asks, and by which scheme, is taken. ``data_sets`` are offered to everybody:
+    names, and the files in ``data_root`` that they stand for. ``solves_per_token`` counts what waits for a solver, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +69,9 @@ class Settings(BaseModel):
     hours_per_run: Seconds = 24.0 * 7
     datasets_per_token: Count = 100
 
+    data_root: Path | None = None
+    data_sets: dict[str, FileName] = Field(default_factory=dict, max_length=1_000)
+
     document_bytes: Bytes = 1_000_000
     table_bytes: Bytes = 64 * 1024**2
     dataset_bytes: Bytes = 512 * 1024**2
@@ -79,11 +86,13 @@ class Settings(BaseModel):
     body_seconds: Seconds = 30.0
     send_seconds: Seconds = 30.0
     solve_seconds: Seconds = 20.0
-    solvers: Annotated[int, Field(ge=1, le=64)] = 1
+    solvers: Annotated[int, Field(ge=1, le=64)] = 2
+    solves_per_token: Count = 16
     solver_bytes: Bytes = 8 * 1024**3
 
     session_hours: Seconds = 12.0
     secure_cookies: bool = False
+    trusted_proxies: tuple[Network, ...] = ()
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
 
     @property
@@ -104,6 +113,11 @@ class Settings(BaseModel):
     def datasets(self) -> Path:
         """Folder of the tables that were uploaded."""
         return self.home / "datasets"
+
+    @property
+    def uploads(self) -> Path:
+        """Folder of tables that are solved and forgotten."""
+        return self.home / "uploads"
 
     @property
     def url(self) -> str:
@@ -139,6 +153,8 @@ def read_settings(
             # The texts of secrets stay as they are; numbers are written as in a spec.
             values[name] = parts if name in lists else text if name == "store_url" else plain_scalar(text)
             values[name] = str(text) if _is_text(name) else values[name]
+            if name == "data_sets":
+                values[name] = {key.strip(): file.strip() for key, _, file in (part.partition("=") for part in parts)}
     values |= {name: value for name, value in (options or {}).items() if value is not None}
     try:
         return Settings.model_validate(values)
@@ -159,4 +175,4 @@ def _read(file: Path) -> Document:
 
 def _is_text(name: str) -> bool:
     field = Settings.model_fields.get(name)
-    return field is not None and field.annotation in {str, Path, LauncherName}
+    return field is not None and field.annotation in {str, Path, Path | None, LauncherName}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from search.errors import DataError, SpecError
 from search.networks.shape import BUILT_IN
 from search.service.auth import Principal
 from search.service.errand_runners import ErrandRunners
+from search.service.offered import Offered
 from search.service.settings import Settings
 from search.spec import OWNED, ClusterSpec, Spec, installed_trainers, runs_code
 from search.store.datasets import Datasets
@@ -62,13 +64,16 @@ class Submissions:
         settings: Quotas, and the cluster.
         datasets: The uploaded tables.
         errands: Who reads tables.
+        offered: The operator's tables.
     """
 
-    def __init__(self, settings: Settings, datasets: Datasets, errands: ErrandRunners) -> None:
+    def __init__(self, settings: Settings, datasets: Datasets, errands: ErrandRunners, offered: Offered) -> None:
         self._settings = settings
         self._datasets = datasets
         self._errands = errands
+        self._offered = offered
         self._remembered: OrderedDict[str, Prepared] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[Prepared]] = {}
 
     async def prepare(self, document: Document, kind: SubmittedKind, who: Principal) -> Prepared:
         """Everything a run needs, or why it cannot be.
@@ -89,7 +94,7 @@ class Submissions:
         key = hashlib.sha256(json.dumps([kind, {**data, "name": ""}]).encode()).hexdigest()
         known = self._remembered.get(key)
         if known is None:
-            known = await self._complete(data, spec)
+            known = await self._completed(key, data, spec, who)
             if len(known.spec) <= _LONGEST_REMEMBERED:
                 self._remembered[key] = known
             if len(self._remembered) > _MOST_REMEMBERED:
@@ -100,14 +105,24 @@ class Submissions:
         named = f"name: {on_one_line(spec.name)}\n{known.spec}"
         return Prepared(spec.name, named, known.tasks, {**known.cost, "name": spec.name})
 
-    async def _complete(self, data: dict[str, Any], spec: Spec) -> Prepared:
+    async def _completed(self, key: str, data: dict[str, Any], spec: Spec, who: Principal) -> Prepared:
+        """As ``_complete``; equal specs that arrive together are completed once."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._complete(data, spec, who))
+            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _complete(self, data: dict[str, Any], spec: Spec, who: Principal) -> Prepared:
         arguments = {
             "spec": {**data, "name": "x"},  # what is remembered is the same for every name
             "base": str(self._settings.datasets.absolute()),
             # Costs of other packages' trunks are told by building them, which is for the run's own process.
             "plan": spec.network.trunk in BUILT_IN and spec.budget.unit != "latency_ms" and spec.trainer is None,
         }
-        found = await self._errands.run("prepare", arguments, _SECONDS, {f"{arguments['base']}/": ""})
+        folders = (arguments["base"], *self._offered.environment.values())
+        told = {f"{folder}/": "" for folder in folders}
+        found = await self._errands.run("prepare", arguments, _SECONDS, who.token, told)
         text = str(found.pop("spec")).removeprefix("name: x\n")
         return Prepared("", text, tuple(found["tasks"]), found)
 
@@ -137,13 +152,16 @@ class Submissions:
         return spec.model_copy(update={"cluster": cluster.model_copy(update={"address": settings.cluster_address})})
 
     def _source(self, source: str, who: Principal, where: str = "data.source") -> str:
-        """The registered name, or the file of the upload.
+        """The registered name, the place of the operator's table, or the file of the upload.
 
         Raises:
             DataError: neither; nothing else is ever opened.
         """
         if is_registered(source):
             return source
+        name = self._offered.name_of(source)
+        if name is not None:
+            return self._offered.source(name)
         found = self._datasets.find(source, who.owner)
         if found is not None:
             return found.file
@@ -151,7 +169,8 @@ class Submissions:
         known = self._datasets.find(source.rpartition(".")[0], who.owner)
         if known is not None and known.file == source:
             return known.file
-        fix = f"Upload it first, or use one that is installed. {nearest_name(source[:200], registered_names())}"
+        names = [*registered_names(), *self._offered.names]
+        fix = f"Upload it first, or use one that is installed. {nearest_name(source[:200], names)}"
         raise DataError(f"{source[:200]!r} is neither a data set nor an upload", where=where, fix=fix)
 
     def _check_quotas(self, prepared: Prepared) -> None:

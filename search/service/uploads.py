@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from starlette.datastructures import FormData, UploadFile
 from grouping.errors import InputError
 from search.errors import DiskError
 
-__all__ = ["Received", "file_suffix", "received_body", "received_text", "received_upload"]
+__all__ = ["Received", "file_suffix", "received_body", "received_text", "received_upload", "sweep"]
 
 _CHUNK = 1024**2
+_PART = ".part-"
+_ABANDONED_SECONDS = 3_600.0
+"""No body takes so long: what was not written to since belongs to a server that died."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,19 @@ def file_suffix(name: str, known: tuple[str, ...]) -> str:
     return suffix
 
 
+def sweep(folder: Path, now: float | None = None) -> None:
+    """Delete what broken uploads left in a folder; another server of the same home may be receiving others."""
+    oldest = (time.time() if now is None else now) - _ABANDONED_SECONDS
+    for path in folder.glob(f"{_PART}*"):
+        with suppress(OSError):
+            if path.lstat().st_mtime < oldest:
+                path.unlink()
+
+
 @asynccontextmanager
 async def _received(chunks: AsyncIterator[bytes], folder: Path, name: str) -> AsyncIterator[Received]:
     bare = PurePosixPath(name.replace("\\", "/")).name[:200]
-    path = folder / f".part-{secrets.token_hex(8)}{PurePosixPath(bare).suffix.lower()[:10]}"
+    path = folder / f"{_PART}{secrets.token_hex(8)}{PurePosixPath(bare).suffix.lower()[:10]}"
     digest, size = hashlib.sha256(), 0
     try:
         try:

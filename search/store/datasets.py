@@ -59,13 +59,29 @@ class Datasets:
         self._sessions = sessions
 
     def add(
-        self, identity: str, name: str, principal: str, file: str, sha256: str, size: int, about: Mapping[str, Any]
-    ) -> DatasetRecord:
-        """Note a table whose file is in its place already."""
+        self,
+        identity: str,
+        name: str,
+        principal: str,
+        file: str,
+        sha256: str,
+        size: int,
+        about: Mapping[str, Any],
+        most: int | None = None,
+    ) -> DatasetRecord | None:
+        """Note a table whose file is in its place already; None where the principal has ``most`` of them.
+
+        Counting and adding are one: several that arrive together do not pass each other.
+        """
         now = time.time()
         row = Dataset(id=identity, name=storable(name), principal=storable(principal), file=file, sha256=sha256)
         row.bytes, row.about, row.created = size, json.dumps(about), now
         with self._sessions.write(durable=True) as session:
+            if most is not None:
+                self._sessions.alone(session)
+                mine = session.scalar(_of(select(func.count()).select_from(Dataset), principal)) or 0
+                if mine >= most:
+                    return None
             session.add(row)
         return DatasetRecord(identity, storable(name), storable(principal), file, sha256, size, about, now)
 

@@ -160,15 +160,25 @@ class Trials(Fenced):
     def trials(self, run: str) -> list[TrialRecord]:
         """All trials of a run without their arrays, in the order of their first attempt."""
         with self.sessions.read() as session:
-            rows = session.execute(_without_arrays(number_of(session, run))).mappings()
+            mine = select(*_PLAIN_COLUMNS).where(TrialRow.run == number_of(session, run)).order_by(TrialRow.number)
+            rows = session.execute(mine).mappings()
             return [trial_record(row) for row in rows]
 
-    def trial_page(self, run: str, *, state: TrialState | None = None, limit: int = 100, offset: int = 0) -> TrialPage:
+    def trial_page(
+        self,
+        run: str,
+        *,
+        state: TrialState | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> TrialPage:
         """Some of a run's trials without their arrays, in the order of their first attempt.
 
         Args:
             run: Id of the run.
             state: Only trials in this state.
+            newest_first: The other way round.
             limit: At most this many.
             offset: Leave out this many of the first.
         """
@@ -176,7 +186,9 @@ class Trials(Fenced):
             number = number_of(session, run)
             wanted = [TrialRow.run == number] if state is None else [TrialRow.run == number, TrialRow.state == state]
             total = session.scalar(select(func.count()).select_from(TrialRow).where(*wanted)) or 0
-            page = _without_arrays(number).where(*wanted).limit(limit).offset(offset)
+            chosen = select(*_PLAIN_COLUMNS).where(*wanted)
+            order = TrialRow.number.desc() if newest_first else TrialRow.number.asc()
+            page = chosen.order_by(order).limit(limit).offset(offset)
             return TrialPage(tuple(map(trial_record, session.execute(page).mappings())), total)
 
     def attempts(self, run: str) -> list[AttemptRecord]:
@@ -249,9 +261,7 @@ def _attempt_record(row: Row[*tuple[Any, ...]]) -> AttemptRecord:
     return AttemptRecord(*row)
 
 
-def _without_arrays(run: int) -> Select[*tuple[Any, ...]]:
-    columns = [column for column in TrialRow.__table__.columns if column.name != "result"]
-    return select(*columns).where(TrialRow.run == run).order_by(TrialRow.number)
+_PLAIN_COLUMNS = [column for column in TrialRow.__table__.columns if column.name != "result"]
 
 
 def _encoded(trial: Trial, result: TrialResult) -> bytes:

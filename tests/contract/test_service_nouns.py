@@ -57,6 +57,19 @@ def test_data_sets_belong_to_whoever_uploaded_them(store: Store) -> None:
     assert datasets.find(ids[0]) is None
 
 
+def test_data_sets_that_arrive_together_do_not_pass_the_quota(store: Store) -> None:
+    datasets = Datasets(store.sessions)
+
+    def add(i: int) -> bool:
+        identity = new_dataset_id(f"at once {i}")
+        return datasets.add(identity, "x", "ada", f"{identity}.csv", "0" * 64, 1, {}, most=5) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(add, range(16))) == 5
+    assert datasets.list("ada").total == 5
+    assert datasets.add(new_dataset_id("y"), "y", "bob", "y.csv", "0" * 64, 1, {}, most=1) is not None
+
+
 def _new(name: str, who: str = "ada", key: str | None = None) -> NewRun:
     return NewRun(name, "recommend", f"name: {name}\n", {}, ("a",), 3, who, key)
 

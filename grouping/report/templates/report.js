@@ -35,6 +35,7 @@
     const colours = shown.palettes[darkScheme.matches && !printing ? "dark" : "light"];
     for (const holder of holders) {
       if (turn !== latest) return; // the scheme changed again meanwhile
+      if (!(holder.dataset.figure in shown.figures)) continue; // there is nothing to draw yet
       await draw(holder, shown, colours);
     }
     document.documentElement.dataset.drawn = colours.paper;
@@ -71,5 +72,6 @@
     drawAll();
   });
   darkScheme.addEventListener("change", drawAll);
+  document.addEventListener("figures", drawAll); // somebody changed them
   drawAll();
 })();

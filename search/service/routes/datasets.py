@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from search.data.registry import registered_names
 from search.errors import ConflictError
 from search.service.answers import DatasetAnswer, DatasetList
 from search.service.auth import Principal
@@ -100,8 +99,8 @@ async def list_datasets(
 @router.get("/{dataset}", response_model=DatasetAnswer, responses=PROBLEMS(401, 404, 422, 429, 503))
 async def show_dataset(dataset: str, service: ServiceOf, who: Reader) -> Response:
     """Rows, inputs, tasks, types, missing labels; and a draft of a spec that runs as it stands."""
-    if dataset in registered_names():
-        about = await service.described(dataset)
+    if dataset in service.common():
+        about = await service.described(dataset, who.token)
         return answer(DatasetAnswer(id=dataset, name=dataset, uploaded=False, **about))
     return answer(dataset_answer(await run_in_threadpool(find, service, dataset, who)))
 
@@ -123,8 +122,8 @@ async def keep(service: Service, received: Received, name: str, who: Principal) 
     suffix = file_suffix(name, _SUFFIXES)
     most = service.settings.datasets_per_token
     mine = await run_in_threadpool(service.datasets.list, who.name, limit=1)
-    if mine.total >= most:
-        raise TooManyError(f"there are {mine.total} data sets of yours already", fix="Delete some first")
+    if mine.total >= most:  # before the work; what counts is looked at again when it is done
+        raise _too_many(most)
     identity = new_dataset_id(Path(name).stem)
     source = received.path.with_suffix(suffix) if received.path.suffix != suffix else received.path
     if source != received.path:
@@ -132,7 +131,7 @@ async def keep(service: Service, received: Received, name: str, who: Principal) 
     try:
         file = str(source.absolute())
         arguments = {"file": file, "source": identity, "name": Path(name).stem or "table"}
-        about = await service.errands.run("describe", arguments, _SECONDS, {file: name})
+        about = await service.errands.run("describe", arguments, _SECONDS, who.token, {file: name})
         record = await run_in_threadpool(_place, service, source, identity, suffix, name, received, about, who)
     finally:
         source.unlink(missing_ok=True)
@@ -140,8 +139,8 @@ async def keep(service: Service, received: Received, name: str, who: Principal) 
 
 
 def list_all(service: Service, who: Principal, limit: int = 20, offset: int = 0) -> DatasetList:
-    """A page of data sets: first those of the installation, then the uploads, newest first."""
-    names = registered_names()
+    """A page of data sets: first those of the installation and the operator, then the uploads, newest first."""
+    names = service.common()
     builtin = [DatasetAnswer(id=name, name=name, uploaded=False) for name in names[offset : offset + limit]]
     page = service.datasets.list(who.owner, limit=limit - len(builtin), offset=max(0, offset - len(names)))
     found = (*builtin, *(dataset_answer(record) for record in page.datasets))
@@ -173,8 +172,21 @@ def _place(
     who: Principal,
 ) -> DatasetRecord:
     file = f"{identity}{suffix}"
-    source.rename(service.settings.datasets / file)
-    return service.datasets.add(identity, name, who.name, file, received.sha256, received.bytes, about)
+    kept, most = service.settings.datasets / file, service.settings.datasets_per_token
+    source.rename(kept)
+    record = None
+    try:
+        record = service.datasets.add(identity, name, who.name, file, received.sha256, received.bytes, about, most)
+    finally:
+        if record is None:
+            kept.unlink(missing_ok=True)
+    if record is None:  # others of theirs came in meanwhile
+        raise _too_many(most)
+    return record
+
+
+def _too_many(most: int) -> TooManyError:
+    return TooManyError(f"there are {most} data sets of yours already", fix="Delete some first")
 
 
 def find(service: Service, dataset: str, who: Principal) -> DatasetRecord:

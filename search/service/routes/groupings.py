@@ -66,7 +66,7 @@ async def solve(request: Request, service: ServiceOf, who: Reader) -> Response:
 
     Send JSON with the rows, or a form with the file `table` and the other fields as JSON in `options`.
     """
-    folder = service.settings.home / "uploads"
+    folder = service.settings.uploads
     if request.headers.get("content-type", "").startswith(_FORM):
         async with request.form(max_files=1, max_fields=20) as form:
             text = form.get("options") or "{}"
@@ -75,11 +75,11 @@ async def solve(request: Request, service: ServiceOf, who: Reader) -> Response:
             options = validated(parse_json(text, ""), GroupingOptions)
             async with received_upload(form, "table", folder) as received:
                 file_suffix(received.name, _SUFFIXES)
-                found = await solve_file(service, str(received.path.absolute()), options)
+                found = await solve_file(service, str(received.path.absolute()), options, who)
     else:
         asked = await body_of(request, GroupingRequest)
         async with received_text(rows_as_csv(asked.table), folder, "table.csv") as received:
-            found = await solve_file(service, str(received.path.absolute()), asked)
+            found = await solve_file(service, str(received.path.absolute()), asked, who)
     return _json(found)
 
 
@@ -96,11 +96,11 @@ async def solve_of_run(run: str, request: Request, service: ServiceOf, who: Read
     return _json(await solve_run(service, run, who, options))
 
 
-async def solve_file(service: Service, file: str, options: GroupingOptions) -> dict[str, Any]:
+async def solve_file(service: Service, file: str, options: GroupingOptions, who: Principal) -> dict[str, Any]:
     """The answer of ``taskgroup solve --json`` for a table on this machine; messages do not tell where it is."""
     arguments = {"file": file, "columns": options.columns(), "options": options.options(service.settings)}
     seconds = service.settings.solve_seconds + _MARGIN_SECONDS
-    return await service.errands.run("solve", arguments, seconds, {file: "table"})
+    return await service.errands.run("solve", arguments, seconds, who.token, {file: "table"})
 
 
 async def solve_run(service: Service, run: str, who: Principal, options: GroupingOptions) -> dict[str, Any]:
@@ -115,7 +115,7 @@ async def solve_run(service: Service, run: str, who: Principal, options: Groupin
     if not file.is_file():
         fix = "Wait for its end"
         raise StateError(f"run '{record.id}' is {record.state} and has no losses yet", where="run", fix=fix)
-    return await solve_file(service, str(file.absolute()), options)
+    return await solve_file(service, str(file.absolute()), options, who)
 
 
 def _json(found: dict[str, Any]) -> Response:

@@ -8,6 +8,7 @@ from search.service.routes import (
     pages_assets,
     pages_compare,
     pages_data,
+    pages_live,
     pages_new,
     pages_run,
     pages_runs,
@@ -19,7 +20,17 @@ from search.service.routes.pages_problems import install_page_problems
 __all__ = ["install_pages", "router"]
 
 router = APIRouter(include_in_schema=False)
-for part in (pages_assets, pages_session, pages_runs, pages_new, pages_run, pages_compare, pages_data, pages_solve):
+for part in (
+    pages_assets,
+    pages_session,
+    pages_runs,
+    pages_new,
+    pages_live,
+    pages_run,
+    pages_compare,
+    pages_data,
+    pages_solve,
+):
     router.include_router(part.router)
 
 

@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from grouping.errors import InputError
-from search.data.registry import registered_names
 from search.errors import DataError
 from search.service.answers import DatasetAnswer
 from search.service.auth import Principal
@@ -86,8 +85,8 @@ async def described(service: Service, who: Principal, dataset: str) -> DatasetAn
     Raises:
         NotFoundError: there is none, or it is somebody else's.
     """
-    if dataset in registered_names():
-        return DatasetAnswer(id=dataset, name=dataset, uploaded=False, **await service.described(dataset))
+    if dataset in service.common():
+        return DatasetAnswer(id=dataset, name=dataset, uploaded=False, **await service.described(dataset, who.token))
     return dataset_answer(await run_in_threadpool(find, service, dataset, who))
 
 
@@ -116,8 +115,10 @@ async def draft_of(
     if about.uploaded:
         record = await run_in_threadpool(find, service, about.id, who)
         file, name = str((service.settings.datasets / record.file).absolute()), Path(about.name).stem
+    elif about.id in service.offered.names:
+        file = str(service.offered.file(about.id))
     arguments = {"file": file, "source": about.id, "name": name, "targets": list(targets)}
-    found = await service.errands.run("describe", arguments, _SECONDS)
+    found = await service.errands.run("describe", arguments, _SECONDS, who.token, {file: name})
     if found["draft"] is None:
         raise DataError(" ".join(found["notes"]), where="tasks")
     return found["draft"], tuple(found["notes"])

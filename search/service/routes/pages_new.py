@@ -58,7 +58,8 @@ async def show_new(
     if like:
         record = await run_in_threadpool(find_record, service.store, like, who.owner)
         spec = parse_spec(record.spec)
-        source = spec.data.source.rpartition(".")[0] or spec.data.source
+        offered = service.offered.name_of(spec.data.source)
+        source = offered or spec.data.source.rpartition(".")[0] or spec.data.source
         return await _form(request, service, who, DraftForm.of_spec(spec, source), kind=record.kind)
     if not data:
         found = await run_in_threadpool(list_all, service, who, _FEW, 0)

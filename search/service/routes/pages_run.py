@@ -1,4 +1,7 @@
-"""One run: how far it is, what came out, another budget, its trainings and files, and the buttons that steer it."""
+"""One run: what came out of it, another budget, its trainings and files, and the buttons that steer it.
+
+What its page asks for again while the run is under way is ``pages_live``.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from grouping.errors import InputError
+from search.service.auth import Principal
 from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf, Submitter
 from search.service.files_of_runs import find_file, list_files
-from search.service.queries import find_record, summary
+from search.service.queries import find_record
 from search.service.refusals import NotFoundError
 from search.service.responses import attachment
+from search.service.routes.pages_live import courses_of, progress
 from search.service.routes.pages_response import island, moved, page
 from search.service.routes.runs import delete, steer
 from search.service.web.choice_view import Choices, read_choices
-from search.service.web.run_view import Result, asked, downloads, live, result, run_head, spec_of
-from search.service.web.templating import fragment, part
+from search.service.web.run_view import Result, asked, downloads, result, run_head, spec_of
+from search.service.web.templating import fragment
 from search.service.web.trials_view import TRIALS_PER_PAGE, trials_page
 from search.store.records import RunRecord
 
@@ -28,7 +34,6 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-_LATEST = 10
 _STEPS = 200
 _SAID = {
     "submitted": "Submitted. It starts as soon as it is its turn; you may close this page.",
@@ -39,7 +44,7 @@ _UNITS = {"snt": "SNT", "flops": "FLOPs", "parameters": "parameters", "latency_m
 
 
 @router.get("/runs/{run}")
-def show_run(
+async def show_run(
     request: Request,
     run: str,
     service: ServiceOf,
@@ -49,11 +54,19 @@ def show_run(
     max_networks: str = "",
 ) -> Response:
     """The page of a run; ``budget`` and ``max_networks`` are for browsers without scripts."""
+    async with service.dials.of(who.token):
+        return await run_in_threadpool(_run_page, request, run, service, who, said, budget, max_networks)
+
+
+def _run_page(
+    request: Request, run: str, service: Service, who: Principal, said: str, budget: str, max_networks: str
+) -> Response:
     record = find_record(service.store, run, who.owner)
     folder = service.settings.home / record.id
     found = result(folder) if record.state == "finished" else None
-    events = service.store.events(record.id)
-    latest, total = _latest(service, record)
+    under_way = progress(service, record)
+    courses = None if found or not record.tasks else courses_of(service, record, record.tasks[0])
+    figures = found.figures if found else {"courses": courses.figure} if courses and courses.figure else {}
     choices = _choices(service, record, found)
     at, most = _asked_for(choices, budget, max_networks) if choices else (0.0, None)
     return page(
@@ -64,38 +77,34 @@ def show_run(
         head=run_head(record, time.time(), steer=who.scope != "read"),
         result=found,
         sections=found.sections if found else (),
-        live=live(record, events, summary(record).eta_seconds),
+        live=under_way.live,
+        courses=courses,
+        tasks=record.tasks,
         asked=asked(record),
         files=downloads({file.name: file.bytes for file in list_files(folder).files}),
-        trials=trials_page(latest, total, 1, "", ""),
+        trials=under_way.trials,
         message="" if said == "submitted" and record.state != "queued" else _SAID.get(said, ""),
         choices=choices,
         choice=choices.at(at, most) if choices else None,
         dial=_dial(choices, most) if choices else None,
-        island=island(found.figures if found else {}),
+        island=island(figures),
     )
 
 
-@router.get("/runs/{run}/live")
-def show_live(run: str, service: ServiceOf, who: Reader) -> HTMLResponse:
-    """How far the run is, and its log: what its page asks for while it is under way."""
-    record = find_record(service.store, run, who.owner)
-    shown = live(record, service.store.events(record.id), summary(record).eta_seconds)
-    latest, total = _latest(service, record)
-    head = run_head(record, time.time(), steer=False)
-    trials = trials_page(latest, total, 1, "", "")
-    return HTMLResponse(part("live_part.html", live=shown, head=head, trials=trials))
-
-
 @router.get("/runs/{run}/choice")
-def show_choice(
+async def show_choice(
     run: str,
     service: ServiceOf,
     who: Reader,
     budget: Annotated[str, Query(max_length=40)] = "",
     max_networks: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:
-    """The best grouping within another budget: what the slider asks for."""
+    """The best grouping within another budget: what the slider asks for; solved turn by turn with others' sliders."""
+    async with service.dials.of(who.token):
+        return await run_in_threadpool(_choice, run, service, who, budget, max_networks)
+
+
+def _choice(run: str, service: Service, who: Principal, budget: str, max_networks: str) -> HTMLResponse:
     record = find_record(service.store, run, who.owner)
     choices = _choices(service, record, result(service.settings.home / record.id))
     if choices is None:
@@ -112,11 +121,11 @@ def show_trials(
     page_: Annotated[int, Query(alias="page", ge=1, le=10**6)] = 1,
     state: str = "",
 ) -> Response:
-    """The trainings of a run, page by page."""
+    """The trainings of a run, page by page, newest first."""
     record = find_record(service.store, run, who.owner)
     wanted: Any = state if state in ("finished", "failed") else None
     found = service.store.trial_page(
-        record.id, state=wanted, limit=TRIALS_PER_PAGE, offset=(page_ - 1) * TRIALS_PER_PAGE
+        record.id, state=wanted, newest_first=True, limit=TRIALS_PER_PAGE, offset=(page_ - 1) * TRIALS_PER_PAGE
     )
     shown = trials_page(found.trials, found.total, page_, wanted or "", f"/runs/{record.id}/trials")
     head = run_head(record, time.time(), steer=False)
@@ -150,12 +159,6 @@ def forget(run: str, service: ServiceOf, who: Submitter) -> Response:
     """Forget a run that nobody works on, with all its files."""
     delete(service, run, who.owner)
     return moved("/runs")
-
-
-def _latest(service: Service, record: RunRecord) -> tuple[tuple[Any, ...], int]:
-    total = service.store.trial_page(record.id, limit=1).total
-    found = service.store.trial_page(record.id, limit=_LATEST, offset=max(0, total - _LATEST))
-    return tuple(reversed(found.trials)), total
 
 
 def _choices(service: Service, record: RunRecord, found: Result | None) -> Choices | None:

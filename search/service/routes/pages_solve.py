@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from grouping.errors import GroupingError, InputError, NoResultError
+from search.service.auth import Principal
 from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf
 from search.service.grouping_requests import GroupingOptions
@@ -38,7 +39,7 @@ async def solve_table(request: Request, service: ServiceOf, who: Reader) -> Resp
     async with request.form(max_files=1, max_fields=20) as sent:
         form = _texts(sent)
         try:
-            found, problem = await _solved(service, sent, form), ""
+            found, problem = await _solved(service, sent, form, who), ""
         except (InputError, NoResultError) as error:
             found, problem = None, _words(error)
     figures = {"frontier": found.figure} if found else {}
@@ -69,7 +70,7 @@ def _texts(sent: FormData) -> dict[str, Any]:
     }
 
 
-async def _solved(service: Service, sent: FormData, form: dict[str, Any]) -> Solved:
+async def _solved(service: Service, sent: FormData, form: dict[str, Any], who: Principal) -> Solved:
     budget = _number(form["budget"], "the budget")
     most = _number(form["max_networks"], "the number of networks")
     options = GroupingOptions(
@@ -79,14 +80,14 @@ async def _solved(service: Service, sent: FormData, form: dict[str, Any]) -> Sol
         higher_is_better=form["higher"],
     )
     upload = sent.get("file")
-    folder = service.settings.home / "uploads"
+    folder = service.settings.uploads
     if isinstance(upload, UploadFile) and upload.filename:
         file_suffix(upload.filename, (".csv", ".parquet"))
         async with received_upload(sent, "file", folder) as received:
-            answer = await solve_file(service, str(received.path.absolute()), options)
+            answer = await solve_file(service, str(received.path.absolute()), options, who)
     elif form["text"].strip():
         async with received_text(form["text"], folder, "table.csv") as received:
-            answer = await solve_file(service, str(received.path.absolute()), options)
+            answer = await solve_file(service, str(received.path.absolute()), options, who)
     else:
         raise InputError("there is no table", fix="Paste it below, or choose a file")
     return solved(answer["solutions"], relative=form["relative"], higher_is_better=form["higher"], budget=budget)

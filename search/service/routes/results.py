@@ -15,7 +15,9 @@ from starlette.responses import FileResponse, Response
 
 from grouping.errors import InputError
 from grouping.files.sheet import escaped
-from grouping.report.content import Content
+from grouping.report.content import CURVE_COLUMNS, Content
+from grouping.tasks import SEPARATOR
+from search.networks.sharing import HARD
 from search.service import queries
 from search.service.answers import Comparison, FileList, TrialList
 from search.service.auth import Principal
@@ -79,7 +81,13 @@ async def curves(
     limit: Annotated[int, Query(ge=1, le=_MOST_READINGS)] = 10_000,
     offset: Offset = 0,
 ) -> Response:
-    """Validation losses along training, one row a reading; `files/curves.parquet` is all of them."""
+    """Validation losses along training, one row a reading; `files/curves.parquet` is all of them.
+
+    While a run is under way they are those of the trainings so far, in the order these were begun.
+    """
+    record = await run_in_threadpool(queries.find_record, service.store, run, who.owner)
+    if record.state == "running":
+        return _json(await run_in_threadpool(_readings, service, record.id, network, limit, offset))
     table = (await run_in_threadpool(_content, service, run, who)).curves
     if network is not None:
         table = table[table["network"] == network]
@@ -241,6 +249,25 @@ def _rows(table: pd.DataFrame, limit: int, offset: int) -> dict[str, Any]:
     page = table.iloc[offset : offset + limit]
     data = json.loads(page.to_json(orient="split", double_precision=15, index=False))
     return {"columns": data["columns"], "rows": data["data"], "shown": len(page), "offset": offset, "total": len(table)}
+
+
+def _readings(service: Service, run: str, network: str | None, limit: int, offset: int) -> dict[str, Any]:
+    """A page of the curves of a run under way, in the columns of the table that they will be."""
+    readings, total = service.recent.readings(run, network, limit, offset)
+    rows = [
+        [
+            SEPARATOR.join(trial.tasks),
+            "" if trial.sharing == HARD else trial.sharing,
+            trial.capacity,
+            trial.seed,
+            reading.task,
+            reading.step,
+            reading.loss,
+        ]
+        for reading in readings
+        for trial in (reading.trial.trial,)
+    ]
+    return {"columns": list(CURVE_COLUMNS), "rows": rows, "shown": len(rows), "offset": offset, "total": total}
 
 
 def _json(data: dict[str, Any]) -> Response:

@@ -31,6 +31,7 @@ from search.spec import Spec
 
 __all__ = ["Choice", "Choices", "Stop", "read_choices"]
 
+_MOST_STOPS = 8
 _SECONDS = 2.0
 """Longest a slider waits; what was found by then is shown with its bound."""
 
@@ -55,6 +56,7 @@ class Choice:
         proof: What is proven about it.
         against: How it compares with the run's own choice; empty where it is that choice.
         problem: Why there is no answer; empty where there is one.
+        stops: Where a better grouping becomes affordable; empty where the number of networks is limited, too.
         milliseconds: Time the solver took.
     """
 
@@ -66,6 +68,7 @@ class Choice:
     against: str
     problem: str
     milliseconds: float
+    stops: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +113,8 @@ class Choices:
             least = error.minimum_budget
             problem = f"No grouping fits {cost(budget, self.unit)}." if least is not None else f"{error.what}."
             problem += f" The smallest budget that works is {cost(least, self.unit)}." if least is not None else ""
-            return Choice(budget, None, (), "", "", "", problem, 1000 * (time.perf_counter() - began))
+            spent = 1000 * (time.perf_counter() - began)
+            return Choice(budget, None, (), "", "", "", problem, spent, self._stops_text(max_networks))
         milliseconds = 1000 * (time.perf_counter() - began)
         proven = "Proven on the search's losses" if found.proven_optimal else "Not proven yet: a better one may exist"
         selection = selection_record(self.table.candidates, self.charged_C, found, "the search's losses")
@@ -125,7 +129,16 @@ class Choices:
             self._against(selection),
             "",
             milliseconds,
+            self._stops_text(max_networks),
         )
+
+    def _stops_text(self, max_networks: int | None) -> str:
+        """Costs at which more can be had; they are those of any number of networks, and of no smaller one."""
+        if max_networks is not None or len(self.stops) < 2:
+            return ""
+        shown = ", ".join(stop.text for stop in self.stops[1 : 1 + _MOST_STOPS])
+        more = f" and {len(self.stops) - 1 - _MOST_STOPS} more" if len(self.stops) > 1 + _MOST_STOPS else ""
+        return f"A better grouping becomes affordable at {shown}{more}."
 
     def _solve(self, budget: float, max_networks: int | None) -> Solution:
         return solve(

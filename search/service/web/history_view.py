@@ -6,15 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from grouping.report.wording import count
 from search.service.web.wording import STATES
 from search.store.records import EventRecord
 
-__all__ = ["Line", "Phase", "history", "last_error", "present_phase"]
+__all__ = ["MOST_EVENTS", "Line", "Phase", "history", "last_error", "present_phase"]
 
-_MOST = 200
+MOST_EVENTS: Final = 200
+"""Of a log on a page."""
+
 _LONGEST = 2_000
 
 
@@ -36,10 +38,10 @@ class Phase:
     total: int
 
 
-def history(events: Sequence[EventRecord]) -> tuple[tuple[Line, ...], int]:
-    """The last events, oldest first, and how many earlier ones are left out."""
-    kept = events[-_MOST:]
-    return tuple(_line(event) for event in kept), len(events) - len(kept)
+def history(events: Sequence[EventRecord], total: int | None = None) -> tuple[tuple[Line, ...], int]:
+    """The last events, oldest first, and how many earlier ones are left out; ``total``: there are more than these."""
+    kept = events[-MOST_EVENTS:]
+    return tuple(_line(event) for event in kept), (len(events) if total is None else total) - len(kept)
 
 
 def present_phase(events: Sequence[EventRecord]) -> Phase | None:

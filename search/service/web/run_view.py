@@ -14,7 +14,7 @@ from grouping.report.content import Content, read_content
 from grouping.report.figures import figures
 from grouping.report.labels import Figure
 from grouping.report.sections import facts, sections
-from grouping.report.wording import MISSING, VERDICT_LABELS, count, headline, lede, number, verdict_sentences
+from grouping.report.wording import MISSING, VERDICT_LABELS, change, count, headline, lede, number, verdict_sentences
 from search.documents import parse_spec
 from search.errors import SpecError
 from search.service.web.certainty_view import Answer, plain_certainty
@@ -33,7 +33,19 @@ from search.service.web.wording import (
 from search.spec import Spec
 from search.store.records import EventRecord, RunRecord
 
-__all__ = ["DOWNLOADS", "Download", "Live", "Result", "RunHead", "asked", "downloads", "live", "result", "run_head"]
+__all__ = [
+    "DOWNLOADS",
+    "Download",
+    "Live",
+    "Result",
+    "RunHead",
+    "Tried",
+    "asked",
+    "downloads",
+    "live",
+    "result",
+    "run_head",
+]
 
 DOWNLOADS = {
     "report.html": "The whole report in one page that opens offline",
@@ -74,6 +86,16 @@ class RunHead:
     may_resume: bool
     may_delete: bool
     terminal: bool
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How far an architecture search is: configurations that ended, of them failed, and the lowest loss of one."""
+
+    ended: int
+    failed: int
+    planned: int
+    lowest: float | None
 
 
 @dataclass(frozen=True)
@@ -142,24 +164,34 @@ def run_head(run: RunRecord, now: float, *, steer: bool) -> RunHead:
     )
 
 
-def live(run: RunRecord, events: Sequence[EventRecord], remaining: float | None) -> Live:
+def live(
+    run: RunRecord,
+    events: Sequence[EventRecord],
+    remaining: float | None,
+    *,
+    total: int | None = None,
+    tried: Tried | None = None,
+) -> Live:
     """How far a run is, by its counts and its events.
 
     Args:
         run: The run.
-        events: All of its events, in order.
+        events: The last of its events, in order, among them the last beginning of a part.
         remaining: Seconds it will take by its own speed so far; None where that is unknown.
+        total: How many events there are, where these are not all.
+        tried: Configurations of an architecture search.
     """
     done = run.finished + run.failed
     phase = present_phase(events) if run.state == "running" else None
-    lines, earlier = history(events)
+    lines, earlier = history(events, total)
+    foreseen = f"of {run.planned:,} foreseen" if run.planned else "how many is not foreseen yet"
     shown = [
-        Fact(
-            "Trainings done", f"{done:,}", f"of {run.planned:,} planned so far" if run.planned else "none planned yet"
-        ),
-        Fact("Best so far", best_text(run.kind, run.best), "mean loss against one network per task"),
+        Fact("Trainings done", f"{done:,}", foreseen),
+        Fact("Best so far", best_text(run.kind, run.best), _best_note(run)),
         Fact("Time worked", since(run.seconds) if run.started is not None else MISSING, _left(run, remaining)),
     ]
+    if tried is not None:
+        shown.insert(1, _tried(tried))
     if run.failed:
         shown.insert(1, Fact("Failed", f"{run.failed:,}", "none of them wins; the reasons are below"))
     return Live(
@@ -174,10 +206,26 @@ def live(run: RunRecord, events: Sequence[EventRecord], remaining: float | None)
     )
 
 
+def _best_note(run: RunRecord) -> str:
+    """What the best is the best of. A measurement, which chooses nothing, has none."""
+    if run.kind == "measure":
+        return "a measurement chooses nothing"
+    if run.best is None:
+        return "known once every task was trained alone, and a grouping fits the budget"
+    return "mean validation loss of the best grouping within the budget, against one network per task"
+
+
+def _tried(tried: Tried) -> Fact:
+    planned = f"of {tried.planned:,} planned" if tried.planned else "none planned yet"
+    failed = f", {tried.failed:,} failed" if tried.failed else ""
+    best = f"; lowest loss {change(tried.lowest)}" if tried.lowest is not None else ""
+    return Fact("Configurations tried", f"{tried.ended:,}", f"{planned}{failed}{best}")
+
+
 def _left(run: RunRecord, remaining: float | None) -> str:
     if run.state != "running":
         return "pauses left out"
-    return "the end is not foreseeable yet" if remaining is None else f"about {roughly(remaining)} left as planned"
+    return "the end is not foreseeable yet" if remaining is None else f"about {roughly(remaining)} left"
 
 
 def _sentence(run: RunRecord, phase: Phase | None) -> str:

@@ -34,7 +34,7 @@ class Asset(NamedTuple):
     media_type: str
 
 
-_SCRIPTS = ("page.js", "run.js", "choice.js", "draft.js", "solve.js")
+_SCRIPTS = ("page.js", "run.js", "courses.js", "choice.js", "draft.js", "solve.js")
 ASSETS = ("style.css", "plotly.min.js", "figures.js", *_SCRIPTS)
 """Every file that pages may ask for; nothing else is served."""
 

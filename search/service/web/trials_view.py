@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grouping.report.labels import cut
 from grouping.report.wording import duration, number
-from grouping.tasks import SEPARATOR
 from search.networks.sharing import HARD
 from search.service.web.runs_view import Pager
+from search.service.web.wording import joined
 from search.store.records import TrialRecord
 
 __all__ = ["TRIALS_PER_PAGE", "TrialRow", "Trials", "trials_page"]
 
 TRIALS_PER_PAGE = 100
-_LONGEST = 120
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Trials:
 
 
 def trials_page(trials: Sequence[TrialRecord], total: int, page: int, state: str, address: str) -> Trials:
-    """Some trainings of a run.
+    """Some trainings of a run, newest first.
 
     Args:
         trials: Those of this page.
@@ -67,7 +65,7 @@ def trial_row(record: TrialRecord) -> TrialRow:
     extras += [f"{trial.fraction:.0%} of training"] if trial.fraction < 1 else []
     extras += [trial.sharing] if trial.sharing != HARD else []
     return TrialRow(
-        network=cut(f" {SEPARATOR} ".join(trial.tasks), _LONGEST),
+        network=joined(trial.tasks),
         size=", ".join([f"{number(trial.capacity)}\N{NO-BREAK SPACE}SNT", *extras]),
         seed=str(trial.seed),
         phase=record.phase,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from grouping.report.wording import MISSING, change, cost, count, number
+from grouping.tasks import SEPARATOR
 from search.service.budgets import budget_of
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "best_text",
     "budget_text",
     "file_size",
+    "joined",
     "moment",
     "roughly",
     "since",
@@ -88,6 +91,18 @@ def budget_text(spec: str) -> str:
 def best_text(kind: str, best: float | None) -> str:
     """The best objective so far: of a grouping as a change against one network per task, else as it is."""
     return number(best) if kind == "measure" else change(best)
+
+
+def joined(tasks: Sequence[str], longest: int = 200) -> str:
+    """Names of the tasks of a network, each whole; where they are too many, how many more there are."""
+    text = f" {SEPARATOR} ".join(tasks)
+    if len(text) <= longest or len(tasks) < 2:
+        return text
+    kept, length = 1, len(tasks[0])
+    while kept < len(tasks) - 1 and length + len(tasks[kept]) + 3 <= longest - 12:
+        length += len(tasks[kept]) + 3
+        kept += 1
+    return f" {SEPARATOR} ".join(tasks[:kept]) + f" and {len(tasks) - kept} more"
 
 
 def file_size(n_bytes: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from search.service.uploads import sweep
+from search.store.datasets import Datasets
 from tests.search.service.serving import TABLE, Served
 
 
@@ -174,6 +177,27 @@ def test_files_that_are_no_tables_leave_nothing_behind(served: Served) -> None:
             assert answer.json()["what"], name
             assert str(served.home) not in answer.text, name
     assert sorted(path.name for path in (served.home / "datasets").glob("*")) == before
+
+
+def test_an_upload_beyond_the_quota_leaves_nothing_behind(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others of the same token came in while the table was looked at."""
+    monkeypatch.setattr(Datasets, "add", lambda *_, **__: None)
+    before = sorted(path.name for path in (served.home / "datasets").glob("*"))
+    with served.client() as client:
+        answer = _upload(client, TABLE)
+    assert answer.status_code == 429
+    assert "Delete some" in answer.json()["fix"]
+    assert sorted(path.name for path in (served.home / "datasets").glob("*")) == before
+
+
+def test_what_broken_uploads_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    names = [".part-old.csv", ".part-new.csv", "data-old.csv"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (1_000_000, 1_000_000 if "old" in name else 1_003_000))
+    sweep(tmp_path / "missing")
+    sweep(tmp_path, now=1_004_000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".part-new.csv", "data-old.csv"]
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/html", ""])

@@ -15,6 +15,7 @@ from search.cli.app import run as command
 from search.service.auth import COOKIE, Authenticator, Principal, read_secret
 from search.service.gate import API
 from search.service.logs import redacted
+from search.service.rates import Rates
 from search.service.server import check_exposure
 from search.service.settings import Settings
 from search.store.store import Store
@@ -79,6 +80,19 @@ def test_a_token_works_until_it_is_revoked_or_over(served: Served) -> None:
         served.service.tokens.revoke(record.id)
         served.service.authenticator.forget()  # within seconds it happens by itself
         assert client.get(f"{API}/runs", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("trusted", [(), ("127.0.0.0/8",)])
+def test_only_the_word_of_a_trusted_proxy_is_taken_for_who_asks(tmp_path: Path, trusted: tuple[str, ...]) -> None:
+    with serving(tmp_path, trusted_proxies=trusted) as served, served.client(None) as client:
+        served.service.strangers = Rates(1e-6, 2)
+
+        def attempt(who: str) -> int:
+            headers = {"x-forwarded-for": who, "x-forwarded-proto": "https"}
+            return client.post("/login", data={"token": "tg_wrong"}, headers=headers).status_code
+
+        found = [attempt(who) for who in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2")]
+    assert found == ([403, 403, 429, 403] if trusted else [403, 403, 429, 429])
 
 
 def test_scopes_include_those_before_them() -> None:

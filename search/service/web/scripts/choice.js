@@ -30,6 +30,7 @@
     try {
       const reply = await fetch(`${box.dataset.url}?${query}`, { signal: asking.signal, credentials: "same-origin" });
       if (reply.redirected || reply.status === 401) { window.location.reload(); return; }
+      if (reply.status === 429 || reply.status === 503) { waiting = setTimeout(ask, 1500); return; } // its turn will come
       answer.innerHTML = await reply.text(); // rendered and escaped by the server
       answer.removeAttribute("aria-busy");
       mark();

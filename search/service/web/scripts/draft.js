@@ -19,6 +19,7 @@
         credentials: "same-origin",
       });
       if (reply.redirected || reply.status === 401) { window.location.reload(); return; }
+      if (reply.status === 429 || reply.status === 503) { waiting = setTimeout(plan, 1500); return; } // its turn will come
       panel.innerHTML = await reply.text(); // rendered and escaped by the server
       panel.removeAttribute("aria-busy");
     } catch (error) {

@@ -15,6 +15,7 @@
     if (!shown) return; // whatever it was, the next answer may be better
     if (shown.dataset.state !== state) { window.location.reload(); return; }
     part.replaceChildren(shown);
+    document.getElementById("head-now").replaceChildren(...fresh.getElementById("head-part").childNodes);
     const lines = log.querySelector(".log");
     const atEnd = lines && lines.scrollTop + lines.clientHeight + 40 >= lines.scrollHeight;
     log.replaceChildren(...fresh.getElementById("log-part").childNodes);
@@ -36,6 +37,7 @@
     } finally {
       busy = false;
     }
+    document.dispatchEvent(new Event("run-refreshed"));
     if (again) { again = false; setTimeout(refresh, 500); }
   };
 
