@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from grouping.errors import GroupingError
 from grouping.report.content import Content
@@ -16,7 +17,9 @@ from grouping.report.palette import DARK, GROUP_ROLES, LIGHT, TEMPLATE
 from grouping.report.sections import facts, sections
 from grouping.report.wording import VERDICT_LABELS, headline, lede, verdict_sentences
 
-__all__ = ["html"]
+__all__ = ["breakable", "html"]
+
+_BETWEEN_NAMES = re.compile(r"(?<=\w)\+(?=\w)")
 
 
 def html(content: Content) -> str:
@@ -51,11 +54,18 @@ def html(content: Content) -> str:
     return template.render(page | {"nonce": nonce, "plotly": _plotly() if drawn else ""})
 
 
+def breakable(text: str) -> Markup:
+    """The text, escaped, with room for a line's end after every ``+`` between names: networks have long ones."""
+    return Markup(_BETWEEN_NAMES.sub("+<wbr>", str(escape(text))))  # noqa: S704 - escaped before
+
+
 @cache
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("grouping.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["breakable"] = breakable
+    return environment
 
 
 @cache

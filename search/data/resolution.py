@@ -70,7 +70,8 @@ def open_source(data: DataSpec, base: Path | None = None) -> Source:
         return load_registered(data.source)
     path = source_path(data.source, base)
     if not Path(data.source).suffix and os.sep not in data.source and not path.exists():
-        fix = f"{nearest_name(data.source, registered_names())} Or give a file that ends in {', '.join(FORMATS)}"
+        known = nearest_name(data.source, registered_names())
+        fix = f"{known}{'' if known.endswith('?') else '.'} Or give a file that ends in {', '.join(FORMATS)}"
         raise DataError(f"'{data.source}' is neither a data set nor a file", where="data.source", fix=fix)
     if not data.more:
         return read_source(path)

@@ -163,7 +163,7 @@ class RayCluster:
             raise ClusterError(
                 f"Ray cannot be started ({one_line(error)[:300]})",
                 where=self.address,
-                fix="Look for free memory and for free space under /tmp",
+                fix="Start again when the machine is less busy; look for free memory and for free space under /tmp",
             ) from error
         finally:
             heed_children()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 
 from grouping.errors import GroupingError
+from grouping.report.html import breakable
 from grouping.report.palette import DARK, GROUP_ROLES, LIGHT
 
 __all__ = ["ASSETS", "Asset", "Viewer", "asset", "asset_version", "fragment", "part", "render"]
@@ -101,5 +102,6 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
     environment.globals["asset"] = lambda name: f"/assets/{name}?v={asset_version(name)}"
     return environment

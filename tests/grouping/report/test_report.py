@@ -15,7 +15,7 @@ from grouping.recommendation import Paired, Recommendation, Verdict
 from grouping.report.blocks import Picture
 from grouping.report.content import Content
 from grouping.report.figures import figures
-from grouping.report.html import html
+from grouping.report.html import breakable, html
 from grouping.report.markdown import escaped, markdown
 from grouping.report.sections import facts, sections
 from grouping.report.tables import paired
@@ -36,6 +36,7 @@ class _Visible(HTMLParser):
         self.scripts: list[dict[str, str | None]] = []
         self._silent = False
         # Plotly's five megabytes hold no markup and would only cost time.
+        page = page.replace("<wbr>", "")  # where a line may end is nothing to read
         self.feed(re.sub(r"(<script nonce[^>]*>).*?</script>", r"\1</script>", page, flags=re.DOTALL))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -254,6 +255,10 @@ def test_what_does_better_than_the_choice_is_said_first_with_number_and_interval
     assert perhaps.startswith("The choice did worse than one standard network for all tasks, by 2.00 %")
     assert "which may be noise" in perhaps
     assert "One network" not in headline(against_one_for_all(0.02, -0.01, 0.05))
+
+
+def test_long_names_of_networks_may_end_a_line_after_a_plus_and_numbers_may_not() -> None:
+    assert breakable("a_1+b<i>+c d +1.2 %") == "a_1+<wbr>b&lt;i&gt;+c d +1.2 %"
 
 
 @pytest.mark.parametrize("verdict", get_args(Verdict))
