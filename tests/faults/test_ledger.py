@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from tests.faults.__main__ import WITHOUT
@@ -27,6 +28,9 @@ def test_every_fault_has_a_test_or_a_reason() -> None:
         if isinstance(mark.args[0], ast.Constant)
     }
     assert marked | ELSEWHERE.keys() | WITHOUT.keys() == FAULTS.keys()
+    for said in WITHOUT.values():
+        (page,) = re.findall(r"`(results/[a-z/]+\.md)`", said)
+        assert (ROOT / page).exists(), page
 
 
 def test_a_fault_that_nobody_injected_is_a_row_too() -> None:
