@@ -160,7 +160,7 @@ class Soak:
         while time.monotonic() < self._deadline:
             kind = ("recommend", "search")[len(self.drivers) % 2]
             body = {**spec, "search": _SEARCH} if kind == "search" else spec
-            answer = client.post("/api/v1/runs", json=body)
+            answer = client.post(f"/api/v1/runs?kind={kind}", json=body)
             answer.raise_for_status()
             self._watch(client, store, Driver(answer.json()["id"], kind))
 
@@ -175,7 +175,7 @@ class Soak:
             if time.monotonic() > self._deadline + 120:
                 raise RuntimeError(f"run {driver.run} is not cancelled after two minutes")
         driver.state, driver.seconds = record.state, time.monotonic() - began
-        if record.state == "failed":
+        if record.state not in {"finished", "cancelled"}:
             driver.said = str([event.payload for event in store.events(driver.run) if event.kind == "error"])
         files = self._home.glob(f"{STORE_FILE}*")
         driver.store_kib = sum(file.stat().st_size for file in files) / 1024
