@@ -91,6 +91,9 @@ class Submissions:
         if kind == "search" and spec.search is None:
             fix = "Add a section 'search' that says what is looked for"
             raise SpecError("the spec says nothing of a search", where="search", fix=fix)
+        if kind == "recommend" and spec.search is not None:  # it would fail when its turn comes
+            fix = "Ask for a run of kind 'search', or take the section out"
+            raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
         key = hashlib.sha256(json.dumps([kind, {**data, "name": ""}]).encode()).hexdigest()
         known = self._remembered.get(key)
         if known is None:

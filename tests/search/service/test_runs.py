@@ -97,6 +97,21 @@ def test_the_same_key_posted_fifty_times_at_once_makes_one_run(served: Served) -
     assert changed.json()["code"] == "conflict"
 
 
+RATES = {"search": {"space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}}}
+
+
+@pytest.mark.parametrize(("kind", "more"), [("search", {}), ("recommend", RATES)])
+def test_a_kind_that_does_not_fit_the_spec_is_refused_before_there_is_a_run(
+    served: Served, kind: str, more: dict[str, object]
+) -> None:
+    with served.client() as client:
+        before = client.get("/api/v1/runs").json()["total"]
+        answer = client.post(f"/api/v1/runs?kind={kind}", json={**SPEC, **more})
+        assert answer.status_code == 422
+        assert answer.json()["where"] == "search"
+        assert client.get("/api/v1/runs").json()["total"] == before
+
+
 def test_keys_are_the_submitters_own(served: Served) -> None:
     with served.client("ada") as ada, served.client("bob") as bob:
         assert _created(ada, **{"idempotency-key": "k"})["id"] != _created(bob, **{"idempotency-key": "k"})["id"]
