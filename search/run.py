@@ -23,7 +23,7 @@ from search.decision.controls import measure_controls
 from search.decision.decide import Decision, decide
 from search.decision.domination import measure_domination
 from search.decision.engine_choice import EngineChoice, with_engine
-from search.decision.forecast import engine_text, forecast, trainings_text
+from search.decision.forecast import forecast, trainings_text
 from search.decision.linear_clusters import plan_for
 from search.decision.measurement import Measurement, Progress
 from search.decision.no_harm import no_harm_record
@@ -109,7 +109,7 @@ def run_recommendation(
     with _explained(job, store, run, folder):
         tell(f"timing networks of this run on {executor.workers} workers")
         way = way_to_train(job.plan, job.experiments[0], executor, train)
-        tell(engine_text(way.choice, executor.workers))
+        tell(f"engine {way.choice.engine}: {way.choice.reason}")
         job = _settled(job, way.choice, store, run)
         _remember_trainer(job.experiments[0], store, run)
         speed = way.speed(job.experiments[0], executor, store.trials(run))

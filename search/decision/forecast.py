@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from search.decision.engine_choice import EngineChoice
 from search.decision.phases import phases_of
 from search.decision.plan import Plan
 from search.decision.probe import Speed
 from search.pace import Forecast, about
 
-__all__ = ["engine_text", "forecast", "trainings_text"]
+__all__ = ["forecast", "trainings_text"]
 
 
 def forecast(plan: Plan, speed: Speed, *, done: int = 0, worked: float = 0.0, searched: bool = False) -> Forecast:
@@ -27,13 +26,6 @@ def forecast(plan: Plan, speed: Speed, *, done: int = 0, worked: float = 0.0, se
     seconds = sum(phase.part * speed.wall(phase.trials) for phase in ahead)
     left = max(0, expected - done)
     return Forecast(left, seconds * left / max(1, expected), done, worked)
-
-
-def engine_text(choice: EngineChoice, workers: int) -> str:
-    """Which engine trains and why; how long that takes by first sight, where engines were timed."""
-    seconds = choice.seconds.get(choice.engine)
-    sight = "" if seconds is None else f", {about(seconds / workers)} of training by first sight"
-    return f"engine {choice.engine}: {choice.reason}{sight}"
 
 
 def trainings_text(plan: Plan, speed: Speed) -> str:
