@@ -47,6 +47,7 @@ def plan_view(
         warnings: What the data gave cause for.
     """
     trainings = sum(int(phase["trainings"]) for phase in phases)
+    expected = sum(int(phase.get("expected_trainings", phase["trainings"])) for phase in phases)
     standard = sum(float(phase["standard_trainings"]) for phase in phases)
     rows = tuple(
         PlanRow(str(p["label"]), f"{int(p['trainings']):,}", f"{float(p['standard_trainings']):,.0f}") for p in phases
@@ -56,7 +57,10 @@ def plan_view(
     )
     return PlanView(
         headline=f"Up to {trainings:,} trainings",
-        sentence=f"{considered}Together they cost as much as {standard:,.0f} trainings of the standard network.",
+        sentence=(
+            f"{considered}{expected:,} are expected, which cost as much as {standard:,.0f} trainings of the standard "
+            "network."
+        ),
         rows=rows,
         total=PlanRow("Together", f"{trainings:,}", f"{standard:,.0f}") if len(rows) > 1 else None,
         warnings=tuple(warnings),
