@@ -17,6 +17,7 @@ from grouping.report.sections import facts, sections
 from grouping.report.wording import MISSING, VERDICT_LABELS, change, count, headline, lede, number, verdict_sentences
 from search.documents import parse_spec
 from search.errors import SpecError
+from search.service.offered import DATA_VARIABLE
 from search.service.web.certainty_view import Answer, plain_certainty
 from search.service.web.history_view import Line, Phase, history, last_error, present_phase
 from search.service.web.wording import (
@@ -296,7 +297,7 @@ def asked(run: RunRecord) -> tuple[Table, ...]:
         return ()
     network, training = spec.network, spec.training
     settings = (
-        ("Data", spec.data.source.rsplit("/", 1)[-1] if spec.data.source.startswith("/") else spec.data.source),
+        ("Data", _shown_source(spec.data.source)),
         ("Budget for serving", budget_text(run.spec)),
         ("Network", f"{network.trunk}, widths {', '.join(map(str, network.widths))}"),
         ("Sizes", ", ".join(f"{number(c)} SNT" for c in network.capacities)),
@@ -317,6 +318,11 @@ def asked(run: RunRecord) -> tuple[Table, ...]:
         Table("What was asked", (Column("Setting"), Column("Value")), settings),
         Table("The tasks", (*columns, Column("Judged by")), rows),
     )
+
+
+def _shown_source(source: str) -> str:
+    """A name, or a file without where it is: a path's last part, what follows the folder of an operator's table."""
+    return source.rsplit("/", 1)[-1] if source.startswith("/") else source.removeprefix(f"${{{DATA_VARIABLE}}}/")
 
 
 def downloads(files: Mapping[str, int]) -> tuple[Download, ...]:

@@ -25,7 +25,7 @@ __all__ = [
 
 STATES: Final = {
     "queued": ("Queued", "Accepted and waiting for its turn. It starts by itself."),
-    "running": ("Running", "Networks are being trained. Closing this page does not stop it."),
+    "running": ("Running", "It is being worked on. Closing this page does not stop it."),
     "interrupted": ("Interrupted", "It was stopped before its end. Resume it: nothing that finished is trained again."),
     "failed": ("Failed", "It ended without a result. The log below says why; it can be resumed."),
     "finished": ("Finished", "The recommendation is ready."),

@@ -72,7 +72,7 @@ def test_a_page_under_way_shows_the_newest_first_and_its_head_follows(served: Se
         served.store.add_event(run, "note", {"text": f"note {i}"})
     served.store.set_progress(run, best=0.9)
     part = ada.get(f"/runs/{run}/live").text.replace("\N{NO-BREAK SPACE}", " ")
-    assert "Networks are being trained" in part
+    assert "It is being worked on" in part
     assert "Now: search, 400 networks" in part  # though more happened since than the log shows
     assert "The last 200 of" in part
     assert "note 249" in part
