@@ -21,7 +21,7 @@ from tests.faults import FULL_VARIABLE
 from tests.faults.ledger import ELSEWHERE, Ledger, markdown
 
 WITHOUT = {
-    "R25": "half an hour of small runs beside 20 requests a second: `python -m tests.faults.soak`, `results/soak.md`",
+    "R25": "small runs beside 20 requests a second: `python -m tests.faults.soak`, `results/soak.md`",
     "R26": "10,000 runs and 100,000 trainings: `results/benchmarks/scale.md` and `service.md`",
     "R27": "100 watchers of the service as a process, with its memory: `results/benchmarks/service.md`",
 }

@@ -272,7 +272,7 @@ def main() -> int:
         soak.work()
     time.sleep(5)  # the last private cluster leaves
     goals = judge(soak, asked.minutes)
-    about = {"command": " ".join(["python -m tests.faults.soak", *sys.argv[1:]]), **facts(), "cores": os.cpu_count()}
+    about = {"command": f"python -m tests.faults.soak --minutes {asked.minutes:g}", **facts(), "cores": os.cpu_count()}
     text = _report(about, soak, goals)
     data = {
         "facts": about,
