@@ -36,15 +36,15 @@ class CoursesView:
     figure: Figure | None
 
 
-def courses_view(task: str, found: Courses) -> CoursesView:
+def courses_view(task: str, found: Courses, version: str) -> CoursesView:
     """What the trainings that hold a task did to its loss.
 
     Args:
         task: Its name.
         found: The newest of them, and those of the task alone.
+        version: What tells this answer from a later one: how many trainings of the run have ended well.
     """
     courses, total = found
-    version = f"{courses[0].number if courses else 0}-{total}"
     if not courses:
         return CoursesView(version, f"No training that holds {task} has ended yet.", None)
     alone = [one for one in courses if _is_alone(one, task)]
