@@ -96,7 +96,7 @@ def _tune() -> dict[str, float]:
             search = SearchSpec(space=space, configurations=count)
             run = store.create_run("empty", "search", "", {})
             store.take(run)
-            plan = Plan(run, search.dimensions, count, (4.0,), False, 0, 60.0, _network, lambda one: one.capacity)  # noqa: FBT003
+            plan = Plan(run, search.dimensions, count, (4.0,), False, 0, 6, 60.0, _network, lambda one: one.capacity)  # noqa: FBT003
             began = time.perf_counter()
             search_configurations(plan, search, Configurations(store.sessions), _empty, executor.workers)
             wall[count] = time.perf_counter() - began

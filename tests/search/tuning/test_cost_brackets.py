@@ -32,7 +32,7 @@ def _trained(known: list[Read], readings: Read) -> Read:
     """What was read of a configuration until it was stopped, compared with what is known."""
     scheduler = CostBrackets(0.25, 2, lambda: False, lambda place: known)
     trial = _Trial("t", {PLACE: 7})
-    scheduler.on_trial_add(None, trial)
+    scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
     for count, (share, loss) in enumerate(readings, 1):
         said: dict[str, Any] = {"share": share, "loss": loss}
         if scheduler.on_trial_result(None, trial, said) == TrialScheduler.STOP:

@@ -66,7 +66,7 @@ def _work(store: Store, run: str, search: SearchSpec, clock: random.Random, work
         decision = scheduler.on_trial_result(None, trial, report)
         if decision == TrialScheduler.STOP or share == 1:
             asked.on_trial_complete(trial.trial_id, report)
-            scheduler.on_trial_complete(None, trial, report)
+            scheduler.on_trial_complete(None, trial, report)  # type: ignore[arg-type]
             del at_work[trial]
         else:
             asked.on_trial_result(trial.trial_id, report)
