@@ -28,6 +28,8 @@ Point = Literal[
     "phase.end",
     "job.begin",
     "job.end",
+    "checkpoint.before",
+    "checkpoint.after",
     "run.decided",
     "run.written",
 ]
@@ -41,6 +43,8 @@ POINTS: Final[dict[Point, str]] = {
     "phase.end": "the last training of a phase has been recorded",
     "job.begin": "a worker is about to call what it was given (the driver, where there are no workers)",
     "job.end": "a worker has its result and has not yet sent it",
+    "checkpoint.before": "the state of a training is whole under a temporary name: the one before it is the newest",
+    "checkpoint.after": "the state of a training has just got its final name: it is the newest",
     "run.decided": "everything has been decided and no file has been written",
     "run.written": "all files have been written and the run is not yet marked as finished",
 }

@@ -50,6 +50,7 @@ from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.foreign.experiment import ForeignExperiment
 from search.training.packs import TrainPack
+from search.training.state_files import StateFiles
 
 __all__ = ["PHASES", "Explore", "run_recommendation"]
 
@@ -106,6 +107,8 @@ def run_recommendation(
         fix = "Use: taskgroup search SPEC, or take the section out"
         raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
     began = time.monotonic() - store.run(run).seconds  # what earlier attempts worked counts
+    files = StateFiles(folder.open_checkpoints(), job.spec.training.checkpoint_minutes)
+    job = replace(job, experiments=tuple(replace(one, state_files=files) for one in job.experiments))
     with _explained(job, store, run, folder):
         tell(f"timing networks of this run on {executor.workers} workers")
         way = way_to_train(job.plan, job.experiments[0], executor, train)

@@ -86,6 +86,8 @@ def supervise(desk: Desk, work: Callable[[Desk], T | None]) -> T | None:
         except BaseException as error:
             _failed(watch, {"code": "unexpected", "what": repr(error), "where": "", "fix": ""}, "failed")
             raise
+        if found is not None:
+            desk.folder.remove_checkpoints()
         lease.release("interrupted" if found is None else "finished")
         return found
 
@@ -94,6 +96,8 @@ def _left(watch: Watch, state: RunState) -> None:
     """Give the run back, as far as it is still ours."""
     if watch.lease is None:
         return
+    if state != "interrupted":
+        watch.desk.folder.remove_checkpoints()
     try:
         watch.lease.release(state)
     except StoreError as error:

@@ -27,6 +27,7 @@ __all__ = [
     "Identity",
     "NetworkState",
     "Phase",
+    "Remark",
     "TestScores",
     "TrainingState",
     "Trial",
@@ -147,19 +148,36 @@ class NetworkState:
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """A ``search`` trial of one copy that was trained for its fraction and can be trained on.
+    """A trial that was trained up to one of its readings and can be trained on.
 
     Args:
-        trial: What was trained; ``fraction`` says how far.
+        trial: What was trained; ``fraction`` says how far it was to go.
         curve_TS: Its curve so far.
-        loss_limit: Above this a batch loss has exploded; follows from the first step's.
-        network: Where the network is.
+        networks: Where its copies are.
+        loss_limits: Above this a batch loss of each copy has exploded; follows from the first step's.
+        test_curve_TS: Test losses so far (``measure`` trials), else None.
+        kept: The best reading so far (``confirm`` trials), else -1.
+        kept_values: What each copy keeps of it by name; empty if nothing is kept.
+        seconds: Process time of it all, from the very beginning.
     """
 
     trial: Trial
     curve_TS: FloatArray
-    loss_limit: float
-    network: NetworkState
+    networks: tuple[NetworkState, ...]
+    loss_limits: tuple[float, ...]
+    test_curve_TS: FloatArray | None = None
+    kept: int = -1
+    kept_values: tuple[Mapping[str, NDArray[Any]], ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def readings(self) -> int:
+        """How many there are so far."""
+        return int(self.curve_TS.shape[1])
+
+    def seconds_after(self, readings: int) -> float:
+        """Process time up to a reading: all of it, or a share if there are more than that already."""
+        return self.seconds * min(1.0, readings / self.readings)
 
 
 @dataclass(frozen=True)
@@ -213,6 +231,14 @@ class TestScores:
     metrics: dict[str, dict[str, float]]
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What happened to a training on its way, in a sentence that the run's history repeats."""
+
+    kind: Literal["note", "warning"]
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class TrialResult:
     """What one training gave.
@@ -228,6 +254,7 @@ class TrialResult:
         seen: What ``gradients`` and ``linearise`` trials were looked at for, by name; else empty.
         weights: The kept state in safetensors format (``confirm`` trials), else empty.
         state: Where the training can be carried on, if it was asked for. It is never stored.
+        remarks: What happened on the way; never stored with the result.
     """
 
     steps_S: IntArray
@@ -240,6 +267,7 @@ class TrialResult:
     state: TrainingState | None = field(default=None, repr=False)
     test_curve_TS: FloatArray | None = None
     seen: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         for curve_TS in (self.curve_TS,) if self.test_curve_TS is None else (self.curve_TS, self.test_curve_TS):
@@ -251,7 +279,8 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class TrialFailure:
-    """Why a training gave nothing; ``reason`` is one line that a user reads."""
+    """Why a training gave nothing; ``reason`` is one line that a user reads, ``remarks`` what happened on the way."""
 
     reason: str
     detail: str = ""
+    remarks: tuple[Remark, ...] = ()

@@ -27,6 +27,7 @@ from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.foreign.experiment import ForeignExperiment
 from search.training.gpu_share import Gpus, wanted_workers
+from search.training.state_files import StateFiles
 
 __all__ = ["Measured", "measure", "prepared_job", "prepared_lattices", "recommend", "search"]
 
@@ -85,6 +86,8 @@ def measure(desk: Desk, lattices: tuple[Lattice, ...] | None = None) -> Measured
     lattices = lattices or prepared_lattices(desk.record)
     for warning in dict.fromkeys(w for one in lattices for w in one.experiment.dataset.warnings):
         desk.warn(warning)
+    files = StateFiles(desk.folder.open_checkpoints(), lattices[0].experiment.training.checkpoint_minutes)
+    lattices = tuple(replace(one, experiment=replace(one.experiment, state_files=files)) for one in lattices)
     trainings = sum(len(one.trials) for one in lattices)
     desk.note(f"{trainings:,} trainings in {len(lattices)} settings")
     with _workers(desk, lattices[0].plan, lattices[0].experiment) as (executor, cluster):

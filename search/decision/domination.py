@@ -93,7 +93,7 @@ def _cures(
     def relative(balancing: str) -> dict[int, FloatArray]:
         """Relative validation losses of the kept state by seed, [T]."""
         training = plain.training.model_copy(update={"balancing": balancing})
-        experiment = Experiment(plain.dataset, plain.network, training)
+        experiment = Experiment(plain.dataset, plain.network, training, state_files=plain.state_files)
         label = f"one network of all tasks, balanced by {balancing}"
         results = measurement.measure(experiment, "domination", label, trials, train=train_plain)
         return {trial.seed: _kept(result, reference_T, main) for trial, result in results.items()}

@@ -16,8 +16,8 @@ from search.pace import Forecast
 from search.store.store import Store
 from search.training.experiment import Experiment
 from search.training.packs import Pack, TrainPack, packed
-from search.training.settled import Settled, room
-from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
+from search.training.settled import Settled, room, settled_key
+from search.trials import Course, Remark, TrainingState, Trial, TrialFailure, TrialResult
 
 __all__ = ["Measurement", "Progress"]
 
@@ -85,9 +85,10 @@ class Measurement:
         self._failed: dict[str, TrialFailure] = {}
         self._known, self._planned, self._foreseen = len(self._finished), 0, 0
         self._first_asked: dict[str, tuple[str, str, Trial]] = {}
-        # By the trial at full length. A state is this process's own: a resumed run begins anew where it had one.
+        # By the trial at full length. A state is this process's own: a resumed run has what was written down.
         self._states: dict[Trial, TrainingState] = {}
         self._state_bytes = 0
+        self._told: set[Remark] = set()
 
     def measure(
         self,
@@ -137,6 +138,7 @@ class Measurement:
         try:
             for row in _rows(trained):
                 self._record(phase, keys, row)
+                self._forget_files(experiment, row, kept)
                 if self.standing is not None and phase == "search":
                     self.standing(lambda: self._known_of(asked, keys))
                 if stop():
@@ -150,7 +152,8 @@ class Measurement:
     def _record(self, phase: str, keys: Mapping[Trial, str], row: Sequence[_Trained]) -> None:
         """Keep what came of some packs: all that ended well in one transaction."""
         whole = [(trial, result, one.worker) for one in row for trial, result in one.results.items()]
-        good = {t: replace(r, state=None) for t, r, _ in whole if isinstance(r, TrialResult)}
+        self._tell(remark for _, result, _ in whole for remark in result.remarks)
+        good = {t: replace(r, state=None, remarks=()) for t, r, _ in whole if isinstance(r, TrialResult)}
         if good:
             self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
         self._finished |= {keys[t]: replace(result, weights=b"") for t, result in good.items()}
@@ -162,6 +165,21 @@ class Measurement:
                 self._keep(trial, result.state)
             self.trained += 1
             self.progress.advance(failed=isinstance(result, TrialFailure))
+
+    def _tell(self, remarks: Iterable[Remark]) -> None:
+        """Put what happened on the way into the run's history, each thing once."""
+        for remark in remarks:
+            if remark not in self._told:
+                self._told.add(remark)
+                self.store.add_event(self.run, remark.kind, {"text": remark.text})
+
+    def _forget_files(self, experiment: Experiment, row: Sequence[_Trained], going_on: Collection[Trial]) -> None:
+        """Remove what was written down of trainings that are recorded; of those that go on it is still of use."""
+        files = experiment.state_files
+        if files is None or not files.any:
+            return
+        ended = [t for one in row for t, r in one.results.items() if isinstance(r, TrialResult) and t not in going_on]
+        files.forget({settled_key(experiment, trial) for trial in ended})
 
     def weights(self, experiment: Experiment, trial: Trial) -> bytes:
         """The kept state of a trial that ended well, in safetensors format."""
@@ -273,6 +291,5 @@ def _rows(trained: Iterable[_Trained]) -> Iterator[list[_Trained]]:
 
 
 def _n_bytes(state: TrainingState) -> int:
-    network = state.network
-    held = (network.values, network.means, network.squares)
+    held = [arrays for network in state.networks for arrays in (network.values, network.means, network.squares)]
     return state.curve_TS.nbytes + sum(array.nbytes for arrays in held for array in arrays.values())

@@ -8,6 +8,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd  # half a second, and a process owns its run before it needs tables
 
 __all__ = ["RunFolder"]
+
+_CHECKPOINTS = "checkpoints"
 
 
 class RunFolder:
@@ -87,6 +90,17 @@ class RunFolder:
         target = self.write_bytes(f"networks/{name}.safetensors", weights)
         self.write_text(f"networks/{name}.sha256", f"{hashlib.sha256(weights).hexdigest()}  {target.name}\n")
         return target
+
+    def open_checkpoints(self) -> Path:
+        """A folder for the states of trainings under way, as an absolute path; made if it is not there."""
+        folder = (self.path / _CHECKPOINTS).absolute()
+        with _disk_errors(folder):
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    def remove_checkpoints(self) -> None:
+        """Remove that folder with everything in it, as nothing of this run will be trained again."""
+        shutil.rmtree(self.path / _CHECKPOINTS, ignore_errors=True)
 
     def append_log(self, record: Mapping[str, Any]) -> None:
         """Append one line to ``log.jsonl``."""

@@ -173,6 +173,7 @@ class TrainingSpec(Section):
     kept in balance on top of that (``search.balancing``), ``sampling`` whose turn a step is (``search.task_sampling``).
     ``clip_norm`` is the largest norm of a network's gradient.
     ``precision: bfloat16`` rounds the factors of products in training; parameters and losses stay float32.
+    ``checkpoint_minutes``: so often a training's state is written down, from which it goes on if its worker dies.
     """
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 12
@@ -189,6 +190,7 @@ class TrainingSpec(Section):
     engine: EngineName | Literal["auto"] = "auto"
     readings_per_epoch: Repeats = 1
     timeout_seconds: Positive = 3600.0
+    checkpoint_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)] = 1.0
 
     @model_validator(mode="after")
     def _written_one_way(self) -> Self:

@@ -15,6 +15,7 @@ from search.data.dataset import Dataset
 from search.networks.foreign import version
 from search.networks.shape import BUILT_IN
 from search.spec import NetworkSpec, TrainingSpec
+from search.training.state_files import StateFiles
 from search.training.weighting import WEIGHTINGS
 
 __all__ = ["Experiment"]
@@ -33,7 +34,7 @@ _ALWAYS = {
     "engine",
     "readings_per_epoch",
 }
-_NEVER = {"capacities", "seeds", "seed", "timeout_seconds"}
+_NEVER = {"capacities", "seeds", "seed", "timeout_seconds", "checkpoint_minutes"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class Experiment:
         network: The trunk at 1 SNT.
         training: How every network is trained.
         starts: Weights that networks go on from, as checkpoints, by what their way to share calls them.
+        state_files: Where trainings write down how far they are; None: nowhere. No result depends on it.
 
     Raises:
         InputError: a batch of a single row, which batch normalisation of an MLP cannot normalise.
@@ -54,6 +56,7 @@ class Experiment:
     network: NetworkSpec
     training: TrainingSpec
     starts: Mapping[str, bytes] = field(default_factory=dict)
+    state_files: StateFiles | None = None
 
     def __post_init__(self) -> None:
         rows, size = len(self.dataset.train.inputs_NF), self.training.batch_size

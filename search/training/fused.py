@@ -27,6 +27,7 @@ from search.networks.sharing import HARD
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
+from search.training.in_flight import Clock, InFlight, curve_so_far
 from search.training.loop import LossWatch
 from search.training.packs import out_of_gpu_memory, train_plain
 from search.training.relaxed import relaxed_products
@@ -65,13 +66,14 @@ def train_fused(experiment: Experiment, pack: Sequence[Course]) -> list[TrialRes
     if pack and pack[0].trial.sharing != HARD:
         return train_plain(experiment, tuple(pack))
     runners = [_Runner(experiment, course) for course in pack]
-    stacks: dict[StackShape, list[_Runner]] = {}
+    # Side by side is what is alike and equally far: what was written down of a pack may have come out of step.
+    stacks: dict[tuple[StackShape, int], list[_Runner]] = {}
     for runner in runners:
-        stacks.setdefault(runner.shape, []).append(runner)
+        stacks.setdefault((runner.shape, runner.done), []).append(runner)
     permission = relaxed_products() if experiment.training.engine == "fused-relaxed" else nullcontext()
     try:
         with one_thread(), permission:
-            for shape, together in stacks.items():
+            for (shape, _), together in stacks.items():
                 _train(experiment, shape, together)
             for runner in runners:
                 runner.finish()
@@ -87,22 +89,30 @@ class _Runner:
 
     def __init__(self, experiment: Experiment, course: Course) -> None:
         self.plan = plan = blueprint(experiment, course.trial)
-        self.start = start = course.start
         self.shape = StackShape.of(plan.header.n_inputs, plan.header.widths, plan.header.outputs)
         self.failure: TrialFailure | None = None
-        self._experiment = experiment
-        self._keep_state = course.keep_state
+        self._experiment, self._course = experiment, course
+        self._flight = InFlight(experiment, course.trial)
+        readings, n_tasks = len(plan.steps_S), len(plan.columns)
+        self.start = start = self._flight.start(course.start, readings)
         self._state: TrainingState | None = None
-        self._watches = [LossWatch() if start is None else LossWatch(start.loss_limit) for _ in plan.seeds]
-        self._curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
-        if start is not None:
-            self._curve_TS[:, : start.curve_TS.shape[1]] = start.curve_TS
-        self._test_curve_TS = np.full_like(self._curve_TS, np.nan) if self.measures else None
+        self._watches = [LossWatch() for _ in plan.seeds]
+        self._curve_TS = curve_so_far(start, n_tasks, readings)
+        self._test_curve_TS = curve_so_far(start, n_tasks, readings, test=True) if self.measures else None
         self._kept = -1
         self._networks: list[HardSharing] = []
-        self._vessels: list[HardSharing] = []  # what the state is written into, spared building once more
         self._test: TestScores | None = None
         self._weights = b""
+        self._spent = 0.0
+        if start is not None:
+            self._watches = [LossWatch(limit) for limit in start.loss_limits]
+            self._spent = start.seconds_after(readings)
+            self._restore_kept(start)
+
+    @property
+    def done(self) -> int:
+        """Readings that were there before, those after the end too."""
+        return 0 if self.start is None else self.start.readings
 
     @property
     def measures(self) -> bool:
@@ -111,9 +121,7 @@ class _Runner:
 
     def networks(self) -> list[HardSharing]:
         """The copies at their start."""
-        networks = [self.plan.hard_network(seed) for seed in self.plan.seeds]
-        self._vessels = networks if self._keep_state else []
-        return networks
+        return [self.plan.hard_network(seed) for seed in self.plan.seeds]
 
     def tasks(self, first: int) -> list[OwnTask]:
         """The tasks of all copies, which stand in the stack from ``first`` on."""
@@ -173,12 +181,34 @@ class _Runner:
         except TrialError as error:
             self.failure = TrialFailure(one_line(error), "".join(traceback.format_exception(error)))
 
-    def stop(self, fit: SplitFit, member: int) -> None:
-        """Take down where the only copy is at the end, if that was asked for."""
-        if self._keep_state:
-            (network,) = self._vessels
-            limit = self._watches[0].limit
-            self._state = TrainingState(self.plan.trial, self._curve_TS, limit, fit.state(member, network))
+    def stop(self, fit: SplitFit, members: Sequence[int]) -> None:
+        """Take down where the copies are at the end, if that was asked for."""
+        readings = len(self.plan.steps_S)
+        if self._course.keep_state and self.done <= readings:  # what is further is no state of this training
+            self._state = self._standing(fit, members, readings, 0.0)
+
+    def write(self, fit: SplitFit, members: Sequence[int], readings: int, seconds: float) -> None:
+        """Write down where the copies are after so many readings and seconds."""
+        self._flight.write(self._standing(fit, members, readings, seconds))
+
+    def _standing(self, fit: SplitFit, members: Sequence[int], readings: int, seconds: float) -> TrainingState:
+        test_TS = self._test_curve_TS
+        return TrainingState(
+            self.plan.trial,
+            self._curve_TS[:, :readings],
+            tuple(fit.state(member, network) for member, network in zip(members, self.networks(), strict=True)),
+            tuple(watch.limit for watch in self._watches),
+            None if test_TS is None else test_TS[:, :readings],
+            self._kept,
+            tuple({name: value.numpy() for name, value in kept.state_dict().items()} for kept in self._networks),
+            self._spent + seconds,
+        )
+
+    def _restore_kept(self, start: TrainingState) -> None:
+        if start.kept_values:
+            self._kept, self._networks = start.kept, self.networks()
+            for network, values in zip(self._networks, start.kept_values, strict=True):
+                network.load_state_dict({name: torch.tensor(value) for name, value in values.items()})
 
     def finish(self) -> None:
         """Test the kept networks of a ``confirm`` trial."""
@@ -188,20 +218,23 @@ class _Runner:
             self._weights = save_checkpoint(header, [network.state_dict() for network in self._networks])
 
     def result(self, seconds: float) -> TrialResult | TrialFailure:
-        """What came of it all."""
+        """What came of it all, now that its last part took so many seconds."""
+        remarks = self._flight.remarks
         if self.failure is not None:
-            return self.failure
-        worker, kept = this_worker(), self._kept
+            return replace(self.failure, remarks=remarks)
+        total = self._spent + seconds
+        before = self._course.start
         return TrialResult(
             self.plan.steps_S,
             self._curve_TS,
-            seconds,
-            worker,
-            kept,
+            total - (0.0 if before is None else before.seconds),
+            this_worker(),
+            self._kept,
             self._test,
             self._weights,
-            self._state,
+            None if self._state is None else replace(self._state, seconds=total),
             self._test_curve_TS,
+            remarks=remarks,
         )
 
 
@@ -210,7 +243,7 @@ def _fit(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner], 
     networks = [network for runner in runners for network in runner.networks()]
     tasks = [task for runner, first in zip(runners, firsts, strict=False) for task in runner.tasks(first)]
     orders = [runner.plan.order_seed(seed) for runner in runners for seed in runner.plan.seeds]
-    starts = [runner.start.network for runner in runners if runner.start is not None]
+    starts = [network for runner in runners if runner.start is not None for network in runner.start.networks]
     rows = resident(experiment.dataset.train, range(len(experiment.dataset.tasks)), device())
     room = min(pack_room(experiment, runner.plan.trial) for runner in runners)
     ranges = [range(first, min(first + room, len(networks))) for first in range(0, len(networks), room)]
@@ -233,13 +266,13 @@ def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]
     """Train the networks of some trials side by side, until the last reading or until all have failed."""
     dataset, here = experiment.dataset, device()
     firsts = np.cumsum([0, *(runner.plan.trial.copies for runner in runners)]).tolist()
-    starts = [runner.start for runner in runners if runner.start is not None]
     fit = _fit(experiment, shape, runners, firsts)
     validations = {runner: resident(dataset.validation, runner.plan.columns, here) for runner in runners}
     tests = {runner: resident(dataset.test, runner.plan.columns, here) for runner in runners if runner.measures}
     inputs_NF = validations[runners[0]].inputs_NF
     members = {runner: range(first, end) for runner, (first, end) in zip(runners, pairwise(firsts), strict=True)}
-    first = starts[0].curve_TS.shape[1] if starts else 0
+    clock, began, networks = Clock.of(experiment), time.process_time(), firsts[-1]
+    first, readings = runners[0].done, len(runners[0].plan.steps_S)
     for reading, step in enumerate(runners[0].plan.steps_S[first:].tolist(), first):
         losses_SK = fit.advance(step)
         outputs_KNO = fit.outputs(inputs_NF)
@@ -257,5 +290,9 @@ def _train(experiment: Experiment, shape: StackShape, runners: Sequence[_Runner]
             fit.keep([member for runner in alive for member in members[runner]])
             ends = np.cumsum([runner.plan.trial.copies for runner in alive]).tolist()
             members = {r: range(end - r.plan.trial.copies, end) for r, end in zip(alive, ends, strict=True)}
+        if reading + 1 < readings and clock.strikes():
+            seconds = (time.process_time() - began) / networks
+            for runner, own in members.items():
+                runner.write(fit, own, reading + 1, seconds * len(own))
     for runner, own in members.items():
-        runner.stop(fit, own[0])
+        runner.stop(fit, own)

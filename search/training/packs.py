@@ -17,10 +17,11 @@ import torch
 from search.errors import TrialError
 from search.execution.executor import one_line
 from search.training.experiment import Experiment
+from search.training.in_flight import InFlight
 from search.training.trainer import TrialFunction, train
 from search.trials import Course, Trial, TrialFailure, TrialResult
 
-__all__ = ["OneByOne", "Pack", "TrainPack", "out_of_gpu_memory", "packed", "train_plain"]
+__all__ = ["OneByOne", "Pack", "TrainPack", "attempted", "out_of_gpu_memory", "packed", "train_plain"]
 
 Pack = tuple[Course, ...]
 
@@ -35,24 +36,28 @@ class OneByOne:
     train: TrialFunction
 
     def __call__(self, experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
-        return [_attempted(partial(self.train, experiment, course.trial)) for course in pack]
+        return [attempted(partial(self.train, experiment, course.trial)) for course in pack]
 
 
 def train_plain(experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
     """The plain trainer for packs: no network gains or loses by its company."""
-    return [
-        _attempted(partial(train, experiment, course.trial, course.start, keep_state=course.keep_state))
-        for course in pack
-    ]
+    found = []
+    for course in pack:
+        flight = InFlight(experiment, course.trial)
+        training = partial(train, experiment, course.trial, course.start, keep_state=course.keep_state, flight=flight)
+        found.append(attempted(training, flight))
+    return found
 
 
-def _attempted(training: Callable[[], TrialResult]) -> TrialResult | TrialFailure:
+def attempted(training: Callable[[], TrialResult], flight: InFlight | None = None) -> TrialResult | TrialFailure:
+    """What a training gives, or why it gives nothing; ``flight`` knows what there is to tell of it."""
     try:
         return training()
-    except torch.cuda.OutOfMemoryError as error:
-        return TrialFailure(one_line(out_of_gpu_memory(1)), "".join(traceback.format_exception(error)))
     except Exception as error:  # noqa: BLE001  (whatever a training raises is its own failure)
-        return TrialFailure(one_line(error), "".join(traceback.format_exception(error)))
+        short = isinstance(error, torch.cuda.OutOfMemoryError)
+        reason = one_line(out_of_gpu_memory(1) if short else error)
+        remarks = () if flight is None else flight.remarks
+        return TrialFailure(reason, "".join(traceback.format_exception(error)), remarks)
 
 
 def packed(courses: Iterable[Course], room: Callable[[Trial], int], workers: int) -> list[Pack]:

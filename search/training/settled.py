@@ -14,11 +14,12 @@ from search.spec import settled
 from search.spec.settled import own_shape
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
+from search.training.in_flight import training_key
 from search.training.packs import Pack, TrainPack, train_plain
 from search.training.stack_memory import pack_room
 from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
 
-__all__ = ["Settled", "room", "settled_experiment", "settled_trial"]
+__all__ = ["Settled", "room", "settled_experiment", "settled_key", "settled_trial"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ def settled_trial(experiment: Experiment, trial: Trial) -> Trial:
         return trial
     _, size = own_shape(way.settings, experiment.network, experiment.dataset.train.inputs_NF.shape[1])
     return replace(trial, sharing=str(way.bare), capacity=trial.capacity / size)
+
+
+def settled_key(experiment: Experiment, trial: Trial) -> str:
+    """Whose the states are that are written down of a trial (``training_key``), settings and all."""
+    way = Sharing.parse(trial.sharing)
+    return training_key(settled_experiment(experiment, way), settled_trial(experiment, trial))
 
 
 def room(experiment: Experiment, trial: Trial) -> int:

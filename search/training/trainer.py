@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from search.networks.latency import one_thread
 from search.training.blueprint import blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
+from search.training.in_flight import Clock, InFlight, curve_so_far
 from search.training.layers import channels_last
 from search.training.loop import Fit, LossWatch
 from search.training.residence import resident
@@ -33,7 +33,12 @@ TrialFunction = Callable[[Experiment, Trial], TrialResult]
 
 
 def train(
-    experiment: Experiment, trial: Trial, start: TrainingState | None = None, *, keep_state: bool = False
+    experiment: Experiment,
+    trial: Trial,
+    start: TrainingState | None = None,
+    *,
+    keep_state: bool = False,
+    flight: InFlight | None = None,
 ) -> TrialResult:
     """Train one network and read its validation scores; in phase ``confirm`` also keep one state and test it.
 
@@ -49,6 +54,7 @@ def train(
         trial: What is to be trained.
         start: Where it stopped at a smaller fraction; None to begin.
         keep_state: Whether the result brings the state at the end.
+        flight: Where its state is looked for and written down; None: nowhere.
 
     Raises:
         TrialError: a loss that is not finite or has exploded, naming the step; a task without validation labels.
@@ -56,14 +62,18 @@ def train(
     """
     began = time.process_time()
     dataset, plan = experiment.dataset, blueprint(experiment, trial)
-    curve_TS = np.full((len(plan.columns), len(plan.steps_S)), np.nan)
-    test_curve_TS = np.full_like(curve_TS, np.nan) if trial.phase == "measure" else None
-    first = 0 if start is None else start.curve_TS.shape[1]
-    if start is not None:
-        curve_TS[:, :first] = start.curve_TS
-    kept, test, weights = -1, None, b""
+    readings = len(plan.steps_S)
+    given = 0.0 if start is None else start.seconds
+    start = start if flight is None else flight.start(start, readings)
+    curve_TS = curve_so_far(start, len(plan.columns), readings)
+    test_curve_TS = curve_so_far(start, len(plan.columns), readings, test=True) if trial.phase == "measure" else None
+    first, kept, test, weights = 0, -1, None, b""
     states: list[dict[str, Tensor]] = []
-    here = device()
+    if start is not None:
+        first, kept = min(start.readings, readings), start.kept
+        states = [{name: torch.tensor(value) for name, value in values.items()} for values in start.kept_values]
+    spent = 0.0 if start is None else start.seconds_after(readings)
+    here, clock = device(), Clock.of(experiment)
     training = experiment.training
     training = training.model_copy(update={"learning_rate": training.learning_rate * plan.rate})
     with one_thread():
@@ -72,7 +82,9 @@ def train(
         networks = [plan.network(seed).to(here) for seed in plan.seeds]
         for network in networks:
             channels_last(network.trunk)
-        watches = [LossWatch() if start is None else LossWatch(start.loss_limit) for _ in networks]
+        watches = [LossWatch() for _ in networks]
+        if start is not None:
+            watches = [LossWatch(limit) for limit in start.loss_limits]
         fits = [
             Fit(
                 network,
@@ -80,14 +92,28 @@ def train(
                 rows,
                 training,
                 plan.order_seed(seed),
-                None if start is None else start.network,
+                None if start is None else start.networks[copy],
                 watch,
                 [experiment.task_weights[column] for column in plan.columns],
                 [dataset.tasks[column].role == "auxiliary" for column in plan.columns],
                 stream_seed(seed, "noise", trial.capacity),
             )
-            for network, seed, watch in zip(networks, plan.seeds, watches, strict=True)
+            for copy, (network, seed, watch) in enumerate(zip(networks, plan.seeds, watches, strict=True))
         ]
+
+        def standing(readings: int) -> TrainingState:
+            """Where the training is after so many readings."""
+            return TrainingState(
+                trial,
+                curve_TS[:, :readings],
+                tuple(fit.state() for fit in fits),
+                tuple(watch.limit for watch in watches),
+                None if test_curve_TS is None else test_curve_TS[:, :readings],
+                kept,
+                tuple({name: value.cpu().numpy() for name, value in state.items()} for state in states),
+                spent + time.process_time() - began,
+            )
+
         for reading, step in enumerate(plan.steps_S[first:].tolist(), first):
             for fit in fits:
                 fit.advance(step)
@@ -97,14 +123,29 @@ def train(
             if plan.keeps(curve_TS, reading):
                 kept = reading
                 states = [{name: value.clone() for name, value in net.state_dict().items()} for net in networks]
+            if flight is not None and reading + 1 < readings and clock.strikes():
+                flight.write(standing(reading + 1))
         if states:
             for network, values in zip(networks, states, strict=True):
                 network.load_state_dict(values)
             test = score(networks, plan.blocks, dataset, plan.columns, here)
             weights = save_checkpoint(plan.header, states)
-        state = TrainingState(trial, curve_TS, watches[0].limit, fits[0].state()) if keep_state else None
-    seconds = time.process_time() - began
-    return TrialResult(plan.steps_S, curve_TS, seconds, this_worker(), kept, test, weights, state, test_curve_TS)
+        # A state from beyond the end, of a longer training of this network, is no state of this one.
+        ended = start is None or start.readings <= readings
+        state = standing(readings) if keep_state and ended else None
+    seconds = spent + time.process_time() - began - given
+    return TrialResult(
+        plan.steps_S,
+        curve_TS,
+        seconds,
+        this_worker(),
+        kept,
+        test,
+        weights,
+        state,
+        test_curve_TS,
+        remarks=() if flight is None else flight.remarks,
+    )
 
 
 def device() -> torch.device:

@@ -53,10 +53,11 @@ def assert_same_place(one: TrialResult, other: TrialResult) -> None:
     assert one.steps_S.tobytes() == other.steps_S.tobytes()
     assert one.curve_TS.tobytes() == other.curve_TS.tobytes()
     mine, theirs = state_of(one), state_of(other)
-    assert (mine.trial, mine.loss_limit) == (theirs.trial, theirs.loss_limit)
-    assert (mine.network.step, mine.network.streams) == (theirs.network.step, theirs.network.streams)
+    assert (mine.trial, mine.loss_limits) == (theirs.trial, theirs.loss_limits)
+    (here,), (there,) = mine.networks, theirs.networks
+    assert (here.step, here.streams) == (there.step, there.streams)
     for name in ("values", "means", "squares"):
-        arrays, expected = getattr(mine.network, name), getattr(theirs.network, name)
+        arrays, expected = getattr(here, name), getattr(there, name)
         assert list(arrays) == list(expected)
         assert all(array.tobytes() == expected[key].tobytes() for key, array in arrays.items())
 
@@ -96,8 +97,8 @@ def test_what_exploded_losses_are_measured_by_is_remembered() -> None:
     for train in ENGINES:
         (first,) = results(train, stopped_experiment(), [part(TRIALS[0], 0.5)])
         state = state_of(first)
-        assert state.loss_limit >= 1e6
-        (failed,) = train(stopped_experiment(), (part(TRIALS[0], 1.0, replace(state, loss_limit=1e-9)),))
+        assert state.loss_limits[0] >= 1e6
+        (failed,) = train(stopped_experiment(), (part(TRIALS[0], 1.0, replace(state, loss_limits=(1e-9,))),))
         assert "exploding loss at step" in getattr(failed, "reason", "")
 
 
