@@ -30,6 +30,7 @@ from search.spec.searching import SearchSpec
 from search.store.configurations import ENDED, ConfigurationRecord, Configurations
 from search.store.store import Store
 from search.training.packs import TrainPack
+from search.trials import Remark
 from search.tuning.account import grouped_reasons, kept_of, settings_record
 from search.tuning.driver import Evaluate, search_configurations
 from search.tuning.network import SearchedNetwork, network_of
@@ -106,7 +107,7 @@ def _explore(
     over = any(event.kind == _OVER for event in measurement.store.events(run))
     # Where time was up, too, a run that is resumed decides on what it decided on before.
     gpus = job.spec.cluster.gpu_share
-    records = store.of(run) if over else _searched(plan, search, store, training, executor, gpus, measurement.progress)
+    records = store.of(run) if over else _searched(plan, search, store, training, executor, gpus, measurement)
     folder.write_table("configurations.parquet", _frame(records))
     kept = kept_of(records, plan, search.keep)
     if not kept:
@@ -178,7 +179,7 @@ def _searched(
     evaluate: Evaluate,
     executor: RayExecutor,
     gpus: float,
-    progress: Progress,
+    measurement: Measurement,
 ) -> tuple[ConfigurationRecord, ...]:
     """The configurations, as many as are planned or as the minutes allow."""
     known = store.of(plan.run)
@@ -189,8 +190,12 @@ def _searched(
     def time_is_up() -> bool:
         return search.minutes is not None and spent + time.monotonic() - began >= 60 * search.minutes
 
+    def tell(remark: Remark) -> None:
+        measurement.store.add_event(plan.run, remark.kind, {"text": remark.text})
+
     if ended == plan.places:
         return known
+    progress = measurement.progress
     progress.start("configurations", plan.places, ended)
     try:
         return search_configurations(
@@ -202,6 +207,8 @@ def _searched(
             gpus=gpus,
             stop=time_is_up,
             progress=progress.advance,
+            tell=tell,
+            forget=evaluate.forget if isinstance(evaluate, JointTraining) else lambda network: None,
         )
     finally:
         progress.finish()

@@ -9,9 +9,12 @@ Axes: ``T`` tasks of the network, ``L`` units, ``M`` modes, ``R`` turns of the p
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,20 +29,23 @@ from search.networks.policy_network import trunk_units
 from search.networks.shared_network import SharedNetwork
 from search.networks.sharing import FRESH, SEARCHED, Sharing
 from search.policy.draws import drawn_policies
-from search.policy.policy_search import PolicySearch
+from search.policy.policy_search import PolicySearch, SearchState
 from search.policy.regularizers import Regularizer
 from search.policy.schedule import Schedule
 from search.policy.supernet import Supernet, weights_of
 from search.training.blueprint import Blueprint, blueprint
 from search.training.checkpoint import save_checkpoint
 from search.training.experiment import Experiment
-from search.training.packs import OneByOne
+from search.training.in_flight import Clock, InFlight, network_arrays, network_from
+from search.training.packs import Pack, attempted
 from search.training.residence import ResidentPart, resident
+from search.training.state_files import Stored
 from search.training.trainer import device
-from search.trials import Trial, TrialResult, stream_seed
+from search.trials import Trial, TrialFailure, TrialResult, stream_seed
 
 __all__ = ["FoundPolicy", "as_found", "search_policy", "train_policies"]
 
+_ARRAYS = ("logits_LTM", "means_LTM", "squares_LTM", "history_RLTM")
 _ROWS_AT_ONCE = 512  # every value of an image becomes one for each channel and task
 
 
@@ -69,11 +75,16 @@ class FoundPolicy:
         return self.policies[self.chosen]
 
 
-def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
+def search_policy(experiment: Experiment, trial: Trial, flight: InFlight | None = None) -> TrialResult:
     """Search a policy for a trial's tasks, whose ``sharing`` says which modes there are.
 
     Losses are added up with the tasks' declared weights: balancing, sampling of tasks and rounded products are for the
     training that follows.
+
+    Args:
+        experiment: What all trials have in common.
+        trial: For whose tasks.
+        flight: Where the state of the search is looked for and written down; None: nowhere.
 
     Raises:
         TrialError: a loss that is not finite or has exploded; a task with too few labels to learn a policy from.
@@ -81,8 +92,10 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
     began = time.process_time()
     sharing = Sharing.parse(trial.sharing)
     plan = blueprint(experiment, replace(trial, sharing="hard"))
-    here = device()
+    here, clock = device(), Clock.of(experiment)
     training, columns = experiment.training, plan.columns
+    stored = None if flight is None else flight.stored()
+    spent = 0.0 if stored is None else float(stored.header["seconds"])
     with one_thread():
         part, validation = (
             resident(own, columns, here) for own in (experiment.dataset.train, experiment.dataset.validation)
@@ -108,8 +121,15 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
             weights=[experiment.task_weights[column] for column in columns],
             prefix=prefix,
             names=trial.tasks,
+            start=None if stored is None else _state(stored),
         )
-        search.advance(schedule.steps)
+        if flight is not None and search.done:
+            flight.note(f"went on after {search.done} of {schedule.steps} steps")
+        while search.done < schedule.steps:
+            search.advance(search.done + math.ceil(len(part.inputs_NF) / training.batch_size))
+            if flight is not None and search.done < schedule.steps and clock.strikes():
+                state, seconds = search.state(), spent + time.process_time() - began
+                flight.store(search.done, partial(_stored, state, seconds))
         generator = torch.Generator().manual_seed(stream_seed(trial.seed, "policy draws", trial.split))
         units = supernet.units
         can_skip_L = tuple(unit.skip is not None for unit in units)
@@ -135,12 +155,18 @@ def search_policy(experiment: Experiment, trial: Trial) -> TrialResult:
     weights = b"" if sharing.start == FRESH else _checkpoint(supernet, policies[best], plan, sharing)
     curve_TS = losses_DT[1 + best][:, None]
     steps_S = np.array([schedule.steps], dtype=np.int64)
-    seconds = time.process_time() - began
-    return TrialResult(steps_S, curve_TS, seconds, this_worker(), weights=weights, seen=seen)
+    seconds = spent + time.process_time() - began
+    remarks = () if flight is None else flight.remarks
+    return TrialResult(steps_S, curve_TS, seconds, this_worker(), weights=weights, seen=seen, remarks=remarks)
 
 
-train_policies = OneByOne(search_policy)
-"""The same for packs."""
+def train_policies(experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
+    """The same for packs."""
+    found = []
+    for course in pack:
+        flight = InFlight(experiment, course.trial)
+        found.append(attempted(partial(search_policy, experiment, course.trial, flight), flight))
+    return found
 
 
 def as_found(seen: Mapping[str, FloatArray]) -> FoundPolicy:
@@ -154,6 +180,24 @@ def as_found(seen: Mapping[str, FloatArray]) -> FoundPolicy:
         int(seen["chosen"][0]),
         np.asarray(seen["history_RLTM"]),
         tuple(bool(can) for can in seen["can_skip_L"]),
+    )
+
+
+def _stored(state: SearchState, seconds: float) -> Stored:
+    arrays: dict[str, NDArray[Any]] = {name: getattr(state, name) for name in _ARRAYS}
+    arrays |= {"noise": np.frombuffer(state.noise, np.uint8), "loss_limit": np.array(state.loss_limit)}
+    steps = {"step": state.step, "network_step": state.network.step}
+    return Stored({**steps, "seconds": seconds}, arrays | network_arrays(state.network, "network."))
+
+
+def _state(stored: Stored) -> SearchState:
+    header, arrays = stored.header, stored.arrays
+    return SearchState(
+        step=header["step"],
+        network=network_from(arrays, "network.", header["network_step"]),
+        noise=arrays["noise"].tobytes(),
+        loss_limit=float(arrays["loss_limit"]),
+        **{name: arrays[name] for name in _ARRAYS},
     )
 
 

@@ -16,7 +16,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from search.execution.executor import one_line, this_worker
 from search.networks.sharing import Sharing
 from search.spec.searching import SearchSpec
 from search.store.configurations import ENDED, ConfigurationRecord, Configurations
+from search.trials import Remark
 from search.tuning.cost_brackets import FAILURE, CostBrackets, NoStopping
 from search.tuning.network import SearchedNetwork
 from search.tuning.planned_search import Plan, PlannedSearch
@@ -38,7 +38,7 @@ from search.tuning.samplers import quiet_optuna
 __all__ = ["Evaluate", "search_configurations"]
 
 Evaluate = Callable[[SearchedNetwork], Iterator[Mapping[str, Any]]]
-"""What trains a configuration: yields ``loss`` (and ``seconds``, ``found``) after each share of the training."""
+"""What trains a configuration: yields ``loss`` (and ``seconds``, ``found``, ``remarks``) after each share of it."""
 
 _QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no files of results: the store has them
@@ -64,6 +64,8 @@ def search_configurations(
     gpus: float = 0.0,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[bool], None] = lambda failed: None,
+    tell: Callable[[Remark], None] = lambda remark: None,
+    forget: Callable[[SearchedNetwork], None] = lambda network: None,
 ) -> tuple[ConfigurationRecord, ...]:
     """Do what is planned and not there yet; Ray must be running, with a CPU free for each worker.
 
@@ -76,6 +78,8 @@ def search_configurations(
         gpus: Share of a GPU that each of them has.
         stop: Asked before each new draw whether to leave the rest undrawn.
         progress: Told when a configuration ended, and whether it failed.
+        tell: Told what happened to trainings on their way.
+        forget: Told of every network that will not be trained again.
 
     Returns:
         All configurations that were begun, by place.
@@ -83,10 +87,10 @@ def search_configurations(
     Raises:
         NoResultError: a bracket that no point of the space belongs into.
         StoreError, DiskError: what ended cannot be kept.
-        KeyboardInterrupt: Ctrl-C; what is under way begins anew when the run is resumed.
+        KeyboardInterrupt: Ctrl-C; what is under way is begun again when the run is resumed.
     """
     while True:
-        asked = PlannedSearch(plan, store, stop, progress)
+        asked = PlannedSearch(plan, store, stop, progress, tell, forget)
         if not asked.open or stop():
             return store.of(plan.run)
         before = _ended(store, plan.run)
@@ -201,7 +205,7 @@ class _Training(Trainable):
         reading = validated(next(self._reports, {}), share, this_worker())
         self._read += 1
         found = reading.found or str(self._network.way)
-        return {**asdict(reading), "found": found, "done": share >= 1}
+        return {**vars(reading), "found": found, "done": share >= 1}
 
 
 class _Halt(Stopper):

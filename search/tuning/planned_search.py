@@ -1,7 +1,7 @@
 """The plan of a search and the book that is kept of it: which configuration comes next, and how each of them ended.
 
 Tune asks it for configurations and tells it what became of them; the store hears of everything first, Optuna second.
-Whatever the store holds when a search begins counts: what ended is never trained again, what was under way begins anew,
+Whatever the store holds when a search begins counts: what ended is never trained again, what was under way is begun again,
 and what was never drawn is drawn now. A configuration follows from the seed and from how those ended that come ``lag``
 places or more before it, and waits for them: so a search comes to the same whatever the number of its workers, and
 however often it was killed.
@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from grouping.errors import InputError, NoResultError
 from search.spec.space import Between, Choices, Space, Value
 from search.store.configurations import ENDED, ConfigurationRecord, Configurations
-from search.trials import stream_seed
+from search.trials import Remark, stream_seed
 from search.tuning.cost_brackets import FAILURE, PLACE, Readings
 from search.tuning.network import SearchedNetwork
 from search.tuning.samplers import ToldSearch
@@ -88,6 +88,8 @@ class PlannedSearch(Searcher):
         store: Where it is kept.
         stop: Asked before each new draw whether to leave the rest undrawn.
         progress: Told when a configuration ended, and whether it failed.
+        tell: Told what happened to trainings on their way, each thing once.
+        forget: Told of every network that will not be trained again.
     """
 
     def __init__(
@@ -96,8 +98,11 @@ class PlannedSearch(Searcher):
         store: Configurations,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[bool], None] = lambda failed: None,
+        tell: Callable[[Remark], None] = lambda remark: None,
+        forget: Callable[[SearchedNetwork], None] = lambda network: None,
     ) -> None:
         super().__init__()
+        self._tell, self._forget, self._heard = tell, forget, set[Remark]()
         self.broken: BaseException | None = None
         self._plan, self._store, self._stop, self._progress = plan, store, stop, progress
         known = store.of(plan.run)
@@ -169,7 +174,7 @@ class PlannedSearch(Searcher):
         self._store.begin(plan.run, place, values, cost)
         self._drawn[place] = values
         self._attempts[place] = self._attempts.get(place, 0) + 1
-        self._at_work[trial_id] = _UnderWay(place, cost, time.monotonic())
+        self._at_work[trial_id] = _UnderWay(place, network, cost, time.monotonic())
         return {PLACE: place, "way": str(network.way), "capacity": network.capacity}
 
     def _new(self, place: int) -> tuple[Mapping[str, Value], tuple[SearchedNetwork, float] | None]:
@@ -202,6 +207,10 @@ class PlannedSearch(Searcher):
         one = self._at_work[trial_id]
         if result["share"] <= one.share:
             return  # Tune tells the last one twice
+        for remark in result.get("remarks", ()):
+            if remark not in self._heard:
+                self._heard.add(remark)
+                self._tell(remark)
         one.readings.append((result["share"], result["loss"]))
         self._store.read(self._plan.run, one.place, *one.readings[-1])
 
@@ -223,7 +232,7 @@ class PlannedSearch(Searcher):
 
     def _hear(self, trial_id: str, result: Mapping[str, Any], *, died: bool) -> None:
         if self.broken is not None:
-            return  # whatever is under way was not stopped for its losses: it begins anew when the run is resumed
+            return  # whatever is under way was not stopped for its losses: it is begun again when the run is resumed
         one = self._at_work[trial_id]
         if died or not {"share", FAILURE} & result.keys():
             self._died(trial_id, one, died=died)
@@ -259,6 +268,7 @@ class PlannedSearch(Searcher):
             readings=tuple(one.readings),
             **{"found": "", "seconds": 0.0, "worker": "", "reason": "", "detail": "", **told},
         )
+        self._forget(one.network)
         self._progress(state == "failed")
 
 
@@ -267,6 +277,7 @@ class _UnderWay:
     """A configuration in training, and how far it is."""
 
     place: int
+    network: SearchedNetwork
     cost: float
     began: float
     readings: list[tuple[float, float]] = field(default_factory=list)

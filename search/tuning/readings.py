@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 from search.errors import TrialError
+from search.trials import Remark
 
 __all__ = ["Reading", "validated"]
 
@@ -25,6 +26,7 @@ class Reading:
         seconds: Process time of everything so far.
         worker: Who trains it, ``host:pid``.
         found: What its network is, as a candidate's label; empty until it is known.
+        remarks: What happened on the way since the last reading.
     """
 
     share: float
@@ -32,13 +34,14 @@ class Reading:
     seconds: float
     worker: str
     found: str = ""
+    remarks: tuple[Remark, ...] = ()
 
 
 def validated(given: Mapping[str, object], share: float, worker: str) -> Reading:
     """A report as a reading.
 
     Args:
-        given: ``loss``, and ``seconds`` and ``found`` if they are known.
+        given: ``loss``, and ``seconds``, ``found`` and ``remarks`` if they are known.
         share: After what share of the training it was due.
         worker: Who reports.
 
@@ -58,4 +61,6 @@ def validated(given: Mapping[str, object], share: float, worker: str) -> Reading
         raise TrialError(f"exploding loss {at} ({value:.3g})", fix="Lower the learning rates of the space")
     seconds = given.get("seconds", 0.0)
     spent = float(seconds) if isinstance(seconds, Real) and math.isfinite(float(seconds)) else 0.0
-    return Reading(share, value, spent, worker, str(given.get("found", "")))
+    told = given.get("remarks", ())
+    remarks = tuple(one for one in told if isinstance(one, Remark)) if isinstance(told, tuple) else ()
+    return Reading(share, value, spent, worker, str(given.get("found", "")), remarks)

@@ -5,6 +5,7 @@ The product's own engines train it, so a loss is what the recommendation would s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from search.policy.searched_trial import as_found, train_policies
 from search.training.experiment import Experiment
 from search.training.packs import TrainPack, packed
 from search.training.settled import Settled, room
-from search.trials import Course, TrainingState, Trial, TrialFailure, TrialResult
+from search.trials import Course, Remark, TrainingState, Trial, TrialFailure, TrialResult
 from search.tuning.network import SearchedNetwork
 
 __all__ = ["JointTraining"]
@@ -47,31 +48,55 @@ class JointTraining:
     shares: tuple[float, ...]
 
     def __call__(self, network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
-        """Loss, process seconds and the way that was found, after each share; a training stops where nobody asks on.
+        """Loss, process seconds, the way that was found, and remarks, after each share.
+
+        A training stops where nobody asks on. One that was killed goes on from the states that were written down, and
+        gives the readings before once more, to the bit.
 
         Raises:
             TrialError, InputError: it cannot be trained, with the reason.
         """
-        tasks = tuple(task.name for task in self.experiment.dataset.tasks)
-        seconds, way = 0.0, network.way
+        experiment = self._experiment(network)
+        tasks = tuple(task.name for task in experiment.dataset.tasks)
+        searching, way, remarks = 0.0, network.way, list[Remark]()
         if way.to_search:
             trial = Trial(tasks, network.capacity, self.seeds[0], "policy", sharing=str(way))
-            result = _good(Settled(train_policies)(self.experiment, (Course(trial),))[0])
-            way, seconds = _found(way, result), result.seconds
+            result = _good(Settled(train_policies)(experiment, (Course(trial),))[0])
+            way, searching, remarks = _found(way, result), result.seconds, [*result.remarks]
         trials = [Trial(tasks, network.capacity, seed, sharing=str(way)) for seed in self.seeds]
         states: dict[int, TrainingState | None] = dict.fromkeys(self.seeds)
+        spent = dict.fromkeys(self.seeds, 0.0)
         for share in self.shares:
             courses = [Course(replace(t, fraction=share), states[t.seed], keep_state=share < 1) for t in trials]
-            results = self._results(courses)
-            seconds += sum(result.seconds for result in results)
-            states = {seed: result.state for seed, result in zip(self.seeds, results, strict=True)}
+            results = self._results(experiment, courses)
+            for course, result in zip(courses, results, strict=True):
+                seed = course.trial.seed
+                spent[seed] = result.seconds + (0.0 if course.start is None else spent[seed])
+                states[seed] = result.state
+                remarks += result.remarks
             loss = float(np.mean([self._relative(result) for result in results]))
-            yield {"loss": loss, "seconds": seconds, "found": str(way)}
+            seconds = searching + sum(spent.values())
+            yield {"loss": loss, "seconds": seconds, "found": str(way), "remarks": tuple(remarks)}
+            remarks = []
 
-    def _results(self, courses: list[Course]) -> list[TrialResult]:
+    def forget(self, network: SearchedNetwork) -> None:
+        """Remove what was written down of a network whose training has ended."""
+        files = self._experiment(network).state_files
+        if files is not None:
+            files.clear()
+
+    def _experiment(self, network: SearchedNetwork) -> Experiment:
+        """The experiment with a folder of the network's own for states."""
+        files = self.experiment.state_files
+        if files is None:
+            return self.experiment
+        name = hashlib.sha256(f"{network.way} {network.capacity!r}".encode()).hexdigest()[:32]
+        return replace(self.experiment, state_files=files.within(name))
+
+    def _results(self, experiment: Experiment, courses: list[Course]) -> list[TrialResult]:
         train, found = Settled(self.train), dict[Trial, TrialResult]()
-        for pack in packed(courses, lambda trial: min(self.pack_size, room(self.experiment, trial)), 1):
-            for course, result in zip(pack, train(self.experiment, pack), strict=True):
+        for pack in packed(courses, lambda trial: min(self.pack_size, room(experiment, trial)), 1):
+            for course, result in zip(pack, train(experiment, pack), strict=True):
                 found[course.trial] = _good(result)
         return [found[course.trial] for course in courses]
 

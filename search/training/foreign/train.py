@@ -5,8 +5,10 @@ Axes: ``T`` tasks of the network, ``S`` epochs read, ``G`` clusters of test rows
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,14 @@ def train_foreign(experiment: Experiment, pack: Pack) -> list[TrialResult | Tria
 
 def _trained(experiment: ForeignExperiment, trial: Trial) -> TrialResult | TrialFailure:
     trainer, seconds = experiment.trainer, experiment.training.timeout_seconds
-    with tempfile.TemporaryDirectory(prefix="tg-training-", ignore_cleanup_errors=True) as name:
-        folder, tail = Path(name), ""
-        (folder / "folder").mkdir()
+    with ExitStack() as around:
+        passing = tempfile.TemporaryDirectory(prefix="tg-training-", ignore_cleanup_errors=True)
+        folder, tail = Path(around.enter_context(passing)), ""
         try:
-            words = trainer.command(_told(experiment, trial, folder / "folder"), folder / "out", folder / "told.json")
-            place = Path(trainer.base) if trainer.base else folder / "folder"
+            own = _own_folder(experiment, trial, folder / "folder")
+            around.callback(shutil.rmtree, own, ignore_errors=True)
+            words = trainer.command(_told(experiment, trial, own), folder / "out", folder / "told.json")
+            place = Path(trainer.base) if trainer.base else own
             ended = run_guarded(words, place, folder / "log", seconds)
             tail = ended.tail
             if ended.timed_out:
@@ -54,6 +58,18 @@ def _trained(experiment: ForeignExperiment, trial: Trial) -> TrialResult | Trial
             return TrialFailure(str(error), tail)
         except OSError as error:
             return TrialFailure(f"its folder cannot be used ({error.strerror or error})", tail)
+
+
+def _own_folder(experiment: ForeignExperiment, trial: Trial, otherwise: Path) -> Path:
+    """The folder that a training has for itself: the same, with what lies in it, whenever it is attempted.
+
+    It goes when the training has ended by itself, well or not; only a worker that is killed leaves it.
+    """
+    files = experiment.state_files
+    lasting = files is not None and files.visible and trial.phase != "probe"
+    own = files.folder / f"folder-{trial.key(experiment.context)}" if files is not None and lasting else otherwise
+    own.mkdir(exist_ok=True)
+    return own
 
 
 def _told(experiment: ForeignExperiment, trial: Trial, folder: Path) -> dict[str, Any]:
