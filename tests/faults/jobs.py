@@ -6,16 +6,34 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from search.trials import Course, Trial
+from search import faults
+from search.training.experiment import Experiment
+from search.training.packs import Pack, train_plain
+from search.trials import Course, Trial, TrialFailure, TrialResult
 
-__all__ = ["course", "forks_and_hangs", "prints", "swells", "wanders"]
+__all__ = ["DiesAt", "course", "forks_and_hangs", "prints", "swells", "wanders"]
 
 
 def course(trial: Trial) -> Course:
     """The whole training of a trial."""
     return Course(trial)
+
+
+@dataclass(frozen=True)
+class DiesAt:
+    """Trains packs with the plain engine, and dies where ``TASKGROUP_FAULT`` would say so."""
+
+    fault: str
+
+    def __call__(self, experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
+        faults._fault, faults._passages = self.fault, 0
+        try:
+            return train_plain(experiment, pack)
+        finally:
+            faults._fault = None
 
 
 def prints(shared: None, size: int) -> int:

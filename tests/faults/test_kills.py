@@ -1,4 +1,7 @@
-"""SIGKILL at every point where a crash could come, and at moments nobody chose: resumed, all ends as if untouched."""
+"""SIGKILL at every point where a crash could come, and at moments nobody chose: resumed, all ends as if untouched.
+
+Trainings are looked up here; the points that trainings pass are in ``test_workers``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Note = Callable[[str, object], None]
 
 
 @pytest.mark.fault("R29", "SIGKILL at every commit point (TASKGROUP_FAULT)")
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if not point.startswith("checkpoint")])
 def test_a_run_killed_at_a_point_is_resumed_to_the_same_end(
     point: Point,
     victims: Victims,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ import psutil
 import pytest
 
 from search.decision.measurement import Measurement
+from search.desk import Unseen
 from search.pace import Forecast
 from search.store.store import Store
 from search.training.packs import train_plain
+from search.training.state_files import StateFiles
 from search.trials import Trial, TrialResult
 from tests.contract.trainings import digest, experiment
 from tests.faults import FULL, jobs
+from tests.search.training.planted import planted, planted_experiment
 
 if TYPE_CHECKING:
     from search.execution.ray_executor import RayExecutor
@@ -77,6 +81,34 @@ def test_trainings_of_killed_workers_are_repeated_to_the_same_bits(
         assert digest(found[trial]) == digest(alone)
     record_property("count", kills.kills)
     record_property("figure", f"{len(trials)} of {len(trials)} trainings recorded once, bits as undisturbed")
+
+
+@pytest.mark.fault("R1", "SIGKILL of a worker whenever it has made its second checkpoint, at either point")
+@pytest.mark.parametrize(("point", "epochs"), [("checkpoint.after", 4), ("checkpoint.before", 3)])
+def test_a_killed_training_goes_on_from_its_checkpoint(
+    point: str, epochs: int, ray_executor: RayExecutor, tmp_path: Path, record_property: Note
+) -> None:
+    """Whoever began anew would make two checkpoints again, and die of it again."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    alone = planted_experiment(planted(missing=0.1), epochs=epochs)
+    common = replace(alone, state_files=StateFiles(folder, 0.0))
+    trials = [Trial(("t0", "t1"), 1.0, seed) for seed in (1, 2)]
+    with Store.open(tmp_path) as store:
+        run = store.create_run("x", "recommend", "", {})
+        store.set_state(run, "running")
+        train = jobs.DiesAt(f"{point}:2")
+        found = Measurement(store, run, ray_executor, train, Unseen()).measure(common, "search", "x", trials)
+        texts = [event.payload["text"] for event in store.events(run) if event.kind == "note"]
+        assert {record.key for record in store.trials(run)} == {trial.key(common.context) for trial in trials}
+    assert len(texts) == len(trials)
+    assert all(text.endswith(f"went on after {epochs // 2} of {epochs} readings") for text in texts)
+    for trial, whole in zip(trials, train_plain(alone, tuple(map(jobs.course, trials))), strict=True):
+        assert isinstance(whole, TrialResult)
+        assert digest(found[trial]) == digest(whole)
+    assert list(folder.iterdir()) == []
+    record_property("count", len(trials))
+    record_property("figure", f"{point}: {epochs - epochs // 2} of {epochs} epochs were left to train, same bits")
 
 
 @pytest.mark.fault("R17", "prints 40 MB")
