@@ -129,6 +129,7 @@ def plan_as_text(made: Plan, dataset: Dataset, speed: Speed | None = None, engin
         *(f"             {sentence}" for sentence in made.left_out),
         f"Budget       {made.spec.budget.as_budget()}",
         *_balancing(made),
+        *_checkpoints(made),
         f"Seeds        {data['search_seeds']} for the search, {data['fresh_seeds']} fresh ones for the confirmation",
         "",
         f"{'Trainings':<41}{'expected':>9}{'at most':>9}{'= standard':>12}" + (f"{'minutes':>9}" if speed else ""),
@@ -161,6 +162,16 @@ def _phase(phase: Mapping[str, Any]) -> str:
     line = f"  {phase['label']:<39}{phase['expected_trainings']:>9,}{phase['trainings']:>9,}"
     line += f"{phase['standard_trainings']:>12,.1f}"
     return line + (f"{phase['minutes']:>9.1f}" if "minutes" in phase else "")
+
+
+def _checkpoints(made: Plan) -> list[str]:
+    """Where long trainings go on after a kill and where not; on one machine there is nothing to ask."""
+    spec = made.spec
+    if spec.cluster.address == "local":
+        return []
+    own = "what trainings leave in {folder} stays" if spec.trainer else f"every {spec.training.checkpoint_minutes:g} min"
+    where = "on nodes that see the folder of runs (TASKGROUP_HOME); elsewhere a killed training begins anew"
+    return [f"Checkpoints  {own}, {where}"]
 
 
 def _balancing(made: Plan) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from search.decision.measurement import Measurement
+from search.desk import Unseen
 from search.execution.executor import InlineExecutor
 from search.networks.sharing import Sharing
 from search.policy.searched_trial import train_policies
@@ -219,12 +220,6 @@ def test_a_machine_that_does_not_see_the_folder_says_so_and_leaves_nothing(tmp_p
     assert not elsewhere.exists()
 
 
-class _Quiet:
-    def start(self, label: str, total: int, done: int) -> None: ...
-    def advance(self, failed: bool) -> None: ...
-    def finish(self) -> None: ...
-
-
 @pytest.mark.fault("R2", "the driver ends right after a checkpoint; resumed with packs of another size")
 def test_a_resumed_run_goes_on_in_other_packs_tells_what_was_damaged_and_leaves_no_file(
     tmp_path: Path, kill_at: Kill
@@ -238,7 +233,7 @@ def test_a_resumed_run_goes_on_in_other_packs_tells_what_was_damaged_and_leaves_
         store.set_state(run, "running")
 
         def measured(pack_size: int) -> dict[Trial, TrialResult]:
-            own = Measurement(store, run, InlineExecutor(), ENGINES["fused"].train, _Quiet(), pack_size)
+            own = Measurement(store, run, InlineExecutor(), ENGINES["fused"].train, Unseen(), pack_size)
             return own.measure(checkpointed(experiment, folder), "search", "x", trials)
 
         kill_at(8 + 3)  # trainings of the first pack of four, two checkpoints each and some a third
