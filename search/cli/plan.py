@@ -169,7 +169,9 @@ def _checkpoints(made: Plan) -> list[str]:
     spec = made.spec
     if spec.cluster.address == "local":
         return []
-    own = "what trainings leave in {folder} stays" if spec.trainer else f"every {spec.training.checkpoint_minutes:g} min"
+    own = (
+        "what trainings leave in {folder} stays" if spec.trainer else f"every {spec.training.checkpoint_minutes:g} min"
+    )
     where = "on nodes that see the folder of runs (TASKGROUP_HOME); elsewhere a killed training begins anew"
     return [f"Checkpoints  {own}, {where}"]
 

@@ -90,9 +90,7 @@ def said(results: Sequence[TrialResult], kind: str) -> list[str]:
     return [remark.text for result in results for remark in result.remarks if remark.kind == kind]
 
 
-@pytest.mark.fault(
-    "R1", "every engine ends in mid-pack, some of its checkpoints one reading ahead"
-)
+@pytest.mark.fault("R1", "every engine ends in mid-pack, some of its checkpoints one reading ahead")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("again", [(TRIALS,), tuple((trial,) for trial in reversed(TRIALS))], ids=["pack", "apart"])
 def test_a_killed_pack_goes_on_to_the_bits_of_an_undisturbed_one_in_whatever_packs(
