@@ -2,9 +2,9 @@
 
 Tune asks it for configurations and tells it what became of them; the store hears of everything first, Optuna second.
 Whatever the store holds when a search begins counts: what ended is never trained again, what was under way is begun
-again, and what was never drawn is drawn now. A configuration follows from the seed and from how those ended that come ``lag``
-places or more before it, and waits for them: so a search comes to the same whatever the number of its workers, and
-however often it was killed.
+again, and what was never drawn is drawn now. A configuration follows from the seed and from how those ended that come
+``lag`` places or more before it, and waits for them: so a search comes to the same whatever the number of its workers,
+and however often it was killed.
 """
 
 from __future__ import annotations
