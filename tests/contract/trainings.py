@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 
-from search.execution.ray_executor import RayExecutor
 from search.training.experiment import Experiment
 from search.training.trainer import train
 from search.trials import Trial, TrialResult
@@ -40,6 +39,8 @@ def digest(result: TrialResult | None) -> str:
 
 
 if __name__ == "__main__":
+    from search.execution.ray_executor import RayExecutor  # others want no more than a digest
+
     with RayExecutor(workers=1) as executor:
         outcomes = sorted(executor.run(train, experiment(), TRIALS), key=lambda outcome: outcome.index)
     for outcome in outcomes:
