@@ -16,7 +16,13 @@ from search.spec import Spec
 __all__ = ["Variation", "variations"]
 
 _SECTIONS = ("data", "network", "training")
-_NOT_VARIED = {"training.seeds", "training.seed", "training.engine", "training.timeout_seconds"}
+_NOT_VARIED = {
+    "training.seeds",
+    "training.seed",
+    "training.engine",
+    "training.timeout_seconds",
+    "training.checkpoint_minutes",
+}
 
 
 @dataclass(frozen=True)

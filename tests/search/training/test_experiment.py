@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from grouping.errors import InputError
 from search.networks import foreign
 from search.spec import NetworkSpec
 from search.training.experiment import Experiment
+from search.training.state_files import StateFiles
 from tests.search.messages import assert_one_clear_message
 from tests.search.training.planted import planted, planted_experiment
 
@@ -75,7 +77,8 @@ def test_asking_for_more_seeds_or_sizes_or_time_keeps_the_context() -> None:
     wider = Experiment(
         BASE.dataset,
         NetworkSpec(widths=BASE.network.widths, capacities=(0.5, 1.0, 3.0)),
-        BASE.training.model_copy(update={"seeds": 9, "seed": 5, "timeout_seconds": 1.0}),
+        BASE.training.model_copy(update={"seeds": 9, "seed": 5, "timeout_seconds": 1.0, "checkpoint_minutes": 0.0}),
+        state_files=StateFiles(Path("anywhere"), 0.0),
     )
     assert wider.context == BASE.context
 
