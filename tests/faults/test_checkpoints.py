@@ -198,12 +198,13 @@ def test_a_full_disk_costs_checkpoints_and_no_training(tmp_path: Path, monkeypat
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(state_files.os, "fsync", full)
-    for engine in ("plain", "fused"):
-        experiment = common(engine)  # type: ignore[arg-type]
-        found = trained(ENGINES[engine].train, checkpointed(experiment, tmp_path), TRIALS[:1])  # type: ignore[index]
-        assert list(map(bits, found)) == list(map(bits, trained(ENGINES[engine].train, experiment, TRIALS[:1])))  # type: ignore[index]
-        (warning,) = said(found, "warning")
+    monkeypatch.setattr(os, "fsync", full)
+    engines: tuple[EngineName, ...] = ("plain", "fused")
+    for engine in engines:
+        experiment, train = common(engine), ENGINES[engine].train
+        (found,) = trained(train, checkpointed(experiment, tmp_path), TRIALS[:1])
+        assert bits(found) == bits(*trained(train, experiment, TRIALS[:1]))
+        (warning,) = said([found], "warning")
         assert "No space left on device" in warning
         assert str(tmp_path) in warning
     assert list(tmp_path.iterdir()) == []
@@ -233,17 +234,17 @@ def test_a_resumed_run_goes_on_in_other_packs_tells_what_was_damaged_and_leaves_
             own = Measurement(store, run, InlineExecutor(), ENGINES["fused"].train, Unseen(), pack_size)
             return own.measure(checkpointed(experiment, folder), "search", "x", trials)
 
-        kill_at(8 + 3)  # trainings of the first pack of four, two checkpoints each and some a third
+        kill_at(6 + 6 + 3)  # two checkpoints of every training of the pack, and of half of them a third
         with pytest.raises(Killed):
-            measured(4)
+            measured(6)
         kill_at(0)
         damaged = max(folder.iterdir())
         damaged.write_bytes(b"")
-        found = measured(3)
+        found = measured(2)
         texts = [event.payload["text"] for event in store.events(run) if event.kind in {"note", "warning"}]
         assert len(store.finished_trials(run)) == len(trials)
     assert list(folder.iterdir()) == []
-    assert sum("went on after" in text for text in texts) == 3
+    assert sum("went on after" in text for text in texts) == len(trials)
     assert [str(damaged) in text for text in texts].count(True) == 1
     for trial, whole in zip(trials, trained(ENGINES["fused"].train, experiment, trials), strict=True):
         assert bits(found[trial]) == bits(whole)
@@ -274,7 +275,7 @@ def test_a_configuration_goes_on_and_gives_its_earlier_readings_again(way: str, 
     whole = [(reading["loss"], reading["found"]) for reading in training(experiment)(network)]
     own = training(checkpointed(experiment, tmp_path))
     steps = 0
-    for kills in (1, 6, 30):  # early, and in the last third
+    for kills in (1, 4, 17):  # at once, and in the last third; where a policy is searched, twice in its search
         kill_at(kills)
         try:
             list(own(network))
@@ -284,7 +285,7 @@ def test_a_configuration_goes_on_and_gives_its_earlier_readings_again(way: str, 
     kill_at(0)
     again = list(own(network))
     assert [(reading["loss"], reading["found"]) for reading in again] == whole
-    assert [reading["seconds"] for reading in again] == sorted(reading["seconds"] for reading in again)
+    assert all(reading["seconds"] > 0 for reading in again)
     assert any(reading["remarks"] for reading in again)
     assert len(list(tmp_path.iterdir())) == 1
     own.forget(network)
