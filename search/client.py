@@ -235,6 +235,8 @@ class Client:
         again = again or method == "GET"
         for tries in range(_MOST_TRIES):
             last = tries == _MOST_TRIES - 1
+            if tries and hasattr(request.get("content"), "seek"):  # a file that the try before has read
+                request["content"].seek(0)
             try:
                 response = self._http.request(method, f"{_API}{path}", **request)
             except httpx.TransportError as error:
@@ -244,7 +246,9 @@ class Client:
                 continue
             if response.is_success:
                 return response
-            if last or response.status_code not in _AGAIN or not (again or response.status_code == 429):
+            # 429 was refused before anything was done; without Retry-After it is a quota, where no waiting helps.
+            limited = response.status_code == 429 and "retry-after" in response.headers
+            if last or not (limited or (again and response.status_code == 503)):
                 raise self._refused(response)
             time.sleep(min(_LONGEST_WAIT, float(response.headers.get("retry-after", 1))))
         raise AssertionError("the last try ends the loop")

@@ -22,7 +22,8 @@ LARGEST_LOG = 10_000_000
 """Bytes of what a training prints that are written down; the rest is read and dropped."""
 
 _GUARDIAN = Path(__file__).with_name("guardian.py")
-_OURS = ("RAY_", "TASKGROUP_STORE")  # addresses, tokens and passwords that are none of a trainer's business
+_OURS = ("RAY_", "TASKGROUP_STORE", "TASKGROUP_SERVICE_", "TASKGROUP_TOKEN")
+"""Beginnings of variables with addresses, tokens and passwords that are none of a trainer's business."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -57,6 +58,31 @@ def test_a_table_that_a_spec_names_is_uploaded_once(
         sources.append(yaml.safe_load(json.loads(capsys.readouterr().out)["spec"])["data"]["source"])
     assert sources[0] == sources[1]
     assert sources[0].startswith("data-")
+
+
+@pytest.mark.parametrize(("headers", "sent"), [({"retry-after": "0"}, 2), ({}, 1)], ids=["a-limit", "a-quota"])
+def test_a_table_that_is_refused_for_now_is_sent_again_whole_and_one_beyond_a_quota_is_told(
+    tmp_path: Path, headers: dict[str, str], sent: int
+) -> None:
+    (tmp_path / "plants.csv").write_text(TABLE)
+    bodies: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"datasets": [], "total": 0})
+        bodies.append(request.read())
+        problem = {"what": "too many data sets", "where": "", "fix": "Delete some", "code": "too-many"}
+        refused = httpx.Response(429, json=problem, headers=headers)
+        return httpx.Response(201, json={"id": "data-1"}) if len(bodies) == 2 else refused
+
+    with Client("http://service", "x") as client:
+        client._http = httpx.Client(base_url="http://service", transport=httpx.MockTransport(answer))
+        if sent == 1:
+            with pytest.raises(ServiceError, match="too many data sets"):
+                client.upload(tmp_path / "plants.csv")
+        else:
+            assert client.upload(tmp_path / "plants.csv") == {"id": "data-1"}
+    assert bodies == [TABLE.encode()] * sent
 
 
 def test_a_report_is_fetched(

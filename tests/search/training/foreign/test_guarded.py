@@ -131,8 +131,8 @@ def test_what_cannot_be_started_is_said(tmp_path: Path) -> None:
 def test_tokens_of_the_cluster_and_passwords_of_the_store_are_not_handed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-    monkeypatch.setenv("TASKGROUP_STORE", "postgresql://me:secret@host/db")
+    for name in ("RAY_AUTH_TOKEN", "TASKGROUP_STORE", "TASKGROUP_SERVICE_STORE_URL", "TASKGROUP_TOKEN"):
+        monkeypatch.setenv(name, f"postgresql://me:secret@{name}/db")
     monkeypatch.setenv("MINE", "kept")
     ended = run(tmp_path, "import os; print(os.environ['MINE'], 'secret' in str(dict(os.environ)))")
     assert ended.tail == "kept False\n"
