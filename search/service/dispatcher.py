@@ -86,7 +86,8 @@ class Dispatcher:
             return False
         try:
             self._launcher.start(run)
-        except GroupingError as error:  # the reservation ends by itself, and then it is tried again
+        except GroupingError as error:  # not the run's fault: when its reservation ends it is tried again
+            self._slots.not_started(run)
             _log.warning("run %s cannot be started: %s", run, error)
             self._store.add_event(run, "warning", {"text": f"no process could be started: {error}"})
         else:

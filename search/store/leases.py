@@ -170,3 +170,4 @@ class Leases(Fenced):
                 fix = "Only runs that were interrupted or failed can be resumed"
                 raise ConflictError(f"run '{run}' is {present}, there is nothing to resume", where="RUN", fix=fix)
             move(session, row, present, "queued", now)
+            row.starts = row.epoch  # starts that came to nothing before are forgiven

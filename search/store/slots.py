@@ -6,7 +6,7 @@ from collections import Counter
 
 from sqlalchemy import and_, or_, select
 
-from search.store.fencing import prolong
+from search.store.fencing import exactly, prolong
 from search.store.models import Run
 from search.store.rows import present_state, reserved
 from search.store.sessions import Sessions
@@ -55,6 +55,12 @@ class Slots:
             prolong(row, now, seconds)
             row.starts += 1
             return row.id
+
+    def not_started(self, run: str) -> None:
+        """Take back that a start was counted: no process could be started. The reservation stays, as a pause."""
+        with self._sessions.write(durable=True) as session:
+            row = exactly(session, run)
+            row.starts = max(row.epoch, row.starts - 1)
 
     def lost(self, most: int) -> list[str]:
         """Queued runs that processes were started for and never took, at least that often more than were taken."""
