@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from search.errors import ConflictError
 from search.service import queries
 from search.service.answers import Kind, RunAnswer, RunDetail, RunList, State
 from search.service.context import Service
@@ -78,6 +79,9 @@ def steer(service: Service, run: str, owner: str | None, what: Literal["cancel",
     record = queries.find_record(service.store, run, owner)
     if what == "cancel":
         service.store.ask(record.id, "cancel")
+    elif not record.principal:  # the dispatcher starts only what was submitted
+        fix = f"Resume it there: taskgroup resume {record.id}"
+        raise ConflictError(f"run '{record.id}' was started at the server's machine", where="run", fix=fix)
     else:
         service.store.requeue(record.id)
     return queries.find_record(service.store, run, owner)

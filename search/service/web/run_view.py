@@ -159,7 +159,7 @@ def run_head(run: RunRecord, now: float, *, steer: bool) -> RunHead:
         duration=since(run.seconds) if run.started is not None else MISSING,
         owner=run.principal,
         may_cancel=steer and run.state in ("queued", "running", "interrupted"),
-        may_resume=steer and run.state in ("interrupted", "failed"),
+        may_resume=steer and run.state in ("interrupted", "failed") and run.principal != "",
         may_delete=steer and run.state not in ("queued", "running"),
         terminal=run.state in _TERMINAL,
     )

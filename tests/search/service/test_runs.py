@@ -178,6 +178,15 @@ def test_an_interrupted_run_is_queued_again(served: Served) -> None:
         assert client.post(f"/api/v1/runs/{run}/resume").json()["state"] == "queued"
 
 
+def test_a_run_started_at_the_machine_is_resumed_there_and_not_stranded_in_the_queue(served: Served) -> None:
+    run = served.run_of("")
+    served.store.take(run).release("interrupted")
+    with served.client("root") as client:
+        answer = client.post(f"/api/v1/runs/{run}/resume")
+    assert (answer.status_code, served.store.run(run).state) == (409, "interrupted")
+    assert f"taskgroup resume {run}" in answer.text
+
+
 def test_deleting_a_run_deletes_its_files(served: Served) -> None:
     run = served.run_of("ada")
     served.store.take(run).release("finished")
