@@ -241,8 +241,9 @@ def _read(file: Path, _stamp: tuple[int, int], capacities: tuple[float, ...], ke
 
 
 def _of_size(table: LossTable, capacities: tuple[float, ...]) -> LossTable:
-    """The networks of the sizes that were asked for."""
-    kept_C = np.isin(table.candidates.cost_C, capacities)
+    """The networks of the sizes that were asked for, and those in another way to share: none of them is a reference."""
+    other_way_C = np.array([bool(label) for label in table.candidates.label_C])
+    kept_C = np.isin(table.candidates.cost_C, capacities) | other_way_C
     if kept_C.all():
         return table
     all_of_them = table.candidates

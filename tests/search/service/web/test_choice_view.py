@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grouping.losses import single_task_losses
+from grouping.candidates import Candidates
+from grouping.files import write_losses
+from grouping.losses import LossTable, single_task_losses
 from search.service.web.choice_view import Choices, read_choices
 from tests.search.service.web.samples import loss_table, run_folder, spec
 
@@ -84,6 +86,26 @@ def test_networks_of_sizes_that_were_not_asked_for_are_references_only(tmp_path:
     assert read_choices(tmp_path, recommendation, asked) is not None
     other = spec().model_copy(update={"network": spec().network.model_copy(update={"capacities": (2.0,)})})
     assert read_choices(tmp_path, recommendation, other) is None
+
+
+def test_what_a_search_over_settings_found_can_be_chosen_whatever_its_size(tmp_path: Path) -> None:
+    recommendation = run_folder(tmp_path)
+    plain = loss_table()
+    groups = plain.candidates
+    sized = Candidates(
+        groups.tasks,
+        np.vstack([groups.members_CT, groups.members_CT]),
+        np.concatenate([groups.cost_C, 0.5 * groups.cost_C]),
+        (*groups.label_C, *["hard with capacity=0.5 widths=24x24"] * len(groups.label_C)),
+    )
+    better_RCT = np.concatenate([plain.losses_RCT, 0.9 * plain.losses_RCT], axis=1)
+    write_losses(LossTable(sized, better_RCT, plain.seeds), tmp_path / "losses.csv")
+    choices = read_choices(tmp_path, recommendation, spec())
+    assert choices is not None
+    assert choices.least == 0.5
+    selection = choices.at(1.5, None).selection
+    assert selection is not None
+    assert {network.candidate for network in selection.networks} == {"hard with capacity=0.5 widths=24x24"}
 
 
 def test_a_run_without_losses_has_no_slider(tmp_path: Path) -> None:
