@@ -12,6 +12,7 @@ import numpy as np
 from grouping.estimators.halving import fewest_survivors
 from search.decision.foreseen import confirmed, fresh_random_groups, most_networks, stopped_early
 from search.decision.plan import ROUNDS, Plan
+from search.spec.sections import HalvingSpec
 from search.trials import Trial
 
 __all__ = ["SEARCHING", "PhaseCount", "phases_of", "search_trainings"]
@@ -63,7 +64,12 @@ class PhaseCount:
     @property
     def standard_trainings(self) -> float:
         """What is expected in units of one training of the standard network."""
-        return self.part * sum(trial.effort * trial.capacity for trial in self.trials)
+        return self.part * self.most
+
+    @property
+    def most(self) -> float:
+        """What it takes at most in the same units: nothing is dropped, and nothing is there already."""
+        return sum(trial.effort * trial.capacity for trial in self.trials)
 
 
 def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
@@ -74,8 +80,7 @@ def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
         for split in range(splits)
         for trial in (*plan.search_trials(split), *plan.retrained_trials(split), *plan.joint_trials(split))
     )
-    least = _least(plan)
-    phases = [PhaseCount("search", "groups of the search", search, least=least, share=_halved(search, least))]
+    phases = [_halved(plan, PhaseCount("search", "groups of the search", search))]
     typical = plan.typical_group
     audited = plan.audit_groups + plan.audit_dropped
     if audited:
@@ -136,23 +141,21 @@ def _controls(plan: Plan) -> tuple[Trial, ...]:
     return (plan.typical_group,) * (3 * (n_tasks + pairs) + n_tasks * (min(2, n_tasks - 1) + 2))
 
 
-def _least(plan: Plan) -> float | None:
-    """Standard trainings of the search, over all splits, where every rung drops as many groups as it can."""
-    halving, halved_C = plan.spec.candidates.halving, plan.halved_C
-    if halving is None:
-        return None
-    stretches = np.diff([0.0, *plan.rungs, 1.0])
-    least = float(plan.capacity_C[plan.trained_C & ~halved_C].sum())
+def _halved(plan: Plan, search: PhaseCount) -> PhaseCount:
+    """The search, expected midway between nothing dropped and all that may be; as it is without halving."""
+    if plan.spec.candidates.halving is None or not search.most:
+        return search
+    least = search.most - _spared(plan, plan.spec.candidates.halving)
+    return replace(search, least=least, share=(least + search.most) / (2 * search.most))
+
+
+def _spared(plan: Plan, halving: HalvingSpec) -> float:
+    """Standard trainings that halving spares, over all splits, where every rung drops as many groups as it can."""
+    halved_C, stretches = plan.halved_C, np.diff([0.0, *plan.rungs, 1.0])
+    spared = 0.0
     for capacity in np.unique(plan.capacity_C[halved_C]).tolist():
         compared_C = plan.shared_C & (plan.capacity_C == capacity)
-        spared_C = ~halved_C[compared_C]
-        members_CT = plan.candidates.members_CT[compared_C]
-        left = [len(members_CT), *fewest_survivors(members_CT, spared_C, halving.keep, len(halving.rungs))]
-        least += capacity * float(stretches @ (np.array(left) - spared_C.sum()))
-    return least * plan.spec.training.seeds * plan.spec.evidence.splits
-
-
-def _halved(search: tuple[Trial, ...], least: float | None) -> float:
-    """How far a network of the search is trained on average: midway between nothing dropped and all that may be."""
-    whole = sum(trial.effort * trial.capacity for trial in search)
-    return 1.0 if least is None or not whole else (least + whole) / (2 * whole)
+        members_CT, kept_C = plan.candidates.members_CT[compared_C], ~halved_C[compared_C]
+        left = [len(members_CT), *fewest_survivors(members_CT, kept_C, halving.keep, len(halving.rungs))]
+        spared += capacity * (len(members_CT) - float(stretches @ np.array(left)))
+    return spared * plan.spec.training.seeds * plan.spec.evidence.splits

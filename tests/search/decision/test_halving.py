@@ -212,21 +212,34 @@ def test_pairs_across_the_planted_groups_are_dropped(searches: Searches) -> None
 def test_the_plan_says_what_halving_leaves_at_least() -> None:
     plan = plan_of(8, candidates={"halving": {}}, training={"seeds": 1, "epochs": 8})
     [phase] = [phase for phase in phases_of(plan) if phase.phase == "search"]
-    assert phase.standard_trainings == 37
+    assert phase.most == phase.trainings == 37
     # Nine are always trained to the end. A task is in 7 pairs and the all-in-one: 4 of the 8 stay, then 2 of the 4.
     # Where the all-in-one is among them, 12 pairs and then 4 are enough.
     assert phase.least == 9 + 0.25 * 28 + 0.25 * 12 + 0.5 * 4
-    assert phases_of(plan_of(8))[0].least is None
+    assert phase.standard_trainings == (phase.least + 37) / 2
+    whole = phases_of(plan_of(8))[0]
+    assert whole.least is None
+    assert whole.standard_trainings == whole.most
+
+
+def test_a_plan_without_anything_to_drop_expects_all_of_it() -> None:
+    """Trainings of all tasks, which an estimator looks at, are among what is left."""
+    given: dict[str, Any] = {"affinity": {"estimator": "cosine"}, "training": {"seeds": 2, "epochs": 8}}
+    plan = plan_of(8, candidates={"halving": {}}, **given)
+    assert not plan.halved_C.any()
+    [phase] = [phase for phase in phases_of(plan) if phase.phase == "search"]
+    assert phase.least == phase.standard_trainings == phase.most == 2 * (9 + 1)
 
 
 def test_no_search_trains_less_than_the_plan_said(searches: Searches) -> None:
     job = job_of(candidates={"halving": {}})
     searched, _ = searches.search(job, OneByOne(planted))
     [phase] = [phase for phase in phases_of(job.plan) if phase.phase == "search"]
-    spent = (1 - saved(job.plan, searched.results)) * phase.standard_trainings
+    spent = (1 - saved(job.plan, searched.results)) * phase.most
     assert phase.least is not None
     assert phase.least <= spent + 1e-9
-    assert spent < phase.standard_trainings
+    assert spent < phase.most
+    assert phase.least < phase.standard_trainings < phase.most
 
 
 def test_groups_that_may_be_dropped_are_audited_apart() -> None:
