@@ -13,10 +13,12 @@ from grouping.recommendation import Recommendation
 from search.architecture_run import run_search
 from search.decision.gpu_measured import measured_share
 from search.decision.lattice import Lattice, with_cluster
+from search.decision.phases import phases_of
 from search.decision.plan import Plan
 from search.desk import Desk
 from search.documents import dump_spec, parse_spec
 from search.documents.variations import variations
+from search.errors import SpecError
 from search.execution.ray_executor import RayExecutor
 from search.job import Job, prepare
 from search.lattice import measure_lattices, prepare_lattices, settle_engine, write_lattices
@@ -109,13 +111,28 @@ def prepared_job(store: Store, record: RunRecord) -> Job:
     """The job of a run of kind ``recommend`` or ``search``, from what the store remembers.
 
     Raises:
-        SpecError, DataError, InfeasibleError: the spec or its data can be used no more.
+        SpecError, DataError, InfeasibleError: the spec or its data can be used no more, or it asks for more trainings
+            than a service allows.
     """
     latencies: dict[str, float] = {}
     for event in store.events(record.id):
         if event.kind == "latency":
             latencies.update(event.payload)
-    return prepare(parse_spec(record.spec, f"run {record.id}"), Path(str(record.plan.get("base", "."))), latencies)
+    job = prepare(parse_spec(record.spec, f"run {record.id}"), Path(str(record.plan.get("base", "."))), latencies)
+    _check_trainings(job.plan, record.plan.get("most_trainings"))
+    return job
+
+
+def _check_trainings(plan: Plan, most: int | None) -> None:
+    """Refuse what the service could not count: costs in milliseconds and other packages' networks are known only here.
+
+    Raises:
+        SpecError: more trainings than the service's operator allows.
+    """
+    trainings = 0 if most is None else sum(phase.trainings for phase in phases_of(plan))
+    if most is not None and trainings > most:
+        fix = f"At most {most:,} are allowed: use fewer seeds or candidates, or ask the operator for more"
+        raise SpecError(f"up to {trainings:,} trainings are too many", where="candidates", fix=fix)
 
 
 def prepared_lattices(record: RunRecord) -> tuple[Lattice, ...]:
@@ -140,15 +157,15 @@ def _gpus_are_ours_to_share(desk: Desk) -> bool:
 @contextmanager
 def _workers(desk: Desk, plan: Plan, experiment: Experiment) -> Iterator[tuple[RayExecutor, ClusterSpec]]:
     """The run's workers, and its cluster with the share of a GPU that was measured where the spec leaves it to us."""
-    cluster = plan.spec.cluster
+    cluster, most = plan.spec.cluster, desk.record.plan.get("most_workers")
     desk.note(_starting(cluster))
     if not _gpus_are_ours_to_share(desk) or not cluster.gpu_share or isinstance(experiment, ForeignExperiment):
-        with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share) as executor:
+        with RayExecutor(cluster.address, cluster.workers, cluster.gpu_share, most_workers=most) as executor:
             yield executor, cluster
         return
     # No worker is begun with this share: it asks for no more GPUs than there are, however many are wanted.
     share = min(cluster.gpu_share, Gpus.seen().count / wanted_workers(cluster))
-    with RayExecutor(cluster.address, cluster.workers, share) as executor:
+    with RayExecutor(cluster.address, cluster.workers, share, most_workers=most) as executor:
         known = [event.payload["share"] for event in desk.store.events(desk.run) if event.kind == "gpu"]
         if known:
             found, workers = known[-1], executor.share_gpus(known[-1], cluster.workers)

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -51,16 +52,25 @@ class RayCluster:
         gpus: Share of a GPU each worker gets.
         store_bytes: Size of a private cluster's object store.
         state_folder: Where a private cluster's token is kept (mode 0600); default: with its temporary files.
+        most: Workers that there are at most, whatever there is room for.
 
     Raises:
         ClusterError: on entering, if it cannot be started or reached, or has no room for the workers.
     """
 
     def __init__(
-        self, address: str, asked: int | None, gpus: float, *, store_bytes: int, state_folder: Path | None
+        self,
+        address: str,
+        asked: int | None,
+        gpus: float,
+        *,
+        store_bytes: int,
+        state_folder: Path | None,
+        most: int | None = None,
     ) -> None:
         self.address = address
-        self.workers = asked or _cores()
+        self._most = most or sys.maxsize
+        self.workers = min(asked or _cores(), self._most)
         self.lost = False
         self._asked, self._gpus = asked, gpus
         self._store_bytes = max(store_bytes, _SMALLEST_STORE)
@@ -104,7 +114,7 @@ class RayCluster:
         """So many workers with such a share of a GPU, as far as there is room for them; how many that is."""
         cpus, gpus_there = _there()
         room = int(gpus_there / gpus + 1e-9) if gpus else cpus
-        self.workers = max(1, min(asked or (_cores() if self.private else cpus), room))
+        self.workers = max(1, min(asked or (_cores() if self.private else cpus), room, self._most))
         return self.workers
 
     def check_head(self) -> None:
@@ -199,7 +209,7 @@ class RayCluster:
                 where="cluster.workers",
                 fix="Ask for fewer workers, or leave cluster.workers out",
             )
-        self.workers = self._asked or max(1, room)
+        self.workers = min(self._asked or max(1, room), self._most)
         deadline = time.monotonic() + _ROOM_SECONDS
         while not self.private and ray.available_resources().get("CPU", 0.0) < 1:  # type: ignore[no-untyped-call]
             if time.monotonic() > deadline:

@@ -73,6 +73,7 @@ class RayExecutor:
         gpus_per_worker: Share of a GPU each worker gets; 0.5 puts two workers on one.
         store_bytes: Size of the local object store, about twice the shared data; what does not fit spills to disk.
         state_folder: Where the local cluster's token is kept (mode 0600); default: with its temporary files.
+        most_workers: How many there are at most, whatever the cluster has room for.
 
     Raises:
         ClusterError: on entering, if Ray cannot be started or reached, or cannot have such workers.
@@ -86,9 +87,10 @@ class RayExecutor:
         *,
         store_bytes: int = 200_000_000,
         state_folder: Path | None = None,
+        most_workers: int | None = None,
     ) -> None:
         self._cluster = RayCluster(
-            address, workers, gpus_per_worker, store_bytes=store_bytes, state_folder=state_folder
+            address, workers, gpus_per_worker, store_bytes=store_bytes, state_folder=state_folder, most=most_workers
         )
         self._gpus = gpus_per_worker
         self._shared: tuple[object, Any] | None = None  # what the workers have already, and where it lies

@@ -74,7 +74,11 @@ async def create(
         prepared.name,
         kind,
         prepared.spec,
-        {"base": str(service.settings.datasets.absolute())},
+        {
+            "base": str(service.settings.datasets.absolute()),
+            "most_trainings": service.settings.trials_per_run,
+            "most_workers": service.settings.workers_per_run,
+        },
         prepared.tasks,
         prepared.trainings,
         who.name,

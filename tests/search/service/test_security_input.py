@@ -329,6 +329,12 @@ def test_quotas_of_a_spec(tmp_path: Path) -> None:
         assert costly.status_code == 422
         assert "trainings" in costly.json()["what"]
         assert client.get(f"{API}/runs").json()["total"] == 0
+        # Only the run can count these, and so it gets the quotas on its way.
+        measured = {**SPEC, "tasks": tasks, "budget": {"inference": 3, "unit": "latency_ms"}}
+        made = client.post(f"{API}/runs", json=measured)
+        assert made.status_code == 201
+        allowed = served.store.run(made.json()["id"]).plan
+        assert (allowed["most_trainings"], allowed["most_workers"]) == (10, served.service.settings.workers_per_run)
 
 
 def test_quotas_of_uploads(tmp_path: Path) -> None:
