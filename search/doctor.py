@@ -56,15 +56,18 @@ class Finding:
     fix: str = ""
 
 
-def examine(home: Path, address: str = "local", workers: int | None = None) -> Iterator[Finding]:
+def examine(
+    home: Path, address: str = "local", workers: int | None = None, jobs_port: int | None = None
+) -> Iterator[Finding]:
     """Look at one thing after the other, quick ones first; the last starts workers, or joins a cluster.
 
     Args:
         home: Where runs and their database live.
         address: ``local``, or that of a Ray cluster.
         workers: How many workers a search would have; default: one a core.
+        jobs_port: Port at which the cluster takes jobs; default: 8265.
     """
-    for check, look in _checks(home, address, workers):
+    for check, look in _checks(home, address, workers, jobs_port):
         try:
             yield look()
         except GroupingError as error:
@@ -73,7 +76,9 @@ def examine(home: Path, address: str = "local", workers: int | None = None) -> I
             yield Finding(check, "failed", one_line(error)[:300], "Mend what the message says, then look again")
 
 
-def _checks(home: Path, address: str, workers: int | None) -> Iterator[tuple[str, Callable[[], Finding]]]:
+def _checks(
+    home: Path, address: str, workers: int | None, jobs_port: int | None
+) -> Iterator[tuple[str, Callable[[], Finding]]]:
     yield "python", _python
     yield "packages", _packages
     for extra, packages in _EXTRAS.items():
@@ -82,8 +87,8 @@ def _checks(home: Path, address: str, workers: int | None) -> Iterator[tuple[str
     yield "disk", lambda: _disk(home)
     yield "store", lambda: _store(home)
     yield "torch", _torch
-    if address not in {"local", "auto"}:
-        yield "jobs port", lambda: _jobs_port(address)
+    if address != "local":
+        yield "jobs port", lambda: _jobs_port(address, jobs_port or _JOBS_PORT)
     yield "workers", lambda: _workers(address)
 
 
@@ -171,21 +176,22 @@ def _torch() -> Finding:
     return Finding("torch", "ok", f"{build}, no GPU: networks are trained on the CPU")
 
 
-def _jobs_port(address: str) -> Finding:
+def _jobs_port(address: str, port: int) -> Finding:
     """Whether a cluster takes jobs from whoever reaches it (CVE-2023-48022)."""
-    host = address.removeprefix("ray://").rpartition(":")[0].strip("[]")
+    # "auto" is the cluster that this machine belongs to; a head elsewhere is found by its own address only.
+    host = "127.0.0.1" if address == "auto" else address.removeprefix("ray://").rpartition(":")[0].strip("[]")
     try:
-        url = f"http://{host}:{_JOBS_PORT}/api/jobs/"
+        url = f"http://{host}:{port}/api/jobs/"
         with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS) as answer:
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
     except OSError:
-        return Finding("jobs port", "ok", f"nobody answers at port {_JOBS_PORT} of {host}")
+        return Finding("jobs port", "ok", f"nobody answers at port {port} of {host}")
     if status == 200:
         fix = "Start the cluster with RAY_AUTH_MODE=token, or close the port to others"
-        return Finding("jobs port", "warning", f"{host}:{_JOBS_PORT} takes jobs without a token", fix)
-    return Finding("jobs port", "ok", f"{host}:{_JOBS_PORT} asks who one is (status {status})")
+        return Finding("jobs port", "warning", f"{host}:{port} takes jobs without a token", fix)
+    return Finding("jobs port", "ok", f"{host}:{port} asks who one is (status {status})")
 
 
 def _workers(address: str) -> Finding:

@@ -12,9 +12,10 @@ import networkx as nx
 import numpy as np
 
 from grouping.affinity import Affinity, order_by_clustering, task_graph
+from grouping.files.sheet import escaped
 from grouping.recommendation import Recommendation
 
-__all__ = ["affinity_csv", "csv_safe", "graphml", "read_affinity"]
+__all__ = ["affinity_csv", "graphml", "read_affinity"]
 
 
 def read_affinity(recommendation: Recommendation, *, clustered: bool = False) -> Affinity:
@@ -72,8 +73,8 @@ def affinity_csv(recommendation: Recommendation) -> str:
         ends = ("" if end is None else repr(end) for end in (e.low, e.high))
         writer.writerow(
             (
-                csv_safe(e.task),
-                csv_safe(e.partner),
+                escaped(e.task),
+                escaped(e.partner),
                 repr(e.gain),
                 *ends,
                 str(e.significant).lower(),
@@ -81,8 +82,3 @@ def affinity_csv(recommendation: Recommendation) -> str:
             )
         )
     return out.getvalue()
-
-
-def csv_safe(name: str) -> str:
-    """The name, led by an apostrophe where a spreadsheet would take it for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

@@ -19,6 +19,9 @@ def doctor(
         str, typer.Option("--address", help="A Ray cluster to look at: host:port, ray://host:port, or auto.")
     ] = "local",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Workers that a search would have.")] = None,
+    jobs_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Where that cluster takes jobs; 8265 by default.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Look at Python, packages, memory, disk, store, torch and Ray; say what to do about what is amiss."""
@@ -26,7 +29,7 @@ def doctor(
     from search.store.home import runs_home
 
     found = []
-    for finding in examine(runs_home(), address, workers):
+    for finding in examine(runs_home(), address, workers, jobs_port):
         found.append(finding)
         if not as_json:
             print_result(escape_controls(f"{_MARKS[finding.state]:<9}{finding.check:<17}{finding.what}"))

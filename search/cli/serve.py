@@ -47,7 +47,9 @@ def _launcher(settings: Settings) -> Launcher:
     if not settings.launcher_address:
         fix = "Write the address of the cluster's jobs, http://head:8265"
         raise InputError("the launcher ray-job needs an address", where="launcher_address", fix=fix)
-    return RayJobLauncher(settings.launcher_address, settings.home, url, environment=environment)
+    return RayJobLauncher(
+        settings.launcher_address, settings.home, url, environment=environment, python=settings.launcher_python
+    )
 
 
 def _require_extra() -> None:

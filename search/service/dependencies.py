@@ -12,19 +12,14 @@ from fastapi import Depends, Request
 from search.service.auth import COOKIE, Principal
 from search.service.context import Service
 from search.service.refusals import ForbiddenError, TooManyError, UnauthenticatedError
-from search.service.settings import Settings
-from search.store.store import Store
 from search.store.tokens import Scope, allows
 
 __all__ = [
-    "Admin",
     "Reader",
     "ServiceOf",
     "Submitter",
     "find_principal",
     "get_service",
-    "get_settings",
-    "get_store",
 ]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,16 +32,6 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 def get_service(request: Request) -> Service:
     """The service that a request came to."""
     return cast("Service", request.app.state.service)
-
-
-def get_store(request: Request) -> Store:
-    """The store of runs."""
-    return get_service(request).store
-
-
-def get_settings(request: Request) -> Settings:
-    """What the operator decided."""
-    return get_service(request).settings
 
 
 async def find_principal(request: Request) -> Principal | None:
@@ -117,4 +102,3 @@ async def _service(request: Request) -> Service:
 ServiceOf = Annotated[Service, Depends(_service)]
 Reader = Annotated[Principal, Depends(_needs("read"))]
 Submitter = Annotated[Principal, Depends(_needs("submit"))]
-Admin = Annotated[Principal, Depends(_needs("admin"))]

@@ -25,7 +25,7 @@ from search.service.answers import (
 from search.service.budgets import budget_of
 from search.service.refusals import NotFoundError, StateError
 from search.store.creation import Made, NewRun
-from search.store.records import EventRecord, RunRecord, RunState, TrialRecord
+from search.store.records import RunRecord, RunState, TrialRecord
 from search.store.run_ids import shown_id
 from search.store.store import Store
 
@@ -36,7 +36,6 @@ __all__ = [
     "find_record",
     "fresh",
     "list_runs",
-    "phase_of",
     "recommendation_of",
     "summary",
     "tail_of_log",
@@ -120,12 +119,6 @@ def list_runs(
     page = store.list_runs(state=state, name=name, kind=kind, principal=owner, sort=sort, limit=limit, offset=offset)
     runs = tuple(summary(record) for record in page.runs)
     return RunList(runs=runs, shown=len(runs), offset=offset, total=page.total)
-
-
-def phase_of(events: list[EventRecord]) -> dict[str, Any] | None:
-    """The part of the run that is being worked on: label, trials done and in all; None before the first."""
-    found = [event for event in events if event.kind == "phase"]
-    return dict(found[-1].payload) if found else None
 
 
 def trial_list(

@@ -42,7 +42,8 @@ class Settings(BaseModel):
 
     ``allowed_hosts`` are the names under which the service may be asked for, beside those of the address it listens on.
     ``running_per_token`` and ``max_concurrent_runs`` limit what runs, not what waits. ``cluster_address`` is where
-    trials run; a spec cannot name another. ``launcher_address`` is the Ray Jobs address of the launcher ``ray-job``.
+    trials run; a spec cannot name another. ``launcher_address`` is the Ray Jobs address of the launcher ``ray-job``,
+    ``launcher_python`` the interpreter there that has this package.
     ``secure_cookies`` is for a service behind a proxy that speaks https, ``trusted_proxies`` are the addresses (or
     networks) of proxies whose word on who asks, and by which scheme, is taken. ``data_sets`` are offered to everybody:
     names, and the files in ``data_root`` that they stand for. ``solves_per_token`` counts what waits for a solver, too.
@@ -58,6 +59,7 @@ class Settings(BaseModel):
 
     launcher: LauncherName = "local"
     launcher_address: str = ""
+    launcher_python: Annotated[str, Field(min_length=1, max_length=1_000)] = "python"
     cluster_address: str = "local"
     max_concurrent_runs: Count = 1
 

@@ -27,8 +27,8 @@ def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_workers", lambda address: Finding("workers", "ok", "fine"))
 
 
-def findings(home: Path, address: str = "local") -> dict[str, Finding]:
-    return {finding.check: finding for finding in examine(home, address)}
+def findings(home: Path, address: str = "local", jobs_port: int | None = None) -> dict[str, Finding]:
+    return {finding.check: finding for finding in examine(home, address, None, jobs_port)}
 
 
 @pytest.mark.usefixtures("no_ray")
@@ -123,13 +123,13 @@ def jobs_port(status: int) -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize("address", ["127.0.0.1:6379", "auto"])
 @pytest.mark.parametrize(("status", "state"), [(200, "warning"), (401, "ok"), (404, "ok")])
 def test_a_cluster_that_takes_jobs_without_a_token_is_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, state: str
+    tmp_path: Path, status: int, state: str, address: str
 ) -> None:
     with jobs_port(status) as port:
-        monkeypatch.setattr(doctor, "_JOBS_PORT", port)
-        found = findings(tmp_path, "127.0.0.1:6379")["jobs port"]
+        found = findings(tmp_path, address, port)["jobs port"]
     assert found.state == state
     assert ("without a token" in found.what) == (state == "warning")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Header, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from grouping.report.affinity_view import csv_safe
+from grouping.files.sheet import escaped
 from search.service.auth import Principal
 from search.service.context import Service
 from search.service.dependencies import Reader, ServiceOf
@@ -89,10 +89,10 @@ def _csv(service: Service, who: Principal, filters: Filters) -> Iterator[str]:
         rows = [
             (
                 run.id,
-                csv_safe(run.name),
+                escaped(run.name),
                 run.kind,
                 run.state,
-                csv_safe(" ".join(run.tasks)),
+                escaped(" ".join(run.tasks)),
                 "" if run.best is None else repr(run.best),
                 run.finished,
                 run.failed,

@@ -16,9 +16,10 @@ import networkx as nx
 import plotly.graph_objects as go
 import pytest
 
+from grouping.files.sheet import unescaped
 from grouping.recommendation import AffinityEntry, Audit, Estimate
 from grouping.report.affinity_figures import heat_map, strongest_edges
-from grouping.report.affinity_view import affinity_csv, csv_safe, graphml, read_affinity
+from grouping.report.affinity_view import affinity_csv, graphml, read_affinity
 from grouping.report.audit_figure import audit_scatter
 from grouping.report.blocks import Measured, forest
 from grouping.report.content import Content
@@ -161,10 +162,12 @@ def test_every_form_of_the_affinities_says_what_they_were_measured_at() -> None:
 
 @pytest.mark.parametrize("sample", [weather, nasty])
 def test_the_affinity_table_keeps_every_digit_and_opens_no_formula(sample: Callable[[], Content]) -> None:
-    entries = sample().recommendation.affinity
-    rows = list(csv.DictReader(io.StringIO(affinity_csv(sample().recommendation))))
+    recommendation = sample().recommendation
+    entries = (*recommendation.affinity, replace(recommendation.affinity[0], task="'=1", partner="'plain"))
+    rows = list(csv.DictReader(io.StringIO(affinity_csv(replace(recommendation, affinity=entries)))))
     assert [float(row["gain"]) for row in rows] == [e.gain for e in entries]
-    assert [row["task"] for row in rows] == [csv_safe(e.task) for e in entries]
+    names = [(unescaped(row["task"]), unescaped(row["partner"])) for row in rows]
+    assert names == [(e.task, e.partner) for e in entries]
     assert not [row for row in rows if row["task"][0] in "=+-@" or row["partner"][0] in "=+-@"]
 
 
