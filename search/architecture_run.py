@@ -209,6 +209,7 @@ def _searched(
             progress=progress.advance,
             tell=tell,
             forget=evaluate.forget if isinstance(evaluate, JointTraining) else lambda network: None,
+            check=executor.check_head,
         )
     finally:
         progress.finish()

@@ -122,6 +122,14 @@ class RayExecutor:
         while self._idle:
             self._stop(self._idle.pop())
 
+    def check_head(self) -> None:
+        """Find out whether the cluster's head is gone; for whoever has its cores meanwhile, as ``run`` does so itself.
+
+        Raises:
+            ClusterError: it has not answered for a while.
+        """
+        self._cluster.check_head()
+
     def share_gpus(self, share: float, workers: int | None) -> int:
         """So many workers with such a share each from the next job on, or as many as there is room for; how many."""
         self.release()
@@ -148,7 +156,7 @@ class RayExecutor:
                 if not waiting and not self._jobs_under_way():
                     return
                 finished = in_a_row([*self._answers(waiting), *self._overdue(limit)])
-                self._cluster.check_head()
+                self.check_head()
         except _BREAKDOWNS as error:
             raise ClusterError(
                 f"the Ray cluster broke down ({one_line(error)[:300]})",

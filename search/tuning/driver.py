@@ -66,6 +66,7 @@ def search_configurations(
     progress: Callable[[bool], None] = lambda failed: None,
     tell: Callable[[Remark], None] = lambda remark: None,
     forget: Callable[[SearchedNetwork], None] = lambda network: None,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[ConfigurationRecord, ...]:
     """Do what is planned and not there yet; Ray must be running, with a CPU free for each worker.
 
@@ -80,6 +81,7 @@ def search_configurations(
         progress: Told when a configuration ended, and whether it failed.
         tell: Told what happened to trainings on their way.
         forget: Told of every network that will not be trained again.
+        check: Called again and again while Tune works; what it raises ends the search.
 
     Returns:
         All configurations that were begun, by place.
@@ -87,6 +89,7 @@ def search_configurations(
     Raises:
         NoResultError: a bracket that no point of the space belongs into.
         StoreError, DiskError: what ended cannot be kept.
+        ClusterError: from ``check``; what was under way is begun again when the run is resumed.
         KeyboardInterrupt: Ctrl-C; what is under way is begun again when the run is resumed.
     """
     while True:
@@ -94,17 +97,17 @@ def search_configurations(
         if not asked.open or stop():
             return store.of(plan.run)
         before = _ended(store, plan.run)
-        _apart(asked, partial(_fit, asked, plan, search, evaluate, workers, gpus))
+        _apart(asked, partial(_fit, asked, plan, search, evaluate, workers, gpus), check)
         if _ended(store, plan.run) == before and not stop():
             raise NoResultError("no configuration came to an end", where="search", fix="Look at the run's log")
 
 
-def _apart(asked: PlannedSearch, work: Callable[[], None]) -> None:
+def _apart(asked: PlannedSearch, work: Callable[[], None], check: Callable[[], None]) -> None:
     """Do it in a thread of its own: in the main one Tune would take signals over that are not its own.
 
     Raises:
-        BaseException: what broke the search, or what a signal raised here in the meantime; then nothing is written any
-            more.
+        BaseException: what broke the search, or what a signal or ``check`` raised here in the meantime; then nothing is
+            written any more.
     """
     failed: list[BaseException] = []
 
@@ -119,6 +122,7 @@ def _apart(asked: PlannedSearch, work: Callable[[], None]) -> None:
     try:
         while thread.is_alive():
             thread.join(_LOOK_SECONDS)
+            check()
     except BaseException as error:
         asked.broken = asked.broken or error
         thread.join(_PATIENCE_SECONDS)

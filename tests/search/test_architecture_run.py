@@ -53,6 +53,9 @@ class Lent(InlineExecutor):
     def release(self) -> None:
         """There is nothing to let go."""
 
+    def check_head(self) -> None:
+        """There is no head to lose."""
+
 
 def with_rates(experiment: Experiment, trial: Trial) -> TrialResult:
     """As ``planted``, but every factor of ten away from the best learning rate adds a fifth to every loss."""

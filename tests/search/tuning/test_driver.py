@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
+from search.errors import ClusterError
 from search.spec.searching import SearchSpec
 from search.store.configurations import ConfigurationRecord, Configurations
 from search.store.store import Store
@@ -156,3 +159,29 @@ def test_a_search_that_has_ended_starts_nothing(store: Store, ray_executor: RayE
     records, run = _search(store, ray_executor, search, planted)
     book = Configurations(store.sessions)
     assert search_configurations(plan(run, search), search, book, hopeless, 2) == records
+
+
+def test_a_head_that_is_lost_while_tune_works_ends_the_search_and_nothing_is_written_after(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, told = threading.Event(), threading.Event()
+
+    def waits(asked: PlannedSearch, *_: object) -> None:
+        begun.set()
+        for _ in range(200):  # and then it gives up
+            if asked.broken is not None:
+                told.set()
+                return
+            time.sleep(0.01)
+
+    def check() -> None:
+        if begun.is_set():
+            raise ClusterError("the head of the Ray cluster has not answered")
+
+    monkeypatch.setattr(driver, "_fit", waits)
+    search = SearchSpec(space=SPACE, configurations=2)
+    run = store.create_run("planted", "search", "", {})
+    store.take(run)
+    with pytest.raises(ClusterError, match="has not answered"):
+        search_configurations(plan(run, search), search, Configurations(store.sessions), planted, 2, check=check)
+    assert told.is_set(), "Tune is told to stop"
