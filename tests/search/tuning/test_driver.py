@@ -166,7 +166,7 @@ def test_a_head_that_is_lost_while_tune_works_ends_the_search_and_nothing_is_wri
 ) -> None:
     begun, told = threading.Event(), threading.Event()
 
-    def waits(asked: PlannedSearch, *_: object) -> None:
+    def waits(asked: PlannedSearch, *given: object) -> None:
         begun.set()
         for _ in range(200):  # and then it gives up
             if asked.broken is not None:
