@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import ParamSpec, TypeVar
+
+from starlette.concurrency import run_in_threadpool
 
 from search.service.refusals import BusyError, TooManyError
 
 __all__ = ["Turns"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _AGAIN_SECONDS = 5.0
 
@@ -54,6 +60,15 @@ class Turns:
                 self._leave(asker)
         finally:
             _less(self._present, asker)
+
+    async def do(self, asker: str, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """What the work returns, done in a thread once it is the asker's turn.
+
+        Raises:
+            TooManyError, BusyError: as ``of``.
+        """
+        async with self.of(asker):
+            return await run_in_threadpool(work, *args, **options)
 
     async def _admitted(self, asker: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from grouping.errors import InputError
@@ -54,8 +53,7 @@ async def show_run(
     max_networks: str = "",
 ) -> Response:
     """The page of a run; ``budget`` and ``max_networks`` are for browsers without scripts."""
-    async with service.dials.of(who.token):
-        return await run_in_threadpool(_run_page, request, run, service, who, said, budget, max_networks)
+    return await service.dials.do(who.token, _run_page, request, run, service, who, said, budget, max_networks)
 
 
 def _run_page(
@@ -100,8 +98,7 @@ async def show_choice(
     max_networks: Annotated[str, Query(max_length=10)] = "",
 ) -> HTMLResponse:
     """The best grouping within another budget: what the slider asks for; solved turn by turn with others' sliders."""
-    async with service.dials.of(who.token):
-        return await run_in_threadpool(_choice, run, service, who, budget, max_networks)
+    return await service.dials.do(who.token, _choice, run, service, who, budget, max_networks)
 
 
 def _choice(run: str, service: Service, who: Principal, budget: str, max_networks: str) -> HTMLResponse:

@@ -47,28 +47,27 @@ Offset = Annotated[int, Query(ge=0, le=10**9)]
 @router.get("/runs/{run}/recommendation", response_model=dict[str, JsonValue], responses=_ANSWERS)
 async def recommendation(run: str, service: ServiceOf, who: Reader) -> Response:
     """Groups and routing, cost, certificate, intervals, verdict: `recommendation.json`."""
-    found = await run_in_threadpool(_content, service, run, who)
-    return _json(found.recommendation.to_json())
+    return _json(await service.dials.do(who.token, _recommended, service, run, who))
 
 
 @router.get("/runs/{run}/frontier", response_model=dict[str, JsonValue], responses=_ANSWERS)
 async def frontier(run: str, service: ServiceOf, who: Reader) -> Response:
     """The best grouping for each cost, on the losses that the choice was made by."""
-    found = (await run_in_threadpool(_content, service, run, who)).recommendation.to_json()
+    found = await service.dials.do(who.token, _recommended, service, run, who)
     return _json({"unit": found["unit"], "points": found["frontier"]})
 
 
 @router.get("/runs/{run}/affinity", response_model=dict[str, JsonValue], responses=_ANSWERS)
 async def affinity(run: str, service: ServiceOf, who: Reader) -> Response:
     """Effect on each task of training with each partner: relative gain against alone, higher is better."""
-    found = (await run_in_threadpool(_content, service, run, who)).recommendation.to_json()
+    found = await service.dials.do(who.token, _recommended, service, run, who)
     return _json({"measured_at": found["affinity_measured_at"], "entries": found["affinity"]})
 
 
 @router.get("/runs/{run}/losses", response_model=dict[str, JsonValue], responses=_ANSWERS)
 async def losses(run: str, service: ServiceOf, who: Reader, limit: Limit = 200, offset: Offset = 0) -> Response:
     """The table that the choice was made by, one row a (network, task); `files/losses.csv` is all of it."""
-    table = (await run_in_threadpool(_content, service, run, who)).losses
+    table = (await service.dials.do(who.token, _content, service, run, who)).losses
     return _json(_rows(table, limit, offset))
 
 
@@ -88,7 +87,7 @@ async def curves(
     record = await run_in_threadpool(queries.find_record, service.store, run, who.owner)
     if record.state == "running":
         return _json(await run_in_threadpool(_readings, service, record.id, network, limit, offset))
-    table = (await run_in_threadpool(_content, service, run, who)).curves
+    table = (await service.dials.do(who.token, _content, service, run, who)).curves
     if network is not None:
         table = table[table["network"] == network]
     return _json(_rows(table, limit, offset))
@@ -149,7 +148,7 @@ async def report(
 ) -> Response:
     """The report, as `taskgroup report` writes it."""
     record = await run_in_threadpool(queries.find_record, service.store, run, who.owner)
-    content = await run_in_threadpool(queries.content_of, service.settings.home, record)
+    content = await service.dials.do(who.token, queries.content_of, service.settings.home, record)
     headers = attachment(f"{record.name}-report.{form}", inline=form == "html" and not download)
     if form == "html":
         file = await run_in_threadpool(find_file, service.settings.home / record.id, "report.html")
@@ -204,7 +203,9 @@ async def compare(
     """Runs side by side: verdicts, costs, objectives, and each task's metrics on fresh seeds."""
     if len(set(run)) < len(run):
         raise InputError("a run appears twice", where="run", fix="Name each run once")
-    return answer(await run_in_threadpool(queries.comparison, service.store, service.settings.home, run, who.owner))
+    return answer(
+        await service.dials.do(who.token, queries.comparison, service.store, service.settings.home, run, who.owner)
+    )
 
 
 def trials_csv(service: Service, run: str, state: str | None = None) -> str:
@@ -227,6 +228,10 @@ def trials_csv(service: Service, run: str, state: str | None = None) -> str:
 
 def _content(service: Service, run: str, who: Principal) -> Content:
     return queries.content_of(service.settings.home, queries.find_record(service.store, run, who.owner))
+
+
+def _recommended(service: Service, run: str, who: Principal) -> dict[str, Any]:
+    return _content(service, run, who).recommendation.to_json()
 
 
 def _rendered(content: Content, form: str) -> tuple[str, str]:

@@ -110,3 +110,26 @@ def test_one_tokens_heavy_questions_do_not_starve_anothers(served: Served, monke
         finally:
             heavy["on"] = False
         assert {one.result().status_code for one in flood} == {422}  # two tasks, one network: nothing fits
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"{API}/runs/RUN/{what}"
+            for what in ("recommendation", "frontier", "affinity", "losses", "curves", "report")
+        ),
+        f"{API}/comparisons?run=RUN",
+        "/runs/RUN",
+        "/runs/RUN/choice?budget=1",
+        "/compare?run=RUN&run=OTHER",
+    ],
+)
+def test_whatever_reads_a_whole_result_takes_its_turn(
+    served: Served, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    path = path.replace("RUN", served.run_of("ada")).replace("OTHER", served.run_of("ada"))
+    with served.client() as client:
+        monkeypatch.setattr(served.service, "dials", Turns(1, 0, 1.0))  # nobody's turn comes
+        assert client.get(path).status_code == 429
+        assert client.get(f"{API}/runs").status_code == 200
