@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from search.service.app import create_app
 from search.service.logs import configure_logging
 from search.service.protocol import limited_protocol
 from search.service.settings import Settings
+from search.store.in_use import held
 from search.store.store import Store
 from search.store.tokens import Tokens
 
@@ -34,9 +36,11 @@ def serve(settings: Settings, launcher_of: Callable[[Settings], Launcher], annou
 
     Raises:
         InputError: an address that others can reach while there is no token, or one that is taken.
+        ConflictError: the database is being restored.
         StoreError: the store cannot be used.
     """
-    with Store.open(settings.home, url=_url(settings)) as store:
+    url = _url(settings)
+    with held(settings.home) if url is None else nullcontext(), Store.open(settings.home, url=url) as store:
         check_exposure(settings, Tokens(store.sessions))
         configure_logging()
         app = create_app(settings, store, launcher_of(settings))

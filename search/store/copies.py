@@ -10,7 +10,8 @@ from pathlib import Path
 
 from grouping.errors import InputError
 from search.errors import ConflictError, DiskError, StoreError
-from search.store.home import STORE_FILE, URL_VARIABLE, store_url
+from search.store.home import STORE_FILE, URL_VARIABLE
+from search.store.in_use import held_alone
 from search.store.models import SCHEMA_VERSION
 from search.store.store import Store
 
@@ -19,15 +20,20 @@ __all__ = ["backup", "restore"]
 _SIDE_FILES = ("", "-wal", "-shm")
 
 
-def backup(home: Path, target: Path) -> int:
+def backup(home: Path, target: Path, url: str | None = None) -> int:
     """Copy the database of a folder of runs to a new file; returns how many runs it holds.
+
+    Args:
+        home: Folder of runs.
+        target: The new file.
+        url: The database, where it is not in the home: such a one is not copied here.
 
     Raises:
         InputError: the file is there already, or the database is on a server.
         DiskError: it cannot be written.
         StoreError: the database cannot be used.
     """
-    _check_file("pg_dump --format=custom --file=FILE DATABASE")
+    _check_file(url, "pg_dump --format=custom --file=FILE DATABASE")
     if target.exists():
         raise InputError("is there already", where=str(target), fix="Choose another name, or move it away")
     with Store.open(home, create=False) as store:
@@ -50,17 +56,25 @@ def backup(home: Path, target: Path) -> int:
     return runs
 
 
-def restore(home: Path, source: Path) -> tuple[int, Path | None]:
+def restore(home: Path, source: Path, url: str | None = None) -> tuple[int, Path | None]:
     """Put a copy in the place of a folder's database; returns its number of runs, and where the former one is now.
 
     Raises:
         InputError: there is no such file, it is no database of runs, or the database is on a server.
-        ConflictError: somebody works on a run.
+        ConflictError: somebody works on a run, or a service has the database open.
         StoreError: the copy is damaged, or a newer version's.
         DiskError: no space.
     """
-    _check_file("pg_restore --clean --dbname=DATABASE FILE")
+    _check_file(url, "pg_restore --clean --dbname=DATABASE FILE")
     _check_copy(source)
+    try:
+        with held_alone(home):
+            return _put_back(home, source)
+    except (OSError, sqlite3.Error) as error:
+        raise DiskError(f"the copy cannot be put there ({error})", where=str(home), fix="Free some space") from error
+
+
+def _put_back(home: Path, source: Path) -> tuple[int, Path | None]:
     present = home / STORE_FILE
     with contextlib.suppress(StoreError):  # a database that cannot be read is what one restores after
         with Store.open(home, create=False) as store:
@@ -70,7 +84,6 @@ def restore(home: Path, source: Path) -> tuple[int, Path | None]:
             raise ConflictError(f"run '{running[0].id}' is being worked on", where=str(present), fix=fix)
     temporary = home / f".{STORE_FILE}.{os.getpid()}"
     try:
-        home.mkdir(parents=True, exist_ok=True)
         with (
             contextlib.closing(sqlite3.connect(source)) as copy,
             contextlib.closing(sqlite3.connect(temporary)) as placed,
@@ -80,8 +93,6 @@ def restore(home: Path, source: Path) -> tuple[int, Path | None]:
             os.fsync(stream.fileno())
         former = _put_aside(present)
         temporary.rename(present)
-    except (OSError, sqlite3.Error) as error:
-        raise DiskError(f"the copy cannot be put there ({error})", where=str(home), fix="Free some space") from error
     finally:
         temporary.unlink(missing_ok=True)
     with Store.open(home) as store:
@@ -100,8 +111,8 @@ def _put_aside(present: Path) -> Path | None:
     return former
 
 
-def _check_file(command: str) -> None:
-    if store_url() is not None:
+def _check_file(url: str | None, command: str) -> None:
+    if url is not None:
         fix = f"Use the server's own: {command}"
         raise InputError("the database is on a server, which has its own way to copy it", where=URL_VARIABLE, fix=fix)
 

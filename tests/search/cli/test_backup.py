@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from search.cli.app import run as taskgroup
+from search.launcher import Launcher
+from search.service import server
+from search.service.settings import Settings
 from search.store.home import STORE_FILE
 from search.store.store import Store
 from search.trials import Trial, TrialResult
@@ -78,6 +81,30 @@ def test_a_run_at_work_is_not_taken_the_database_from(
         assert taskgroup(["restore", str(tmp_path / "copy")]) == 2
         assert f"run '{run}' is being worked on" in capsys.readouterr().err
         assert store.run(run).state == "running"
+
+
+class StoppedError(Exception):
+    """The service is not to go on."""
+
+
+def test_a_served_database_is_found_by_the_services_settings_and_not_replaced_under_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, config, copy = tmp_path / "served", tmp_path / "service.yaml", str(tmp_path / "copy")
+    config.write_text(f"home: {home}\n")
+    _run_with_a_trial(home)
+    assert taskgroup(["backup", copy, "--config", str(config)]) == 0
+    assert f"uploaded tables (datasets) in {home} are not part of it" in capsys.readouterr().out
+
+    def while_it_serves(_: Settings) -> Launcher:
+        assert taskgroup(["restore", copy, "--config", str(config)]) == 2
+        assert "is being served" in capsys.readouterr().err
+        raise StoppedError
+
+    monkeypatch.setattr(server, "configure_logging", lambda: None)
+    with pytest.raises(StoppedError):
+        server.serve(Settings(home=home, port=0), while_it_serves, print)
+    assert taskgroup(["restore", copy, "--config", str(config)]) == 0
 
 
 def test_bad_files_are_refused_and_nothing_is_touched(
