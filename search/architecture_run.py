@@ -224,7 +224,7 @@ def _joined(job: Job, kept: tuple[ConfigurationRecord, ...]) -> Job:
     others = [way for way in job.spec.architectures if way not in {HARD, *found}]
     evidence = job.spec.evidence.model_copy(update={"best_of_random": False})
     spec = job.spec.model_copy(update={"architectures": (HARD, *found, *others), "evidence": evidence})
-    plan = plan_for(spec, job.experiments[0].dataset, job.latency)
+    plan = plan_for(spec, job.experiments[0].dataset, job.latency, job.plan.configuration_trainings)
     return replace(job, spec=spec, plan=plan, cost_of=plan.costs.charged)
 
 

@@ -41,6 +41,7 @@ def make_plan(
     outputs: Sequence[int],
     latency: Latency | None = None,
     proposed: Sequence[Sequence[str]] = (),
+    searched: int = 0,
 ) -> Plan:
     """Enumerate the candidates of a resolved spec and what is trained.
 
@@ -51,6 +52,7 @@ def make_plan(
         outputs: Outputs per task, T long.
         latency: Measures a network; needed where the budget is in milliseconds.
         proposed: Groups that are trained too, whatever the spec says of sizes; task names.
+        searched: Trainings that a search over settings took; what it kept is among the spec's ways to share.
 
     Raises:
         SpecError: a capacity that no integer width reaches, or more trainings than ``budget.training`` allows.
@@ -105,6 +107,7 @@ def make_plan(
         proposed=tuple(tuple(group) for group in proposed),
         left_out=left_out,
         searches=_searches(spec, trained, names, costs),
+        searched=searched,
     )
     _check_training_budget(plan)
     return plan
@@ -282,9 +285,11 @@ def _check_training_budget(plan: Plan) -> None:
     if plan.spare >= 0:
         return
     allowed, needed = plan.spec.budget.training, plan.needed * plan.spec.evidence.splits
+    lower = "training.seeds or candidates.max_size"
+    if plan.spec.search is not None:
+        lower = f"search.configurations, {lower}"
     raise SpecError(
         f"the search trains {needed} networks, {allowed.trainings if allowed else 0} are allowed",
         where="budget.training.trainings",
-        fix=f"Raise it to {needed} or more (the rest is for what is decided later), or lower training.seeds or "
-        "candidates.max_size",
+        fix=f"Raise it to {needed} or more (the rest is for what is decided later), or lower {lower}",
     )

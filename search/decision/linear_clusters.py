@@ -28,18 +28,20 @@ _MOST_INPUTS = 64
 """Beyond, the inputs' first principal components stand for them, so that it takes seconds."""
 
 
-def plan_for(spec: Spec, dataset: Dataset, latency: Latency | None = None) -> Plan:
+def plan_for(spec: Spec, dataset: Dataset, latency: Latency | None = None, searched: int = 0) -> Plan:
     """The plan of a resolved spec on its data, with the groups that ``candidates.linear_clusters`` adds.
+
+    ``latency`` and ``searched`` are those of ``make_plan``.
 
     Raises:
         SpecError, InfeasibleError: as ``make_plan``.
     """
     n_inputs = len(dataset.input_names)
-    plan = make_plan(spec, dataset.tasks, n_inputs, dataset.classes_T, latency)
+    plan = make_plan(spec, dataset.tasks, n_inputs, dataset.classes_T, latency, searched=searched)
     if not spec.candidates.linear_clusters:
         return plan
     proposed = linear_clusters(dataset, plan.networks, spec.training.seed)
-    return make_plan(spec, dataset.tasks, n_inputs, dataset.classes_T, latency, proposed)
+    return make_plan(spec, dataset.tasks, n_inputs, dataset.classes_T, latency, proposed, searched)
 
 
 def linear_clusters(dataset: Dataset, networks: int, seed: int) -> tuple[tuple[str, ...], ...]:

@@ -17,7 +17,7 @@ from search.trials import Trial
 
 __all__ = ["SEARCHING", "PhaseCount", "phases_of", "search_trainings"]
 
-SEARCHING = ("tuning", "policy", "search", "audit", "check")
+SEARCHING = ("tuning", "settings", "kept", "policy", "search", "audit", "check")
 """Phases of the search proper: ``budget.training`` limits them. ``check`` trains choices that rest on estimates."""
 
 _ROUNDS = 2
@@ -118,12 +118,10 @@ def phases_of(plan: Plan) -> tuple[PhaseCount, ...]:
     asked = spec.search
     if asked is not None:
         everything = tuple(task.name for task in plan.tasks)
-        tried = (Trial(everything, plan.plain_capacity, spec.training.seed),) * (asked.configurations * asked.seeds)
+        tried = (Trial(everything, plan.plain_capacity, spec.training.seed),) * plan.configuration_trainings
         share = stopped_early(asked.fractions, asked.reduction)
         phases.insert(0, PhaseCount("settings", "configurations of the search", tried, share=share))
-        groups = {plan.group(int(c)) for c in np.flatnonzero(plan.trained_C)}
-        again = (typical,) * (asked.keep * max(1, len(asked.brackets)) * len(groups) * seeds)
-        phases.insert(1, PhaseCount("kept", "what is kept, in every group", again))
+        phases.insert(1, PhaseCount("kept", "what is kept, in every group", (typical,) * plan.kept_trainings))
     if plan.tuned_rates:
         phases.insert(0, PhaseCount("tuning", "learning rates of every way to share", plan.tuning_trials()))
     return tuple(phases)

@@ -53,7 +53,7 @@ class Plan:
         seen: What a one-run estimator saw, by seed; empty until it has looked.
         left_out: Sentences about ways to share that were asked for and are not among the candidates.
         searches: Policies that are searched before anything is trained; what they find becomes candidates.
-        searched: What the searches cost in trainings once they are done.
+        searched: What searches, of policies and over settings, cost in trainings once they are done.
     """
 
     spec: Spec
@@ -336,11 +336,28 @@ class Plan:
     def needed(self) -> int:
         """Trainings of the search on one split before anything is audited or checked.
 
-        The search of a policy counts as the trainings that it takes as long as.
+        The search of a policy counts as the trainings that it takes as long as. Configurations of a search over
+        settings count in full, stopped early or not.
         """
-        searched = self.searched + sum(ceil(trial.effort) for trial in self.policy_trials())
+        searched = self.searched or self.configuration_trainings + self.kept_trainings
+        searched += sum(ceil(trial.effort) for trial in self.policy_trials())
         searched += sum(ceil(trial.effort) for trial in self.tuning_trials())
         return len(self.search_trials()) + len(self.retrained_trials()) + len(self.joint_trials()) + searched
+
+    @property
+    def configuration_trainings(self) -> int:
+        """Trainings of the configurations of a search over settings."""
+        search = self.spec.search
+        return 0 if search is None else search.configurations * search.seeds
+
+    @property
+    def kept_trainings(self) -> int:
+        """Trainings of what a search over settings will keep, in every group, before it is among the candidates."""
+        search = self.spec.search
+        if search is None:
+            return 0
+        groups = {self.group(int(c)) for c in np.flatnonzero(self.trained_C)}
+        return search.keep * max(1, len(search.brackets)) * len(groups) * self.spec.training.seeds
 
     @property
     def audit_groups(self) -> int:

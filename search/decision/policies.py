@@ -96,7 +96,7 @@ def with_policies(
     extended = _extended(plan, list(new))
     starts = {one.start: one.weights for one in searched if one.weights}
     return (
-        replace(extended, left_out=tuple(notes), searches=(), searched=effort),
+        replace(extended, left_out=tuple(notes), searches=(), searched=plan.searched + effort),
         replace(experiment, starts={**experiment.starts, **starts}),
         searched,
     )

@@ -261,7 +261,8 @@ class AffinitySpec(Section):
 
 
 class TrainingBudgetSpec(Section):
-    """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed).
+    """What the search may cost; checked before it starts. ``trainings`` counts every (candidate, seed), and
+    every (configuration, seed) of a search over settings.
 
     An adaptive search stops earlier once it is unlikely that another grouping is better by more than ``worthwhile``
     (relative to single-task losses, mean over tasks); with 0 it spends all it may.

@@ -15,6 +15,7 @@ from search.decision.enumeration import make_plan
 from search.decision.phases import phases_of, search_trainings
 from search.decision.plan import Plan
 from search.errors import SpecError
+from search.networks.sharing import HARD
 from search.spec import Spec
 
 
@@ -130,6 +131,24 @@ def test_what_a_training_budget_leaves_is_shared_by_audits_and_checks() -> None:
     assert plan.audit_groups == 2
     assert counts["audit"] + counts["check"] == 10
     assert search_trainings(plan) == 32
+
+
+def test_a_training_budget_holds_for_a_search_over_settings_and_what_it_keeps() -> None:
+    def planned(trainings: int) -> Plan:
+        search = {"space": {"learning_rate": {"low": 1e-4, "high": 1e-1}}, "configurations": 40, "seeds": 3}
+        given = {"inference": 2, "training": {"trainings": trainings}}
+        return plan_of(4, search=search, affinity={"estimator": "measured"}, training={"seeds": 2}, budget=given)
+
+    groups = 15
+    needed = 40 * 3 + 2 * groups + 2 * groups
+    with pytest.raises(SpecError, match=f"trains {needed} networks, {needed - 1} are allowed") as caught:
+        planned(needed - 1)
+    assert "search.configurations" in caught.value.fix
+    before = planned(needed)
+    assert search_trainings(before) == needed
+    found = before.spec.model_copy(update={"architectures": (HARD, "hard with capacity=1 learning_rate=0.01")})
+    after = make_plan(found, before.tasks, 10, [1] * 4, searched=before.configuration_trainings)
+    assert after.needed == needed, "what was kept is trained for what it was planned to cost"
 
 
 def test_a_latency_budget_needs_a_measurement() -> None:
