@@ -126,6 +126,8 @@ def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
         settings.solvers, settings.solver_bytes, each=settings.solves_per_token, environment=offered.environment
     )
     seconds = 3600 * settings.session_hours
+    hub = Hub(store, settings.poll_seconds, settings.watchers)
+    metrics.watchers.set_function(lambda: hub.watchers)
     return Service(
         settings=settings,
         store=store,
@@ -141,7 +143,7 @@ def _service(settings: Settings, store: Store, launcher: Launcher) -> Service:
         errands=errands,
         submissions=Submissions(settings, datasets, errands, offered),
         dispatcher=Dispatcher(settings, store, launcher, metrics),
-        hub=Hub(store, settings.poll_seconds, settings.watchers),
+        hub=hub,
         arrivals=Arrivals(store),
         recent=Recent(store.sessions),
         offered=offered,

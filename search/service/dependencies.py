@@ -62,6 +62,7 @@ def _needs(scope: Scope) -> Callable[[Request], Awaitable[Principal]]:
         if wait:
             rate = service.settings.requests_per_second
             raise TooManyError(f"more than {rate:g} requests a second", fix="Ask less often", retry_after=wait)
+        request.state.hold(found.token)
         if not allows(found.scope, scope):
             raise ForbiddenError(
                 f"a token of scope '{found.scope}' may not do that",

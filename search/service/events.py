@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from grouping.errors import GroupingError, InputError
 from search.service import queries
 from search.service.answers import RunAnswer
-from search.service.refusals import BusyError, NotFoundError
+from search.service.refusals import BusyError, NotFoundError, TooManyError
 from search.store.records import EventRecord
 from search.store.store import Store
 
@@ -78,7 +78,7 @@ class Hub:
     Args:
         store: Where events are.
         seconds: Between two looks.
-        most: Watchers at once.
+        most: Watchers at once; nobody has more than three quarters of these places.
     """
 
     def __init__(self, store: Store, seconds: float, most: int) -> None:
@@ -89,6 +89,7 @@ class Hub:
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
         self.watchers = 0
+        self._of: Counter[str] = Counter()
 
     def stop(self) -> None:
         """End all streams: whoever watches comes back when there is a server again."""
@@ -139,24 +140,30 @@ class Hub:
             channel.summary = summary
             channel.version += 1
 
-    async def watch(self, run: str, after: int) -> AsyncIterator[Frame]:
+    async def watch(self, run: str, after: int, asker: str) -> AsyncIterator[Frame]:
         """The events of a run after a number, as they happen, then ``end``; a ``progress`` whenever counts change.
 
         Args:
             run: Id of a run that the watcher may see.
             after: Number of the last event that was told already; 0 for all.
+            asker: Who watches.
 
         Raises:
             BusyError: too many watchers.
+            TooManyError: too many of them are the asker's.
         """
         if self.watchers >= self._most:
             raise BusyError(f"{self.watchers} people are watching already", fix="Try again later", retry_after=10)
+        if self._of[asker] >= max(1, self._most * 3 // 4):
+            what = f"{self._of[asker]} streams of events are yours already"
+            raise TooManyError(what, fix="Close some of them", retry_after=10)
         channel = self._channels.get(run)
         if channel is None:
             newest = await run_in_threadpool(self._newest, run)
             channel = self._channels.setdefault(run, _Channel(run, newest, newest))
         channel.watchers += 1
         self.watchers += 1
+        self._of[asker] += 1
         self._wanted.set()
         try:
             async for frame in self._follow(channel, min(after, channel.last)):
@@ -164,6 +171,7 @@ class Hub:
         finally:
             channel.watchers -= 1
             self.watchers -= 1
+            self._of -= Counter([asker])
             if not channel.watchers and self._channels.get(run) is channel:
                 del self._channels[run]
             if not self._channels:

@@ -6,8 +6,10 @@ Pure ASGI, because it stands on the way of every byte, and the outermost layer, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
+from collections import Counter
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,12 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grouping.errors import GroupingError
 from search.service.metrics import Metrics
 from search.service.problems import of_error, unexpected
-from search.service.refusals import BusyError, Refusal, TooLargeError
+from search.service.refusals import BusyError, Refusal, TooLargeError, TooManyError
 from search.service.settings import Settings
 
 __all__ = ["API", "Gate"]
 
 API: Final = "/api/v1"
+
+_log = logging.getLogger("taskgroup.service")
 
 _LARGE = {f"{API}/groupings": "table_bytes", f"{API}/datasets": "dataset_bytes", "/datasets": "dataset_bytes"}
 _LARGE_PAGES = {"/solve": "table_bytes"}
@@ -44,6 +48,10 @@ class HostError(Refusal):
     status, code = 400, "host"
 
 
+class UnreadError(Exception):
+    """An answer that its reader does not read; nobody is there to be told."""
+
+
 class Gate:
     """The outermost layer.
 
@@ -59,36 +67,47 @@ class Gate:
         self.metrics = metrics
         self._hosts = settings.hosts
         self._active = 0
+        self._most_each = max(1, settings.concurrent_requests * 3 // 4)
+        self._held: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         nonce = secrets.token_urlsafe(16)
-        scope.setdefault("state", {})["csp_nonce"] = nonce
         started, status, responded = time.perf_counter(), 500, False
+        patient, holder = self._patient(send), ""
 
         async def answer(message: Message) -> None:
             nonlocal status, responded
             if message["type"] == "http.response.start":
                 status, responded = message["status"], True
                 message["headers"] = _with_security(message.get("headers", ()), nonce, scope["path"])
-            await send(message)
+            await (send if watching else patient)(message)
 
+        def hold(token: str) -> None:
+            nonlocal holder
+            if counted and not holder:
+                self._take(token)
+                holder = token
+
+        scope.setdefault("state", {}).update(csp_nonce=nonce, hold=hold)
         watching = scope["path"].endswith("/events")
+        # Strangers must not take the places of others by sending the one form of theirs slowly; it is small.
+        counted = not watching and scope["path"] != _LOGIN
         try:
             self._admit(scope, watching=watching)
         except Refusal as refusal:
             await of_error(refusal)(scope, receive, answer)
             self._count(scope, status, started)
             return
-        # Strangers must not take the places of others by sending the one form of theirs slowly; it is small.
-        counted = not watching and scope["path"] != _LOGIN
         self._active += counted
         try:
             await self.app(scope, self._limited(scope, receive), answer)
         except asyncio.CancelledError:
             raise
+        except UnreadError:
+            _log.info("an answer was not read, and its connection is closed")
         except Exception as error:  # noqa: BLE001 - whatever it was, it is answered and the server lives on
             if not responded:
                 response = of_error(error) if isinstance(error, GroupingError) else unexpected(error)
@@ -97,7 +116,19 @@ class Gate:
                 unexpected(error)
         finally:
             self._active -= counted
+            self._held -= Counter([holder])
             self._count(scope, status, started)
+
+    def _take(self, token: str) -> None:
+        """A place is that token's; nobody has all of them.
+
+        Raises:
+            TooManyError: it has as many as it may have.
+        """
+        if self._held[token] >= self._most_each:
+            what = f"{self._held[token]} requests of yours are being served already"
+            raise TooManyError(what, fix="Wait for their answers", retry_after=1)
+        self._held[token] += 1
 
     def _count(self, scope: Scope, status: int, started: float) -> None:
         prefix = API if scope["path"].startswith(f"{API}/") else ""
@@ -146,6 +177,19 @@ class Gate:
             return message
 
         return limited
+
+    def _patient(self, send: Send) -> Send:
+        """``send`` that gives up on readers that do not read: an answer holds a place until it is sent."""
+        seconds = self.settings.send_seconds
+
+        async def patient(message: Message) -> None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await send(message)
+            except TimeoutError:
+                raise UnreadError from None
+
+        return patient
 
 
 def _host(scope: Scope) -> str:

@@ -52,7 +52,7 @@ async def watch(
 
     async def frames() -> AsyncGenerator[Frame]:
         until = time.monotonic() + _BETWEEN_CHECKS
-        async for frame in service.hub.watch(record.id, first):
+        async for frame in service.hub.watch(record.id, first, who.token):
             if not frame.event or time.monotonic() > until:
                 if await find_principal(request) is None:
                     return  # the token was revoked since

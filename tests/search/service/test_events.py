@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -230,16 +231,28 @@ def _slow(served: Served, run: str) -> socket.socket:
     return connection
 
 
-def test_there_are_only_so_many_watchers(tmp_path: Path) -> None:
-    with serving(tmp_path, watchers=1) as served:
-        run = served.run_of("ada")
-        served.store.take(run)
-        with served.client() as client, client.stream("GET", f"/api/v1/runs/{run}/events") as response:
-            told = response.iter_bytes()  # leaving it would close the stream
+def test_there_are_only_so_many_watchers_and_they_are_not_all_one_tokens(tmp_path: Path) -> None:
+    with serving(tmp_path, watchers=2) as served, ExitStack() as stack:
+        ada, bob, root = (stack.enter_context(served.client(who)) for who in ("ada", "bob", "root"))
+        runs = {who: served.run_of(who) for who in ("ada", "bob")}
+        streams = {who: f"/api/v1/runs/{run}/events" for who, run in runs.items()}
+        for run in runs.values():
+            served.store.take(run)
+
+        def watch(client: httpx.Client, who: str) -> Iterator[bytes]:
+            told = stack.enter_context(client.stream("GET", streams[who])).iter_bytes()
             next(told)
-            refused = client.get(f"/api/v1/runs/{run}/events")
-        assert refused.status_code == 503
+            return told  # leaving it would close the stream
+
+        first = watch(ada, "ada")
+        mine = ada.get(streams["ada"])
+        second = watch(bob, "bob")
+        refused = root.get(streams["ada"])
+        assert (mine.status_code, refused.status_code) == (429, 503)
+        assert mine.headers["retry-after"]
         assert refused.headers["retry-after"]
+        assert "taskgroup_watchers 2.0" in root.get("/metrics").text
+        del first, second
 
 
 @pytest.mark.parametrize("number", ["-1", "x", "1e3", "9" * 25, ""])

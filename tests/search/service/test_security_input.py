@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import logging
 import re
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,19 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from grouping.files.sheet import escaped
 from search.documents import spec_from
 from search.documents.parsing import parse_json, parse_yaml
 from search.errors import SpecError
-from search.service.gate import API
+from search.service.gate import API, Gate
 from search.service.logs import JsonLines
+from search.service.metrics import Metrics
 from search.service.rates import Rates
 from search.service.responses import attachment
+from search.service.settings import Settings
 from tests.grouping.report.sample import nasty, weather
 from tests.search.service.serving import SPEC, TABLE, Served, serving
 
@@ -304,19 +309,55 @@ def test_strangers_cannot_take_the_places_of_others_with_the_form_to_log_in(tmp_
         assert client.post("/login", data={"token": "x" * 20_000}).status_code == 413
 
 
-def test_only_so_many_are_served_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path, concurrent_requests=1, body_seconds=5.0) as served:
+def test_only_so_many_are_served_at_once_and_no_token_has_all_places(tmp_path: Path) -> None:
+    with serving(tmp_path, concurrent_requests=2, body_seconds=20.0) as served, ExitStack() as stack:
         host, _, port = served.url.removeprefix("http://").partition(":")
-        with socket.create_connection((host, int(port)), timeout=20) as busy, served.client() as client:
-            head = f"POST {API}/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {served.tokens['ada']}\r\n"
-            busy.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n".encode())
+        ada, bob, eve = (stack.enter_context(served.client(who)) for who in ("ada", "bob", "eve"))
+
+        def busy(who: str) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            head = f"POST {API}/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {served.tokens[who]}\r\n"
+            connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\n".encode())
             time.sleep(0.2)  # until it is being served
-            answer = client.get(f"{API}/runs")
-            assert answer.status_code == 503
-            assert answer.headers["retry-after"]
-            busy.sendall(b"null ")
-            assert busy.recv(100).startswith(b"HTTP/1.1 422")
-            assert client.get(f"{API}/runs").status_code == 200
+            return connection
+
+        first = busy("ada")
+        full = ada.get(f"{API}/runs")
+        assert (full.status_code, bob.get(f"{API}/runs").status_code) == (429, 200)
+        busy("bob")
+        answer = eve.get(f"{API}/runs")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert full.headers["retry-after"]
+        first.sendall(b"null ")
+        assert first.recv(100).startswith(b"HTTP/1.1 422")
+        assert ada.get(f"{API}/runs").status_code == 200
+
+
+def test_an_answer_that_is_not_read_holds_no_place() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("told")(scope, receive, send)
+
+    async def story() -> list[int]:
+        gate = Gate(app, Settings(concurrent_requests=1, send_seconds=0.05), Metrics())
+        scope = {"type": "http", "method": "GET", "path": "/runs", "headers": [(b"host", b"localhost")]}
+        statuses = list[int]()
+
+        async def unread(_message: Message) -> None:
+            await asyncio.sleep(60)
+
+        async def read(message: Message) -> None:
+            statuses.append(message.get("status", 0))
+
+        async def silent() -> Message:
+            return {"type": "http.disconnect"}
+
+        async with asyncio.timeout(20):
+            await gate({**scope}, silent, unread)
+            await gate({**scope}, silent, read)
+        return statuses
+
+    assert asyncio.run(story()) == [200, 0]
 
 
 def test_quotas_of_a_spec(tmp_path: Path) -> None:
