@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-__all__ = ["ELSEWHERE", "FAULTS", "Injection", "Ledger", "markdown"]
+__all__ = ["ELSEWHERE", "FAULTS", "Injection", "Ledger", "markdown", "renewed"]
 
 FAULTS: Final[dict[str, str]] = {
     "R1": "kill -9 a worker in the middle of a training",
@@ -205,6 +205,7 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 
 
 _NOT_RUN = "was not run"
+_TOO_LATE = "the time was over"
 
 
 @dataclass
@@ -261,7 +262,7 @@ class Ledger:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin nothing after the deadline."""
         if time.monotonic() > self.deadline:
-            pytest.skip("the time was over")
+            pytest.skip(_TOO_LATE)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
@@ -291,6 +292,26 @@ class Ledger:
         return [asdict(row) for row in sorted(together.values(), key=lambda row: int(row.number[1:]))]
 
 
+def renewed(
+    before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], commit: str, only: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rows of this time; what was not asked for, or not begun, stays as it was at its own commit.
+
+    Args:
+        before: Rows of the page that is there.
+        now: Rows of this time.
+        commit: What was tested this time.
+        only: Numbers of the faults that were asked for; none: all of them.
+    """
+    known = {(row["number"], row["test"]): dict(row) for row in before}
+    rows = {key: row for key, row in known.items() if only and row["number"] not in only}
+    for row in now:
+        key = row["number"], row["test"]
+        begun = row["outcome"] not in {_NOT_RUN, f"left out: {_TOO_LATE}"}
+        rows[key] = {**row, "commit": commit} if begun else known.get(key, {**row, "commit": commit})
+    return sorted(rows.values(), key=lambda row: list(FAULTS).index(row["number"]))
+
+
 def markdown(data: Mapping[str, Any]) -> str:
     """The page of what ``make faults`` found."""
     lines = [
@@ -298,8 +319,8 @@ def markdown(data: Mapping[str, Any]) -> str:
         "",
         f"`{data['command']}` at commit {data['commit']}, {data['date']}; {data['machine']}; {data['minutes']:.0f} min",
         "",
-        "| number | fault | done | times | held | figure |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| number | fault | done | times | held | figure | commit |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     rows: Sequence[Mapping[str, Any]] = data["rows"]
     for number, fault in FAULTS.items():
@@ -307,9 +328,10 @@ def markdown(data: Mapping[str, Any]) -> str:
         for row in mine:
             held = {"held": "yes", "did not hold": "**no**"}.get(row["outcome"], row["outcome"])
             figure = row["figure"] or f"in {row['seconds']:.1f} s"
-            lines.append(f"| {number} | {fault} | {row['injected']} | {row['count']} | {held} | {figure} |")
+            done = f"{row['injected']} | {row['count']} | {held} | {figure} | {row['commit']}"
+            lines.append(f"| {number} | {fault} | {done} |")
         if number in data["without"]:
-            lines.append(f"| {number} | {fault} | {data['without'][number]} | - | elsewhere | |")
+            lines.append(f"| {number} | {fault} | {data['without'][number]} | - | elsewhere | | |")
         elif not mine:
-            lines.append(f"| {number} | {fault} | not here | 0 | - | |")
+            lines.append(f"| {number} | {fault} | not here | 0 | - | | |")
     return "\n".join(lines) + "\n"
