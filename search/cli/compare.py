@@ -44,6 +44,8 @@ def compare(
 
 
 def _as_json(found: Sequence[tuple[str, Recommendation]]) -> dict[str, Any]:
+    from grouping.recommendation.agreement import agreements
+
     return {
         "runs": [
             {
@@ -80,8 +82,8 @@ def _as_json(found: Sequence[tuple[str, Recommendation]]) -> dict[str, Any]:
             for (task, metric, unit), cells in _measured(found).items()
         ],
         "alike": [
-            {"runs": [found[a][0], found[b][0]], "pairs": both, "alike": alike}
-            for a, b, alike, both in _agreement(found)
+            {"runs": [found[one.first][0], found[one.second][0]], "pairs": one.pairs, "alike": one.alike}
+            for one in agreements([recommendation for _, recommendation in found])
         ],
     }
 
@@ -97,23 +99,8 @@ def _measured(found: Sequence[tuple[str, Recommendation]]) -> dict[tuple[str, st
     return cells
 
 
-def _agreement(found: Sequence[tuple[str, Recommendation]]) -> list[tuple[int, int, int, int]]:
-    """For every two runs: how many pairs of tasks that both serve they treat alike (together, apart), of how many."""
-    from itertools import combinations
-
-    served = []
-    for _, one in found:
-        networks = [set(network.serves) for network in one.solution.networks]
-        served.append({task: i for i, network in enumerate(networks) for task in network})
-    rows = []
-    for a, b in combinations(range(len(found)), 2):
-        both = list(combinations(sorted(served[a].keys() & served[b].keys()), 2))
-        alike = sum((served[a][one] == served[a][other]) == (served[b][one] == served[b][other]) for one, other in both)
-        rows.append((a, b, alike, len(both)))
-    return rows
-
-
 def _as_text(found: Sequence[tuple[str, Recommendation]]) -> str:
+    from grouping.recommendation.agreement import agreements
     from grouping.report.wording import MISSING, VERDICT_LABELS, change, cost, duration, interval, number
 
     rows: list[tuple[str, ...]] = [
@@ -145,9 +132,8 @@ def _as_text(found: Sequence[tuple[str, Recommendation]]) -> str:
     widths = [max(len(row[column]) for row in cut) for column in range(len(found) + 1)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cut]
     lines.append("")
-    for a, b, alike, both in _agreement(found):
-        which = f"{found[a][0]} and {found[b][0]}"
-        lines.append(
-            f"{which} treat {alike} of {both} pairs of tasks alike." if both else f"{which} share no two tasks."
-        )
+    for pair in agreements([recommendation for _, recommendation in found]):
+        which = f"{found[pair.first][0]} and {found[pair.second][0]}"
+        treated = f"treat {pair.alike} of {pair.pairs} pairs of tasks alike"
+        lines.append(f"{which} {treated if pair.pairs else 'share no two tasks'}.")
     return "\n".join(lines)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 from grouping.recommendation import Recommendation
+from grouping.recommendation.agreement import agreements
 from grouping.report.blocks import Column, Table
 from grouping.report.tables import relative_losses
 from grouping.report.wording import (
@@ -72,7 +72,9 @@ def compare(pairs: Sequence[tuple[RunRecord, Recommendation | None]]) -> Compari
         ),
         Table("What was asked differently", (Column("Key of the spec"), *heads), _asked([run for run, _ in pairs])),
     )
-    return Comparison(runs, tuple(table for table in tables if table.rows), tuple(_agreement(pairs, labels)))
+    return Comparison(
+        runs, tuple(table for table in tables if table.rows), tuple(_agreement([found for _, found in pairs], labels))
+    )
 
 
 def _labels(runs: Sequence[RunRecord]) -> list[str]:
@@ -194,25 +196,15 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _agreement(pairs: Sequence[tuple[RunRecord, Recommendation | None]], labels: Sequence[str]) -> list[str]:
-    """For every two runs of the same tasks: how many pairs of tasks they treat alike."""
-    groups = [(label, _together(found)) for (_, found), label in zip(pairs, labels, strict=True) if found]
+def _agreement(found: Sequence[Recommendation | None], labels: Sequence[str]) -> list[str]:
+    """For every two runs that recommend something: how many pairs of tasks they treat alike."""
     sentences = []
-    for (a, (tasks_a, pairs_a)), (b, (tasks_b, pairs_b)) in combinations(groups, 2):
-        shared = sorted(tasks_a & tasks_b)
-        both = list(combinations(shared, 2))
-        if not both:
+    for pair in agreements(found):
+        a, b = labels[pair.first], labels[pair.second]
+        if not pair.pairs:
             sentences.append(f"{a} and {b} have no two tasks in common.")
-            continue
-        alike = sum((frozenset(pair) in pairs_a) == (frozenset(pair) in pairs_b) for pair in both)
-        if alike == len(both) and len(shared) == len(tasks_a | tasks_b):
+        elif pair.alike == pair.pairs and pair.same_tasks:
             sentences.append(f"{a} and {b} serve the same tasks together.")
         else:
-            sentences.append(f"{a} and {b} agree on {alike} of {count(len(both), 'pair')} of tasks.")
+            sentences.append(f"{a} and {b} agree on {pair.alike} of {count(pair.pairs, 'pair')} of tasks.")
     return sentences
-
-
-def _together(found: Recommendation) -> tuple[set[str], set[frozenset[str]]]:
-    networks = found.solution.networks
-    tasks = {task for network in networks for task in network.serves}
-    return tasks, {frozenset(pair) for network in networks for pair in combinations(network.serves, 2)}

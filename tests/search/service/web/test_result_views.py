@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from grouping.recommendation import Recommendation
+from grouping.recommendation.agreement import agreements
 from search.service.web.certainty_view import plain_certainty
 from search.service.web.compare_view import compare
 from search.service.web.history_view import history, present_phase
@@ -60,6 +61,26 @@ def test_equal_runs_agree_and_ask_nothing_differently() -> None:
     assert [run.label for run in comparison.runs] == ["plants (a1b2)", "plants (ffff)"]
     assert comparison.sentences == ("plants (a1b2) and plants (ffff) serve the same tasks together.",)
     assert "What was asked differently" not in [table.caption for table in comparison.tables]
+
+
+def test_pairs_that_two_runs_treat_alike_are_those_together_or_apart_in_both() -> None:
+    found = weather().recommendation
+    first, second, *others = found.solution.networks
+    every = [task for network in found.solution.networks for task in network.serves]
+    moved, left = first.serves[0], first.serves[1:]
+    networks = (replace(first, serves=left), replace(second, serves=(*second.serves, moved)), *others)
+    other = replace(found, solution=replace(found.solution, networks=networks))
+    fewer = replace(found, solution=replace(found.solution, networks=(first,)))
+    (pair,) = agreements([found, other])
+    whole = len(every) * (len(every) - 1) // 2
+    assert (pair.pairs, pair.alike, pair.same_tasks) == (whole, whole - len(left) - len(second.serves), True)
+    assert [(one.first, one.second) for one in agreements([found, None, other])] == [(0, 2)]
+    (part,) = agreements([found, fewer])
+    assert (part.pairs, part.same_tasks) == (len(first.serves) * (len(first.serves) - 1) // 2, False)
+    assert part.alike == part.pairs
+    rows = [(record(), found), (record(name="other"), other)]
+    (sentence,) = compare(rows).sentences
+    assert f"plants and other agree on {pair.alike} of {pair.pairs}" in sentence
 
 
 def test_different_questions_are_named_by_their_keys() -> None:
