@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.grouping.report.sample import nasty, weather
-from tests.search.service.serving import Served, serving
+from tests.search.service.serving import TABLE, Served, serving
 from tests.search.service.visiting import HTML, browser, choosable_run, csrf, visible
 from tests.search.service.web.samples import NASTY
 
@@ -87,12 +87,31 @@ def test_logging_out_ends_the_session(served: Served) -> None:
         assert client.get("/runs").url.path == "/login"
 
 
-@pytest.mark.parametrize("path", ["", "/live", "/trials", "/choice?budget=2", "/files/recommendation.json"])
+@pytest.mark.parametrize(
+    "path", ["", "/live", "/courses?task=temp", "/trials", "/choice?budget=2", "/files/recommendation.json"]
+)
 def test_somebody_elses_run_does_not_exist(served: Served, finished: str, path: str) -> None:
     with browser(served, "bob") as bob:
         assert bob.get(f"/runs/{finished}{path}").status_code == 404
         assert bob.get("/compare", params={"run": [finished, finished[:-1] + "x"]}).status_code == 404
         assert finished not in bob.get("/runs").text
+
+
+def test_nobody_steers_copies_or_looks_into_what_is_somebody_elses(served: Served, finished: str) -> None:
+    queued = served.run_of("ada")
+    with browser(served, "bob") as bob, served.client() as ada:
+        asked = [f"/runs/{run}/{action}" for run in (finished, queued) for action in ("cancel", "resume", "delete")]
+        uploaded = ada.post(
+            "/api/v1/datasets", params={"name": "t.csv"}, content=TABLE, headers={"content-type": "text/csv"}
+        ).json()["id"]
+        asked.append(f"/datasets/{uploaded}/delete")
+        assert {bob.post(path, data={"csrf": csrf(bob)}).status_code for path in asked} == {404}
+        for path in (f"/runs/new?like={finished}", f"/runs/new?data={uploaded}", f"/datasets/{uploaded}"):
+            assert bob.get(path).status_code == 404, path
+        assert ada.get(f"/api/v1/runs/{queued}").json()["state"] == "queued"
+        assert ada.get(f"/api/v1/runs/{finished}").json()["state"] == "finished"
+        assert ada.delete(f"/api/v1/datasets/{uploaded}").status_code == 204
+    served.store.ask(queued, "cancel")
 
 
 FORMS = [
