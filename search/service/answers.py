@@ -84,11 +84,6 @@ class RunAnswer(BaseModel):
     principal: str = Field(description="Who submitted it; empty: somebody at the server", examples=["ada"])
     asked: str | None = Field(description="What is asked of the process at work: cancel or interrupt")
 
-    @property
-    def eta_seconds(self) -> float | None:
-        """``seconds_left``, as pages call it."""
-        return self.seconds_left
-
 
 class RunDetail(RunAnswer):
     """One run, with its spec as it is run."""

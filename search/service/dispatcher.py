@@ -10,6 +10,7 @@ from contextlib import suppress
 from starlette.concurrency import run_in_threadpool
 
 from grouping.errors import GroupingError
+from search.errors import ConflictError
 from search.launcher import Launcher
 from search.service.metrics import Metrics
 from search.service.settings import Settings
@@ -104,14 +105,14 @@ class Dispatcher:
         if time.monotonic() - self._checked < _BETWEEN_CHECKS:
             return
         self._checked = time.monotonic()
-        for run in self._slots.lost(_MOST_STARTS):
-            text = f"{_MOST_STARTS} processes were started and none took the run; see supervisor.log in its folder"
-            self._store.add_event(run, "error", {"code": "start", "what": text, "where": "", "fix": "Resume it"})
-            self._store.set_state(run, "failed")
+        text = f"{_MOST_STARTS} processes were started and none took the run; see supervisor.log in its folder"
+        error = {"code": "start", "what": text, "where": "", "fix": "Resume it"}
+        for run in self._slots.fail_lost(_MOST_STARTS, error):
             _log.error("run %s: %s", run, text)
         limit = 3600 * self._settings.hours_per_run
         for record in self._store.list_runs(state="running", limit=_MOST_CHECKED).runs:
             if record.principal and record.seconds > limit and record.asked is None:
                 text = f"interrupted after {self._settings.hours_per_run:g} hours, the longest that the operator allows"
                 self._store.add_event(record.id, "warning", {"text": text})
-                self._store.ask(record.id, "interrupt")
+                with suppress(ConflictError):  # it has ended meanwhile, and the others are looked at all the same
+                    self._store.ask(record.id, "interrupt")

@@ -91,6 +91,18 @@ class Offered:
         asked = (self._root / source.removeprefix(_START)).as_posix()
         return next((name for name in self._files if self._is(name, asked)), None)
 
+    def stamp(self, source: str) -> tuple[int, int] | None:
+        """What changes with the file that a source names: nanoseconds and bytes; None where it is not the operator's.
+
+        Raises:
+            DataError: as ``file``.
+        """
+        name = self.name_of(source)
+        if name is None:
+            return None
+        found = self.file(name).stat()
+        return found.st_mtime_ns, found.st_size
+
     def _is(self, name: str, asked: str) -> bool:
         try:
             return self.file(name).as_posix() == asked

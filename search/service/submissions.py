@@ -94,7 +94,8 @@ class Submissions:
         if kind == "recommend" and spec.search is not None:  # it would fail when its turn comes
             fix = "Ask for a run of kind 'search', or take the section out"
             raise SpecError("the spec asks for a search over settings", where="search", fix=fix)
-        key = hashlib.sha256(json.dumps([kind, {**data, "name": ""}]).encode()).hexdigest()
+        stamps = [self._offered.stamp(one) for one in (source, *more)]
+        key = hashlib.sha256(json.dumps([kind, {**data, "name": ""}, stamps]).encode()).hexdigest()
         known = self._remembered.get(key)
         if known is None:
             known = await self._completed(key, data, spec, who)

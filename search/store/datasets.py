@@ -101,17 +101,19 @@ class Datasets:
             page = _of(select(Dataset), principal).order_by(Dataset.number.desc()).limit(limit).offset(offset)
             return DatasetPage(tuple(_record(row) for row in session.scalars(page)), total)
 
-    def needed(self, file: str) -> bool:
-        """Whether a run that has not ended was made from it."""
-        with self._sessions.read() as session:
-            waiting = Run.state.in_(("queued", "running", "interrupted"))
-            found = select(Run.number).where(waiting, Run.spec.contains(file, autoescape=True)).limit(1)
-            return session.scalar(found) is not None
+    def remove(self, identity: str, file: str) -> bool:
+        """Forget a data set, unless a run needs it that goes on or can be resumed; whether that was done.
 
-    def remove(self, identity: str) -> None:
-        """Forget a data set; its file is the caller's."""
+        Its file is the caller's. Looking and forgetting are one: no run is made in between.
+        """
         with self._sessions.write(durable=True) as session:
+            self._sessions.alone(session)
+            open_ = Run.state.in_(("queued", "running", "interrupted", "failed"))
+            found = select(Run.number).where(open_, Run.spec.contains(file, autoescape=True)).limit(1)
+            if session.scalar(found) is not None:
+                return False
             session.execute(delete(Dataset).where(Dataset.id == identity))
+        return True
 
 
 def new_dataset_id(name: str, now: datetime | None = None) -> str:

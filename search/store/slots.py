@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import and_, or_, select
 
-from search.store.fencing import exactly, prolong
+from search.store.fencing import exactly, move, prolong
 from search.store.models import Run
-from search.store.rows import present_state, reserved
+from search.store.rows import add_event, present_state, reserved
 from search.store.sessions import Sessions
 
 __all__ = ["Slots"]
@@ -62,9 +64,17 @@ class Slots:
             row = exactly(session, run)
             row.starts = max(row.epoch, row.starts - 1)
 
-    def lost(self, most: int) -> list[str]:
-        """Queued runs that processes were started for and never took, at least that often more than were taken."""
-        with self._sessions.read() as session:
+    def fail_lost(self, most: int, error: Mapping[str, Any]) -> list[str]:
+        """Fail queued runs that processes were started for and never took, that often more than were taken; their ids.
+
+        One transaction: a run that a process takes meanwhile is told nothing.
+        """
+        with self._sessions.write(durable=True) as session:
             now = self._sessions.moment(session)
             wanted = (Run.state == "queued", Run.principal != "", Run.starts - Run.epoch >= most)
-            return [row.id for row in session.scalars(select(Run).where(*wanted)) if not reserved(row, now)]
+            rows = session.scalars(select(Run).where(*wanted).with_for_update())
+            lost = [row for row in rows if not reserved(row, now)]
+            for row in lost:
+                add_event(session, row, "error", error)
+                move(session, row, "queued", "failed", now)
+            return [row.id for row in lost]

@@ -48,12 +48,16 @@ def test_data_sets_belong_to_whoever_uploaded_them(store: Store) -> None:
     assert (found.bytes, found.about) == (2**40, {"rows": 3})
     assert datasets.find(ids[0], "bob") is None
     assert datasets.find("../etc/passwd") is None
-    assert not datasets.needed(f"{ids[0]}.csv")
     run = store.create_run("x", "recommend", f"data: {{source: {ids[0]}.csv}}\n", {}, principal="ada")
-    assert datasets.needed(f"{ids[0]}.csv")
+    for state in ("queued", "failed"):
+        assert state == store.run(run).state
+        assert not datasets.remove(ids[0], f"{ids[0]}.csv")
+        assert datasets.find(ids[0]) is not None
+        if state == "queued":
+            store.set_state(run, "failed")
+    store.requeue(run)
     store.ask(run, "cancel")
-    assert not datasets.needed(f"{ids[0]}.csv")
-    datasets.remove(ids[0])
+    assert datasets.remove(ids[0], f"{ids[0]}.csv")
     assert datasets.find(ids[0]) is None
 
 
@@ -153,7 +157,7 @@ def test_places_are_shared_by_token_and_only_submitted_runs_need_one(store: Stor
     store.take(mine[0])
     assert slots.claim(9, 1) is None
     assert slots.claim(9, 2) == mine[1]
-    assert slots.lost(1) == []
+    assert slots.fail_lost(1, {}) == []
 
 
 def test_a_place_is_free_again_when_nobody_takes_the_run(store: Store) -> None:
@@ -161,6 +165,11 @@ def test_a_place_is_free_again_when_nobody_takes_the_run(store: Store) -> None:
     run = store.create_run("x", "recommend", "", {}, principal="ada")
     for _ in range(3):
         assert slots.claim(1, 1, seconds=0.0) == run
-    assert slots.lost(3) == [run]
     store.take(run).release("interrupted")
-    assert slots.lost(3) == []
+    store.requeue(run)
+    assert slots.fail_lost(3, {}) == []  # somebody took it
+    for _ in range(3):
+        assert slots.claim(1, 1, seconds=0.0) == run
+    assert slots.fail_lost(3, {"code": "start"}) == [run]
+    assert [event.kind for event in store.events(run)][-2:] == ["error", "state"]
+    assert store.run(run).state == "failed"

@@ -209,8 +209,7 @@ def delete(service: Service, dataset: str, who: Principal) -> None:
         ConflictError: a run needs it.
     """
     record = find(service, dataset, who)
-    if service.datasets.needed(record.file):
-        fix = "Cancel that run, or wait for its end"
+    if not service.datasets.remove(record.id, record.file):
+        fix = "Cancel or delete that run, or wait for its end"
         raise ConflictError(f"a run is made from the data set '{record.id}'", where="dataset", fix=fix)
-    service.datasets.remove(record.id)
     (service.settings.datasets / record.file).unlink(missing_ok=True)

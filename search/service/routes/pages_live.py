@@ -68,7 +68,7 @@ def progress(service: Service, record: RunRecord) -> Progress:
     """How far a run is."""
     events, total = service.recent.events(record.id, MOST_EVENTS)
     newest = service.store.trial_page(record.id, newest_first=True, limit=_LATEST)
-    remaining = summary(record).eta_seconds
+    remaining = summary(record).seconds_left
     shown = live(record, events, remaining, total=total, tried=_tried(service, record))
     return Progress(shown, trials_page(newest.trials, newest.total, 1, "", ""))
 

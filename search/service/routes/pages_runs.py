@@ -71,7 +71,7 @@ def _page(service: Service, who: Principal, filters: Filters, limit: int, offset
 
 def _list(service: Service, who: Principal, filters: Filters) -> RunList:
     found = _page(service, who, filters, PER_PAGE, (filters.page - 1) * PER_PAGE)
-    remaining = {run.id: summary(run).eta_seconds for run in found.runs if run.state == "running"}
+    remaining = {run.id: summary(run).seconds_left for run in found.runs if run.state == "running"}
     return run_list(found.runs, found.total, filters, time.time(), remaining)
 
 

@@ -80,8 +80,10 @@ def test_the_draft_of_an_upload_can_be_submitted_as_it_stands(served: Served) ->
         again = client.post("/api/v1/runs", content=run.json()["spec"], headers=headers)
         assert again.status_code == 201, again.text
         assert client.delete(f"/api/v1/datasets/{dataset['id']}").status_code == 409
-        for one in (run, again):
-            client.post(f"/api/v1/runs/{one.json()['id']}/cancel")
+        client.post(f"/api/v1/runs/{again.json()['id']}/cancel")
+        served.store.take(run.json()["id"]).release("failed")  # it can be resumed
+        assert client.delete(f"/api/v1/datasets/{dataset['id']}").status_code == 409
+        assert client.delete(f"/api/v1/runs/{run.json()['id']}").status_code == 204
         assert client.delete(f"/api/v1/datasets/{dataset['id']}").status_code == 204
         assert client.get(f"/api/v1/datasets/{dataset['id']}").status_code == 404
     assert not list((served.home / "datasets").glob(f"{dataset['id']}*"))

@@ -14,6 +14,7 @@ from search.service import dispatcher as dispatcher_module
 from search.service.dispatcher import Dispatcher
 from search.service.metrics import Metrics
 from search.service.settings import Settings
+from search.store.leases import Demand
 from search.store.models import Run
 from search.store.slots import Slots
 from search.store.store import Store
@@ -130,9 +131,21 @@ def test_a_run_that_no_process_takes_fails_at_last_and_again_only_after_as_many_
         store.requeue(run)
 
 
-def test_a_run_that_works_for_too_long_is_interrupted(store: Store, tmp_path: Path) -> None:
-    run = _run(store)
-    store.take(run)
+def test_a_run_that_works_for_too_long_is_interrupted_also_when_another_ends_just_then(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [_run(store) for _ in range(2)]
+    for run in runs:
+        store.take(run)
+    ask, ended = store.ask, list[str]()
+
+    def ask_late(run: str, demand: Demand) -> None:
+        if not ended:  # the first that is looked at
+            ended.append(run)
+            store.set_state(run, "finished")
+        ask(run, demand)
+
+    monkeypatch.setattr(store, "ask", ask_late)
     dispatcher = Dispatcher(Settings(home=tmp_path, hours_per_run=1e-9), store, Noted(), Metrics())
     dispatcher.check()
-    assert store.asked(run) == "interrupt"
+    assert {run: store.asked(run) for run in runs} == {run: None if run in ended else "interrupt" for run in runs}

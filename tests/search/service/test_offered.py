@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from grouping.errors import InputError
+from search.documents.parsing import Document
 from search.errors import DataError
+from search.service.auth import Principal
 from search.service.gate import API
 from search.service.offered import Offered
+from search.service.settings import Settings
+from search.service.submissions import Submissions
 from tests.search.service.serving import TABLE, serving
 
 
@@ -68,6 +74,32 @@ def test_a_file_that_is_changed_for_a_link_outside_is_not_there_any_more(root: P
         with pytest.raises(DataError):
             offered.source(name)
     assert offered.name_of("${TASKGROUP_DATA}/plants.csv") is None
+
+
+def test_a_spec_is_completed_anew_when_the_operators_table_has_changed(root: Path, tmp_path: Path) -> None:
+    class Errands:
+        completed = 0
+
+        async def run(self, *_: object) -> dict[str, object]:
+            self.completed += 1
+            return {"spec": "name: x\n", "tasks": ["a"]}
+
+    errands = Errands()
+    document = Document({"name": "one", "data": {"source": "plants"}, "budget": {"inference": 1}}, "")
+    who = Principal("ada", "submit", "t")
+
+    async def story() -> list[int]:
+        offered = Offered(root, {"plants": "plants.csv"})
+        submissions = Submissions(Settings(home=tmp_path), cast("Any", None), cast("Any", errands), offered)
+        counts = []
+        for change in ("", "", "0.5,1,1,0\n"):
+            with (root / "plants.csv").open("a") as file:
+                file.write(change)
+            await submissions.prepare(document, "recommend", who)
+            counts.append(errands.completed)
+        return counts
+
+    assert asyncio.run(story()) == [1, 1, 2]
 
 
 def test_everybody_uses_the_operators_tables_by_name_and_sees_no_path(root: Path, tmp_path: Path) -> None:
