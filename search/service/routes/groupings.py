@@ -91,7 +91,11 @@ async def solve(request: Request, service: ServiceOf, who: Reader) -> Response:
     summary="Solve a run's table again",
 )
 async def solve_of_run(run: str, request: Request, service: ServiceOf, who: Reader) -> Response:
-    """The best grouping under another budget, from the losses that a run measured; nothing is trained."""
+    """The best grouping under another budget, from the losses that a run measured; nothing is trained.
+
+    It is the answer of ``taskgroup solve losses.csv``: losses as they are, every network of the file. The run's own
+    question, as on its page, takes ``relative``, its tasks' ``weights`` and its ``auxiliary`` tasks.
+    """
     options = await body_of(request, GroupingOptions)
     return _json(await solve_run(service, run, who, options))
 

@@ -116,7 +116,7 @@ def test_no_run_that_was_accepted_is_lost_by_kills(
     ended = threading.Event()
     with Store.open(tmp_path) as store:
         lease = store.take(store.create_run("occupant", "recommend", "", {}, principal="occupant"))
-        with _server(tmp_path) as (server, token):
+        with _server(tmp_path, requests_per_second=1e4, burst=10_000) as (server, token):  # asked for at once
             headers = {"authorization": f"Bearer {token}"}
 
             def submit() -> None:
