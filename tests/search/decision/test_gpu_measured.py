@@ -144,7 +144,7 @@ def test_a_run_measures_once_and_its_history_knows_both_figures(
         measured.append(asked)
         return found
 
-    monkeypatch.setattr(work, "RayExecutor", lambda *_: executor)
+    monkeypatch.setattr(work, "RayExecutor", lambda *_, **__: executor)
     monkeypatch.setattr(work, "measured_share", measure)
     for _ in range(2):
         with work._workers(desk, job.plan, job.experiments[0]) as (_, cluster):
