@@ -145,6 +145,7 @@ class RayExecutor:
         self._failed_starts = 0
         try:
             function_at, shared_at = ray.put(function), self._put(shared)
+            self._let_go_of_the_dead()
             while True:
                 self._hire(len(waiting))
                 while waiting and self._idle:
@@ -165,6 +166,19 @@ class RayExecutor:
             ) from error
         finally:
             self._stop_busy()
+
+    def _let_go_of_the_dead(self) -> None:
+        """Part with workers that have died since the last jobs: that must not cost one of these an attempt."""
+        calls = {worker.handle.name.remote(): worker for worker in self._idle}
+        if not calls:
+            return
+        answered, _ = ray.wait(list(calls), num_returns=len(calls), timeout=_POLL_SECONDS)
+        for call in answered:
+            try:
+                ray.get(call)
+            except _DEATHS:
+                self._idle.remove(calls[call])
+                self._stop(calls[call])
 
     def _put(self, shared: object) -> Any:  # noqa: ANN401 - a reference of Ray's
         """Bring the shared data to the workers once, however many calls need them."""

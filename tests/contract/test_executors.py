@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,17 @@ def test_jobs_that_kill_their_workers_fail_and_the_others_go_on(ray_executor: Ra
 
 @pytest.mark.ray
 def test_a_job_whose_worker_died_is_run_once_more(ray_executor: RayExecutor, tmp_path: Path) -> None:
+    (outcome,) = ray_executor.run(jobs.dies_once, {}, [str(tmp_path / "marker")])
+    assert (outcome.result, outcome.failure) == ("second attempt", "")
+
+
+@pytest.mark.ray
+def test_a_worker_that_died_while_it_waited_costs_no_job_an_attempt(ray_executor: RayExecutor, tmp_path: Path) -> None:
+    met = tmp_path / "met"
+    met.mkdir()
+    workers = [outcome.worker for outcome in ray_executor.run(jobs.meets, {}, [str(met)] * 2)]
+    for worker in workers:
+        os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
     (outcome,) = ray_executor.run(jobs.dies_once, {}, [str(tmp_path / "marker")])
     assert (outcome.result, outcome.failure) == ("second attempt", "")
 
