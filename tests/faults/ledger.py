@@ -317,6 +317,7 @@ def markdown(data: Mapping[str, Any]) -> str:
     lines = [
         "# Faults: what was done to runs, and what held",
         "",
+        "Each row names the commit it was done at. The last command to write here:",
         f"`{data['command']}` at commit {data['commit']}, {data['date']}; {data['machine']}; {data['minutes']:.0f} min",
         "",
         "| number | fault | done | times | held | figure | commit |",
