@@ -74,17 +74,18 @@ def supervise(desk: Desk, work: Callable[[Desk], T | None]) -> T | None:
             lease = watch.take()
             found = work(watch.desk)
             watch.done()
-        except KeyboardInterrupt:
-            stop = watch.stop or Stopped("interrupt", signal.SIGINT)
-            _left(watch, "cancelled" if stop.reason == "cancel" else "interrupted")
-            raise _ending(desk, stop) from None
         except LeaseLostError:
             raise
-        except GroupingError as error:
-            _failed(watch, error.as_json(), "interrupted" if isinstance(error, _ENVIRONMENTAL) else "failed")
-            raise
         except BaseException as error:
-            _failed(watch, {"code": "unexpected", "what": repr(error), "where": "", "fix": ""}, "failed")
+            # A solver that is stopped before it has found anything says so with an error of its own.
+            if watch.stop is not None or isinstance(error, KeyboardInterrupt):
+                stop = watch.stop or Stopped("interrupt", signal.SIGINT)
+                _left(watch, "cancelled" if stop.reason == "cancel" else "interrupted")
+                raise _ending(desk, stop) from None
+            if isinstance(error, GroupingError):
+                _failed(watch, error.as_json(), "interrupted" if isinstance(error, _ENVIRONMENTAL) else "failed")
+            else:
+                _failed(watch, {"code": "unexpected", "what": repr(error), "where": "", "fix": ""}, "failed")
             raise
         if found is not None:
             desk.folder.remove_checkpoints()

@@ -15,6 +15,7 @@ from grouping.recommendation import Baseline, Recommendation, SettingsSearch
 from grouping.report.affinity_figures import heat_map, task_graph_figure
 from grouping.report.audit_figure import audit_scatter
 from grouping.report.content import Content
+from grouping.report.knee import knee
 from grouping.report.labels import Figure, figure, label, lines
 from grouping.report.policy_figures import policy_map, policy_over_time
 from grouping.report.policy_view import shown_policies
@@ -86,6 +87,9 @@ def frontier(recommendation: Recommendation) -> Figure:
         },
         _selected("chosen (selection losses)", solution.cost, solution.objective, "diamond-open", "@chosen"),
     ]
+    if len(points) > 2:
+        turn = points[knee([(p.cost, p.objective) for p in points])]
+        data.append(_selected("the knee (selection losses)", turn.cost, turn.objective, "circle-open", "@other"))
     if recommendation.runner_up is not None:
         second = recommendation.runner_up
         data.append(_selected("runner-up (selection losses)", second.cost, second.objective, "square-open", "@group2"))

@@ -233,6 +233,8 @@ def _budget(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple
         "The line is what the choice was made on (selection losses); filled marks were measured on fresh seeds and "
         "test data, with 95 % intervals, so the two sets lie on different data. The tinted part lies beyond the budget."
     )
+    if len(recommendation.frontier) > 2:
+        caption += " The ring is the knee: most of what sharing less can win, for the least cost."
     return (
         *_picture(figures, "frontier", "Mean loss against serving cost", caption),
         Folded(tables.frontier(recommendation)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from grouping.budget import BudgetUnit
 from grouping.recommendation import SettingsSearch, TriedSettings
+from grouping.report.knee import dominated
 from grouping.report.labels import Figure, figure, label, lines
 from grouping.report.wording import change, cost
 
@@ -53,19 +54,28 @@ def search_history(search: SettingsSearch, unit: BudgetUnit) -> Figure:
 
 
 def search_frontier(search: SettingsSearch, unit: BudgetUnit) -> Figure:
-    """Loss against cost of what was trained to the end; what was kept is filled."""
-    data = []
-    for kept, name, symbol in (
-        (False, "trained to the end", "circle-open"),
-        (True, "kept and trained again", "circle"),
-    ):
-        mine = [
-            (place, one)
-            for place, one in enumerate(search.tried, 1)
-            if one.state == "finished" and one.kept == kept and one.loss is not None and one.cost is not None
-        ]
-        if mine:
-            data.append(_dots(mine, name, "@chosen" if kept else "@other", symbol, [one.cost for _, one in mine], unit))
+    """Loss against cost of what was trained to the end; what was kept is filled.
+
+    What others beat has an entry of its own in the legend, where a click hides it.
+    """
+    shown = [
+        (place, one)
+        for place, one in enumerate(search.tried, 1)
+        if one.state == "finished" and one.loss is not None and one.cost is not None
+    ]
+    beaten = dominated([(one.cost or 0.0, one.loss or 0.0) for _, one in shown])
+    kept = [pair for pair in shown if pair[1].kept]
+    worse = [pair for pair, is_beaten in zip(shown, beaten, strict=True) if is_beaten and not pair[1].kept]
+    best = [pair for pair, is_beaten in zip(shown, beaten, strict=True) if not is_beaten and not pair[1].kept]
+    data = [
+        _dots(some, name, colour, symbol, [one.cost for _, one in some], unit)
+        for some, name, colour, symbol in (
+            (worse, "beaten: another costs and loses no more", "@other", "circle-open"),
+            (best, "best for its cost", "@chosen", "circle-open"),
+            (kept, "kept and trained again", "@chosen", "circle"),
+        )
+        if some
+    ]
     layout = {
         "xaxis": {"title": {"text": f"serving cost ({unit.replace('snt', 'SNT')})"}},
         "yaxis": {"title": {"text": _AXIS}},

@@ -14,7 +14,10 @@ from grouping.report.wording import MISSING, change, cost, count, duration, shar
 __all__ = ["settings_blocks"]
 
 _HISTORY = "Every configuration in the order drawn. Losses of those that were stopped early are no final ones."
-_FRONTIER = "Networks of all tasks that were trained to the end, on the seeds of the search."
+_FRONTIER = (
+    "Networks of all tasks that were trained to the end, on the seeds of the search. "
+    "A click on a name above the figure hides its points, those that are beaten for instance."
+)
 _IMPORTANCE = (
     "What the best of the finished configurations have in common (PED-ANOVA). It says where the search looked "
     "and what survived there, not what a setting does by itself."

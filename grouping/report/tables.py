@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from grouping.budget import BudgetUnit
 from grouping.recommendation import Confirmed, Estimate, Network, Recommendation, Selection
 from grouping.report.blocks import Column, Table
+from grouping.report.knee import knee
 from grouping.report.trainer_view import paired_over, same
 from grouping.report.wording import (
     MISSING,
@@ -250,18 +251,20 @@ def random_groupings(recommendation: Recommendation) -> Table:
 
 def frontier(recommendation: Recommendation) -> Table:
     """The best grouping for every cost, on the selection losses."""
+    points = recommendation.frontier
+    turn = knee([(p.cost, p.objective) for p in points]) if len(points) > 2 else None
     return _table(
         "The best grouping at each cost, on the losses the choice was made on",
         ("Cost#", "Objective#", "Against single-task#", "Proven optimal", "Networks"),
         (
             (
-                cost(p.cost, recommendation.unit),
+                cost(p.cost, recommendation.unit) + (" (the knee)" if i == turn else ""),
                 loss(p.objective),
                 change(p.objective),
                 "yes" if p.proven_optimal else "no",
                 listing(p.networks),
             )
-            for p in recommendation.frontier
+            for i, p in enumerate(points)
         ),
     )
 

@@ -143,12 +143,13 @@ def test_what_a_job_started_ends_with_its_worker(
     record_property("figure", f"2 processes gone {time.monotonic() - began:.1f} s after their worker")
 
 
-@pytest.mark.fault("R15", "a worker that takes 700 MB more than the machine's limit for Ray, which is set just above")
+@pytest.mark.fault("R15", "a worker that takes 1 GB more than the machine's limit for Ray")
 def test_a_worker_out_of_memory_fails_alone(tmp_path: Path, record_property: Note) -> None:
     memory = psutil.virtual_memory()
-    if memory.available < 3e9:
-        pytest.skip("less than 3 GB of memory are free")
-    threshold = (memory.total - memory.available + 1.2e9) / memory.total
+    if memory.available < 7e9:
+        pytest.skip("less than 7 GB of memory are free")
+    # Room for whoever else starts something meanwhile: the limit is the machine's, and would hit the wrong worker.
+    threshold = (memory.total - memory.available + 4e9) / memory.total
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment |= {
         "HOME": str(tmp_path),
@@ -156,7 +157,7 @@ def test_a_worker_out_of_memory_fails_alone(tmp_path: Path, record_property: Not
         "RAY_memory_monitor_refresh_ms": "100",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.memory", str(int(2.2e9))],
+        [sys.executable, "-m", "tests.faults.memory", str(int(5e9))],
         env=environment,
         cwd=ROOT,
         capture_output=True,

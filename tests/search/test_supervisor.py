@@ -191,6 +191,20 @@ def test_work_that_swallows_the_stop_is_stopped_all_the_same(desk: Desk) -> None
     assert desk.store.run(desk.run).state == "cancelled"
 
 
+def test_work_that_fails_because_it_was_stopped_was_stopped_and_has_not_failed(desk: Desk) -> None:
+    def surprised(desk: Desk) -> None:
+        try:
+            _endless(desk, lambda: os.kill(os.getpid(), signal.SIGINT))
+        except KeyboardInterrupt:
+            raise NoResultError("stopped before any grouping was found") from None
+
+    with pytest.raises(SystemExit) as stopped:
+        supervise(desk, surprised)
+    assert stopped.value.code == 128 + signal.SIGINT
+    assert desk.store.run(desk.run).state == "interrupted"
+    assert "error" not in {event.kind for event in desk.store.events(desk.run)}
+
+
 def test_an_owner_whose_run_was_taken_stops_and_leaves_the_state_alone(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

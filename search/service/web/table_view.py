@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from grouping.report.blocks import Card, Column, Table
+from grouping.report.knee import knee
 from grouping.report.labels import Figure, figure
 from grouping.report.palette import GROUP_ROLES
 from grouping.report.wording import change, count, number
 
-__all__ = ["Point", "Solved", "knee", "solved"]
+__all__ = ["Point", "Solved", "solved"]
 
 _MOST_POINTS = 60
 
@@ -78,20 +79,6 @@ def solved(
         _table(kept, points, noun, turn, relative=relative),
         _figure(kept, points, noun, relative=relative),
     )
-
-
-def knee(points: Sequence[tuple[float, float]]) -> int:
-    """The point farthest below the line from the cheapest to the dearest, both axes scaled to one; the first of equals.
-
-    Args:
-        points: (cost, loss), ascending in cost.
-    """
-    (first_cost, first_loss), (last_cost, last_loss) = points[0], points[-1]
-    width, height = last_cost - first_cost, first_loss - last_loss
-    if width <= 0 or height <= 0:
-        return 0
-    gained = [(first_loss - loss) / height - (cost - first_cost) / width for cost, loss in points]
-    return max(range(len(points)), key=lambda i: (round(gained[i], 12), -i))
 
 
 def _value(value: float, *, relative: bool) -> str:

@@ -26,6 +26,7 @@ from grouping.report.content import Content
 from grouping.report.figures import figures
 from grouping.report.labels import cut, label, lines
 from grouping.report.palette import DARK, LIGHT, TEMPLATE
+from grouping.report.tables import frontier
 from tests.grouping.report.sample import NASTY_NAMES, WEATHER, nasty, weather
 
 
@@ -59,6 +60,20 @@ def test_what_is_there_decides_which_figures_are_drawn() -> None:
     bare = replace(nasty().recommendation, affinity=(), frontier=())
     empty = nasty().curves.iloc[:0]
     assert figures(Content(bare, empty, nasty().losses)) == {}
+
+
+def test_the_knee_is_marked_where_there_are_more_than_two_costs() -> None:
+    sample = weather()
+    (first, *_) = sample.recommendation.frontier
+    costs = [(1.0, 1.2), (2.0, 0.9), (3.0, 0.89)]
+    for shown in (costs, costs[:2]):
+        points = tuple(replace(first, cost=cost, objective=objective) for cost, objective in shown)
+        recommendation = replace(sample.recommendation, frontier=points)
+        drawn = figures(replace(sample, recommendation=recommendation))["frontier"]["data"]
+        marked = [trace["x"] for trace in drawn if trace.get("name", "").startswith("the knee")]
+        assert marked == ([[2.0]] if len(shown) > 2 else [])
+        cells = [row[0] for row in frontier(recommendation).rows]
+        assert [i for i, cell in enumerate(cells) if "knee" in str(cell)] == ([1] if len(shown) > 2 else [])
 
 
 def test_every_audited_cell_is_drawn_with_its_estimate_and_its_measurement() -> None:

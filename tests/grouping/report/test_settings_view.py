@@ -71,6 +71,20 @@ def test_only_final_losses_make_the_best_so_far() -> None:
     assert line["y"] == pytest.approx([20, 10, 10])
 
 
+def test_what_others_beat_is_told_apart_and_can_be_hidden() -> None:
+    def tried(loss: float, cost: float, kept: bool = False) -> TriedSettings:
+        return TriedSettings("hard", {}, "finished", 1.0, loss, cost, 1.0, kept=kept)
+
+    some = (tried(1.2, 1.0), tried(1.3, 1.5), tried(1.0, 2.0), tried(0.9, 3.0, kept=True))
+    search = SettingsSearch(some, 4, 1, (3.0,), by_cost=False, early=True, importance=())
+    drawn = {trace["name"]: trace["x"] for trace in search_frontier(search, "snt")["data"]}
+    assert drawn == {
+        "beaten: another costs and loses no more": [1.5],
+        "best for its cost": [1.0, 2.0],
+        "kept and trained again": [3.0],
+    }
+
+
 def test_a_report_without_a_search_has_no_such_section() -> None:
     assert settings_blocks(weather().recommendation, {}) == ()
 

@@ -52,10 +52,14 @@ def _search(
 
 
 def test_the_planted_best_is_found_and_the_hopeless_are_stopped(
-    store: Store, ray_executor: RayExecutor, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    store: Store,
+    ray_executor: RayExecutor,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     search = SearchSpec(space=SPACE, configurations=24, brackets=(1.0, 4.0))
-    folders = set(Path(tempfile.gettempdir()).glob("tg-tune-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     level, verbosity = logging.getLogger("ray.tune").level, optuna.logging.get_verbosity()
     records, run = _search(store, ray_executor, search, planted)
     states = Counter(record.state for record in records)
@@ -72,7 +76,7 @@ def test_the_planted_best_is_found_and_the_hopeless_are_stopped(
     # Tune's boxes and hints reach nobody, and its files are gone.
     said = capfd.readouterr()
     assert said.out == said.err == ""
-    assert set(Path(tempfile.gettempdir()).glob("tg-tune-*")) <= folders
+    assert list(tmp_path.glob("tg-tune-*")) == []
     assert (logging.getLogger("ray.tune").level, optuna.logging.get_verbosity()) == (level, verbosity)
 
 

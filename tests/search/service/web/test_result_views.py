@@ -12,7 +12,7 @@ from search.service.web.certainty_view import plain_certainty
 from search.service.web.compare_view import compare
 from search.service.web.history_view import history, present_phase
 from search.service.web.run_view import asked, live, run_head
-from search.service.web.table_view import knee, solved
+from search.service.web.table_view import solved
 from search.service.web.trials_view import trials_page
 from search.store.records import EventRecord, RunState, TrialRecord
 from search.trials import Trial
@@ -95,13 +95,6 @@ def test_a_run_without_a_result_can_be_compared() -> None:
     comparison = compare([(record(), weather().recommendation), (record(name="other"), None)])
     assert comparison.runs[1].headline == "No recommendation yet"
     assert all(len(row) == 3 for table in comparison.tables for row in table.rows)
-
-
-def test_the_knee_is_where_most_is_won_for_the_least() -> None:
-    assert knee([(1, 1.0), (2, 0.5), (3, 0.45), (4, 0.44)]) == 1
-    assert knee([(1, 1.0)]) == 0
-    assert knee([(1, 1.0), (2, 1.0)]) == 0
-    assert knee([(1, 3.0), (2, 2.0), (3, 1.0)]) == 0  # a straight line has none: the cheapest stands
 
 
 def solution(cost: float, loss: float) -> dict[str, object]:
