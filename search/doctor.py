@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from grouping.errors import GroupingError
-from search.execution.executor import one_line
+from search.execution.executor import one_line, workers_text
 from search.store.home import STORE_FILE, store_url
 
 __all__ = ["Finding", "State", "examine"]
@@ -126,7 +126,7 @@ def _memory(workers: int | None) -> Finding:
 
     count = workers or len(os.sched_getaffinity(0))
     free = psutil.virtual_memory().available
-    what = f"{free / _GIB:.1f} GiB free for {count} workers"
+    what = f"{free / _GIB:.1f} GiB free for {workers_text(count)}"
     if free < max(_LEAST_MEMORY, count * _PER_WORKER):
         fix = f"Close something, or set cluster.workers to {max(1, int(free // _PER_WORKER))}"
         return Finding("memory", "warning", what, fix)

@@ -37,7 +37,7 @@ from search.decision.way import way_to_train
 from search.decision.wording import next_steps, repeated_split
 from search.documents import dump_spec
 from search.errors import SpecError, TrialError
-from search.execution.executor import Executor
+from search.execution.executor import Executor, workers_text
 from search.faults import passing
 from search.job import Job
 from search.networks.sharing import HARD, Sharing
@@ -110,7 +110,7 @@ def run_recommendation(
     files = StateFiles(folder.open_checkpoints(), job.spec.training.checkpoint_minutes)
     job = replace(job, experiments=tuple(replace(one, state_files=files) for one in job.experiments))
     with _explained(job, store, run, folder):
-        tell(f"timing networks of this run on {executor.workers} workers")
+        tell(f"timing networks of this run on {workers_text(executor.workers)}")
         way = way_to_train(job.plan, job.experiments[0], executor, train)
         tell(f"engine {way.choice.engine}: {way.choice.reason}")
         job = _settled(job, way.choice, store, run)

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from grouping.errors import GroupingError, InputError, NoResultError
 from search.desk import Desk, Unseen
 from search.errors import ClusterError, DiskError, LeaseLostError, StoreError
+from search.leaving import leave
 from search.output.folder import RunFolder
 from search.store.home import runs_home
 from search.store.records import RunState
@@ -151,4 +152,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

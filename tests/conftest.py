@@ -24,7 +24,7 @@ settings.load_profile("project")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Side by side, what starts Ray stays in one process and comes first; of the rest a file is never torn apart."""
-    if config.getoption("dist", "no") != "loadgroup":
+    if not getattr(config.option, "loadgroup", False):  # set in every process; these know of --dist no more
         return
     for item in items:
         item.add_marker(pytest.mark.xdist_group("ray" if _starts_ray(item) else item.nodeid.partition("::")[0]))

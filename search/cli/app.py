@@ -31,6 +31,7 @@ from search.cli.serve import serve
 from search.cli.solve import solve
 from search.cli.submit import submit
 from search.cli.token import token
+from search.leaving import leave
 
 app = typer.Typer(
     name="taskgroup",
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     # for minutes in place of seconds. Libraries read this when a command first imports them.
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    leave(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from search.decision.phases import phases_of
 from search.decision.plan import Plan
 from search.decision.probe import Speed
+from search.execution.executor import workers_text
 from search.pace import Forecast, about
 
 __all__ = ["forecast", "trainings_text"]
@@ -34,4 +35,4 @@ def trainings_text(plan: Plan, speed: Speed) -> str:
     expected, most = sum(p.expected for p in phases), sum(p.trainings for p in phases)
     limit = f", at most {most:,}" if most > expected else ""
     seconds = sum(phase.part * speed.wall(phase.trials) for phase in phases)
-    return f"{expected:,} trainings expected{limit}: {about(seconds)} on {speed.workers} workers"
+    return f"{expected:,} trainings expected{limit}: {about(seconds)} on {workers_text(speed.workers)}"

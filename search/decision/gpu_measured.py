@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from search.decision.engine_choice import shortened, with_engine
 from search.decision.phases import phases_of
 from search.decision.plan import Plan
-from search.execution.executor import Executor
+from search.execution.executor import Executor, workers_text
 from search.spec import EngineName
 from search.training.engines import ENGINES
 from search.training.experiment import Experiment
@@ -69,7 +69,7 @@ class GpuShare:
         else:
             found = f"{self.measured / gib:.2f} GiB measured, {self.predicted / gib:.2f} GiB predicted"
         fewer = f"; {self.asked} were asked for, and no more fit" if self.workers < self.asked else ""
-        return f"{self.workers} workers with {self.share:g} GPU each: a worker takes {found}{fewer}"
+        return f"{workers_text(self.workers)} with {self.share:g} GPU each: a worker takes {found}{fewer}"
 
     def as_event(self) -> Mapping[str, Any]:
         return {**asdict(self), "text": self.text}

@@ -27,6 +27,7 @@ __all__ = [
     "in_a_row",
     "one_line",
     "this_worker",
+    "workers_text",
 ]
 
 GPU_VARIABLE = "TASKGROUPING_GPUS"
@@ -167,3 +168,8 @@ def one_line(error: BaseException) -> str:
 def this_worker() -> str:
     """``host:pid`` of this process."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def workers_text(count: int) -> str:
+    """ "1 worker", "2 workers"."""
+    return f"{count} worker{'s' * (count != 1)}"

@@ -5,6 +5,7 @@ What runs on it is ``ray_executor``.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -32,13 +33,13 @@ from search.execution.cluster_environment import (
 from search.execution.executor import one_line
 from search.execution.kept import Kept, kept
 from search.execution.ray_worker import heed_children
+from search.leaving import leave_at_once
 
 __all__ = ["RayCluster"]
 
 _POLL_SECONDS = 1.0
 _ROOM_SECONDS = 20.0  # how long a full cluster is given to free a core
 _HEAD_SECONDS = 30.0  # a head that restarts may be away for a moment; after 60 s without one Ray ends this process
-_LEAVE_SECONDS = 5.0
 _SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
 
 
@@ -184,13 +185,16 @@ class RayCluster:
         ray._private.worker._worker_logs_enabled = False
 
     def _shut_down(self) -> None:
-        """Leave the cluster; one whose head is gone cannot be told, and Ray would wait for it."""
-        if not self.lost:
+        """Leave the cluster; one that is lost is left as it is.
+
+        The head takes its node along, and Ray ends a process at once that takes leave of a node that is gone: the error
+        could be told to nobody any more.
+        """
+        if self.lost:
+            atexit.unregister(ray.shutdown)
+            leave_at_once()
+        else:
             ray.shutdown()
-            return
-        leaving = threading.Thread(target=ray.shutdown, daemon=True)
-        leaving.start()
-        leaving.join(_LEAVE_SECONDS)
 
     def _check_room(self) -> None:
         """Compare what is asked for with what the cluster has, before anything waits for it."""

@@ -119,6 +119,13 @@ class Cluster:
             command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
         )
 
+    def watched(self, spec: str) -> subprocess.Popen[str]:
+        """A run in the foreground of a user's shell."""
+        command = [sys.executable, "-c", "from search.cli.app import main; main()", "recommend", spec]
+        return subprocess.Popen(
+            command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
     def begun(self, spec: dict[str, Any], kind: str = "recommend") -> str:
         """A detached run."""
         file = self.home.with_name("spec.yaml")
@@ -362,9 +369,12 @@ def test_runs_that_lose_the_head_are_interrupted_within_a_minute_and_resumed_on_
 ) -> None:
     """The last of this cluster."""
     spec = _small(tmp_path, cluster, 1)
-    spec["training"]["epochs"] = 400
-    recommending, searching = cluster.begun(spec), cluster.begun(_searching(spec), "search")
-    with Store.open(cluster.home, create=False) as store:
+    spec["training"]["epochs"] = 120
+    searching = cluster.begun(_searching(spec), "search")
+    (tmp_path / "here.yaml").write_text(yaml.safe_dump(spec))
+    with Store.open(cluster.home, create=False) as store, cluster.watched(str(tmp_path / "here.yaml")) as command:
+        _until(lambda: store.list_runs(kind="recommend", state="running").runs)
+        (recommending,) = [record.id for record in store.list_runs(kind="recommend", state="running").runs]
         book = Configurations(store.sessions)
 
         def done() -> tuple[set[str], set[int]]:
@@ -377,6 +387,10 @@ def test_runs_that_lose_the_head_are_interrupted_within_a_minute_and_resumed_on_
         _until(lambda: {store.run(run).state for run in (recommending, searching)} == {"interrupted"})
         seconds = time.monotonic() - began
         assert seconds < 60
+        _, said = command.communicate(timeout=30)
+        assert command.returncode == 6, said
+        assert said.count("the head of the Ray cluster has not answered") == 1
+        assert "Traceback" not in said
         for run in (recommending, searching):
             (error,) = [event.payload for event in store.events(run) if event.kind == "error"]
             assert error["code"] == "cluster"
