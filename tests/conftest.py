@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from search.execution.ray_executor import RayExecutor
     from tests.postgres import PostgresServer
+
+ROOT = Path(__file__).resolve().parents[1]
 
 for _library in ("OMP", "MKL", "OPENBLAS"):  # as in workers and in commands; read when numpy or torch is first imported
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
@@ -21,18 +26,31 @@ settings.register_profile("project", deadline=None)  # a busy machine is not a f
 settings.load_profile("project")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, what starts Ray stays in one process and comes first; of the rest a file is never torn apart."""
-    if not getattr(config.option, "loadgroup", False):  # set in every process; these know of --dist no more
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if _starts_ray(item) else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not _starts_ray(item))
+_RAY = re.compile(r"mark\.ray\b|\bray_executor\b")
 
 
-def _starts_ray(item: pytest.Item) -> bool:
-    return item.get_closest_marker("ray") is not None or "ray_executor" in getattr(item, "fixturenames", ())
+@cache
+def _starts_ray(file: str) -> bool:
+    return _RAY.search((ROOT / file).read_text(encoding="utf-8")) is not None
+
+
+class _WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # a class of unknown base
+    """Processes get whole files, and one of them all files of tests that start Ray: a cluster wants this machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "ray" if _starts_ray(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Who runs what, with ``-n``."""
+    return _WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts Ray comes first: it is the longest piece that cannot be divided."""
+    items.sort(key=lambda item: not _starts_ray(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -27,12 +26,6 @@ def test_a_python_that_will_not_do_is_told(tmp_path: Path, fails_at: str, messag
 
 def test_a_python_that_is_not_there_is_told(tmp_path: Path) -> None:
     _assert_told(tmp_path / "nowhere", tmp_path / "venv", "install Python 3.11 or newer")
-
-
-def test_side_by_side_a_file_is_never_torn_apart(request: pytest.FixtureRequest) -> None:
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        pytest.skip("one process runs all tests")
-    assert request.node.nodeid.endswith("@tests/test_makefile.py")
 
 
 def _assert_told(python: Path, venv: Path, message: str) -> None:
