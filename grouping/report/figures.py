@@ -89,7 +89,7 @@ def frontier(recommendation: Recommendation) -> Figure:
     ]
     if len(points) > 2:
         turn = points[knee([(p.cost, p.objective) for p in points])]
-        data.append(_selected("the knee (selection losses)", turn.cost, turn.objective, "circle-open", "@other"))
+        data.append(_selected("the knee (selection losses)", turn.cost, turn.objective, "circle-open", "@other", 22))
     if recommendation.runner_up is not None:
         second = recommendation.runner_up
         data.append(_selected("runner-up (selection losses)", second.cost, second.objective, "square-open", "@group2"))
@@ -172,14 +172,14 @@ def _unit_name(unit: str) -> str:
     return names.get(unit, unit)
 
 
-def _selected(name: str, at: float, objective: float, symbol: str, colour: str) -> dict[str, Any]:
+def _selected(name: str, at: float, objective: float, symbol: str, colour: str, size: int = 13) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [at],
         "y": [_percent(objective)],
-        "marker": {"symbol": symbol, "size": 13, "color": colour, "line": {"width": 2, "color": colour}},
+        "marker": {"symbol": symbol, "size": size, "color": colour, "line": {"width": 2, "color": colour}},
         "text": [f"{name}: {change(objective)}"],
         "hovertemplate": "%{text}<extra></extra>",
     }
