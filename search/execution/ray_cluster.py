@@ -9,7 +9,6 @@ import atexit
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -30,6 +29,7 @@ from search.execution.cluster_environment import (
     temporary_folder,
     worker_environment,
 )
+from search.execution.contact import Contact
 from search.execution.executor import one_line
 from search.execution.kept import Kept, kept
 from search.execution.ray_worker import heed_children
@@ -39,7 +39,6 @@ __all__ = ["RayCluster"]
 
 _POLL_SECONDS = 1.0
 _ROOM_SECONDS = 20.0  # how long a full cluster is given to free a core
-_HEAD_SECONDS = 30.0  # a head that restarts may be away for a moment; after 60 s without one Ray ends this process
 _SMALLEST_STORE = 80_000_000  # bytes; Ray refuses less than about 75 MB
 
 
@@ -72,18 +71,21 @@ class RayCluster:
         self.address = address
         self._most = most or sys.maxsize
         self.workers = min(asked or _cores(), self._most)
-        self.lost = False
         self._asked, self._gpus = asked, gpus
         self._store_bytes = max(store_bytes, _SMALLEST_STORE)
         self._state_folder = state_folder
         self._kept: Kept | None = None
-        self._head: tuple[str, int] | None = None  # a proxy (``ray://``) says itself when it is gone
-        self._head_checked = self._head_seen = 0.0
+        self._contact: Contact | None = None
         self._resources = ExitStack()
 
     @property
     def private(self) -> bool:
         return self.address == "local"
+
+    @property
+    def lost(self) -> bool:
+        """Whether the cluster is gone."""
+        return self._contact is not None and self._contact.lost
 
     def __enter__(self) -> Self:
         if not self.private:
@@ -96,8 +98,7 @@ class RayCluster:
             else:
                 self._init(resources, partial(ray.init, address=self.address))
             self._check_room()
-            self._head = None if self.address.startswith("ray://") else _head()
-            self._head_seen = time.monotonic()
+            self._contact = Contact.of_this_process(self.address)
             self._resources = resources.pop_all()
         return self
 
@@ -118,28 +119,14 @@ class RayCluster:
         self.workers = max(1, min(asked or (_cores() if self.private else cpus), room, self._most))
         return self.workers
 
-    def check_head(self) -> None:
-        """Find out that the cluster's head is gone before Ray does, which would end this process then.
+    def check_head(self, *, now: bool = False) -> None:
+        """Find out whether the cluster is gone, if it is time to look or ``now``.
 
         Raises:
-            ClusterError: it has not answered for a while.
+            ClusterError: it is.
         """
-        now = time.monotonic()
-        if self._head is None or now - self._head_checked < _POLL_SECONDS:
-            return
-        self._head_checked = now
-        try:
-            socket.create_connection(self._head, timeout=_POLL_SECONDS).close()
-        except OSError as error:
-            if now - self._head_seen < _HEAD_SECONDS:
-                return
-            self.lost = True
-            raise ClusterError(
-                f"the head of the Ray cluster has not answered for {_HEAD_SECONDS:g} s ({one_line(error)})",
-                where=self.address,
-                fix="Start the cluster again and resume the run; what was finished is kept",
-            ) from error
-        self._head_seen = now
+        if self._contact is not None:
+            self._contact.check(now=now)
 
     def _start(self, resources: ExitStack) -> None:
         folder = resources.enter_context(temporary_folder())
@@ -229,12 +216,6 @@ def _there() -> tuple[int, float]:
     """CPUs and GPUs of the cluster, taken or not."""
     total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return int(total.get("CPU", 0)), total.get("GPU", 0.0)
-
-
-def _head() -> tuple[str, int]:
-    """Where the head of the cluster answers."""
-    host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _cores() -> int:

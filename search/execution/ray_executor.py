@@ -123,10 +123,10 @@ class RayExecutor:
             self._stop(self._idle.pop())
 
     def check_head(self) -> None:
-        """Find out whether the cluster's head is gone; for whoever has its cores meanwhile, as ``run`` does so itself.
+        """Find out whether the cluster is gone; for whoever has its cores meanwhile, as ``run`` does so itself.
 
         Raises:
-            ClusterError: it has not answered for a while.
+            ClusterError: it is.
         """
         self._cluster.check_head()
 
@@ -143,6 +143,7 @@ class RayExecutor:
         waiting = deque((index, 1) for index in range(len(jobs)))
         finished: list[Outcome[R]] = []
         self._failed_starts = 0
+        self._cluster.check_head(now=True)  # what comes next would end the process if the cluster is gone
         try:
             function_at, shared_at = ray.put(function), self._put(shared)
             self._let_go_of_the_dead()
