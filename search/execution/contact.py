@@ -6,8 +6,6 @@ import socket
 import time
 from typing import NoReturn
 
-import ray
-
 from search.errors import ClusterError
 from search.execution.executor import one_line
 
@@ -34,17 +32,6 @@ class Contact:
         self._address, self._head, self._node = address, head, node
         self._head_seen = time.monotonic()
         self._asked = 0.0
-
-    @classmethod
-    def of_this_process(cls, address: str) -> Contact:
-        """With the cluster that Ray is connected to."""
-        if address.startswith("ray://"):
-            return cls(address, None, None)
-        context = ray.get_runtime_context()
-        host, _, port = str(context.gcs_address).rpartition(":")
-        mine = context.get_node_id()
-        nodes = [(n["NodeManagerAddress"], n["NodeManagerPort"]) for n in ray.nodes() if n["NodeID"] == mine]  # type: ignore[no-untyped-call]
-        return cls(address, (host.strip("[]"), int(port)), nodes[0] if nodes else None)
 
     @property
     def lost(self) -> bool:

@@ -98,7 +98,7 @@ class RayCluster:
             else:
                 self._init(resources, partial(ray.init, address=self.address))
             self._check_room()
-            self._contact = Contact.of_this_process(self.address)
+            self._contact = _contact(self.address)
             self._resources = resources.pop_all()
         return self
 
@@ -216,6 +216,19 @@ def _there() -> tuple[int, float]:
     """CPUs and GPUs of the cluster, taken or not."""
     total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return int(total.get("CPU", 0)), total.get("GPU", 0.0)
+
+
+def _contact(address: str) -> Contact:
+    """With the cluster that this process belongs to."""
+    if address.startswith("ray://"):
+        return Contact(address, None, None)
+    context = ray.get_runtime_context()
+    host, _, port = str(context.gcs_address).rpartition(":")
+    nodes: dict[str, tuple[str, int]] = {
+        node["NodeID"]: (node["NodeManagerAddress"], node["NodeManagerPort"])
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+    }
+    return Contact(address, (host.strip("[]"), int(port)), nodes.get(context.get_node_id()))
 
 
 def _cores() -> int:
