@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from grouping.report.labels import Figure
 from grouping.report.wording import difference, interval, signed
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Table",
     "Tone",
     "forest",
+    "picture",
 ]
 
 Tone = Literal["better", "worse", "even"]
@@ -203,6 +205,14 @@ class Fact:
     label: str
     value: str
     note: str
+
+
+def picture(figures: Mapping[str, Figure], key: str, title: str, caption: str) -> tuple[Picture, ...]:
+    """One drawn figure; nothing where it could not be drawn."""
+    if key not in figures:
+        return ()
+    drawn = figures[key]
+    return (Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]),)
 
 
 def forest(title: str, caption: str, rows: Iterable[Measured]) -> Forest:

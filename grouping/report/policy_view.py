@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from grouping.recommendation import Recommendation, SearchedPolicy
-from grouping.report.blocks import Block, Column, Folded, Paragraph, Picture, Table
+from grouping.report.blocks import Block, Column, Folded, Paragraph, Table, picture
 from grouping.report.labels import Figure, label
 from grouping.report.wording import MISSING, duration, share
 
@@ -43,9 +43,7 @@ def policy_blocks(recommendation: Recommendation, figures: dict[str, Figure]) ->
         title = f"{one.sharing} on {' + '.join(label(task, 24) for task in one.tasks)}"
         title += f", {one.capacity:g} SNT" if len({other.capacity for other in policies}) > 1 else ""
         for key, caption in ((f"policy-{i}", _MAP), (f"policy-time-{i}", _TIME)):
-            if key in figures:
-                drawn = figures[key]
-                blocks.append(Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]))
+            blocks += picture(figures, key, title, caption)
         blocks += [Folded(_modes(one, title)), Folded(_course(one, title)), Folded(_together(one, title))]
     return (*blocks, Folded(_searches(policies)))
 

@@ -20,7 +20,9 @@ from grouping.report.blocks import (
     Points,
     Section,
     forest,
+    picture,
 )
+from grouping.report.budget_view import budget_blocks
 from grouping.report.controls_view import controls_blocks
 from grouping.report.domination_view import domination_blocks
 from grouping.report.labels import Figure
@@ -100,7 +102,7 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
         Section("groups", "Groups and routing", _groups(recommendation)),
         Section("tasks", "What each task gets", _tasks(recommendation)),
         Section("alternatives", "Against honest alternatives", _alternatives(recommendation, figures)),
-        Section("budget", "Loss against budget", _budget(recommendation, figures)),
+        Section("budget", "Loss against budget", budget_blocks(recommendation, figures)),
         Section("affinity", "Who helps whom", _affinity(recommendation, figures)),
         Section("ways", "Ways to share", _ways(recommendation)),
         Section("settings", "Searched settings", settings_blocks(recommendation, figures)),
@@ -115,13 +117,6 @@ def sections(recommendation: Recommendation, figures: dict[str, Figure]) -> tupl
     )
     kept = (Section(s.key, s.title, tuple(b for b in s.blocks if b)) for s in story)
     return tuple(section for section in kept if section.blocks)
-
-
-def _picture(figures: dict[str, Figure], key: str, title: str, caption: str) -> tuple[Picture, ...]:
-    if key not in figures:
-        return ()
-    drawn = figures[key]
-    return (Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]),)
 
 
 def _groups(recommendation: Recommendation) -> tuple[Block, ...]:
@@ -191,7 +186,7 @@ def _alternatives(recommendation: Recommendation, figures: dict[str, Figure]) ->
             f"{count(random.seeds, 'fresh seed')} each: mean {change(random.mean)}."
         )
         blocks.append(Paragraph(text))
-        blocks += _picture(
+        blocks += picture(
             figures, "random", "Random groupings", "Each tick is one random grouping; the dot is their mean."
         )
         blocks.append(Folded(tables.random_groupings(recommendation)))
@@ -228,19 +223,6 @@ def _paired_forest(recommendation: Recommendation) -> Forest:
     )
 
 
-def _budget(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
-    caption = (
-        "The line is what the choice was made on (selection losses); filled marks were measured on fresh seeds and "
-        "test data, with 95 % intervals, so the two sets lie on different data. The tinted part lies beyond the budget."
-    )
-    if len(recommendation.frontier) > 2:
-        caption += " The ring is the knee: most of what sharing less can win, for the least cost."
-    return (
-        *_picture(figures, "frontier", "Mean loss against serving cost", caption),
-        Folded(tables.frontier(recommendation)),
-    )
-
-
 def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tuple[Block, ...]:
     if not recommendation.affinity:
         return controls_blocks(recommendation.controls)
@@ -252,13 +234,13 @@ def _affinity(recommendation: Recommendation, figures: dict[str, Figure]) -> tup
     measured_at = "; ".join(f"{key} {plain(value)}" for key, value in recommendation.affinity_measured_at.items())
     return (
         Paragraph(text),
-        *_picture(
+        *picture(
             figures, "affinity", "Effect on ROW of training with COLUMN",
             "Relative gain of the row's task, in percent, from training with the column's task; blue helps, vermilion "
             "hurts. A dot marks effects that are significant at that rate; numbers in parentheses are not "
             "distinguishable from zero. Tasks are ordered by clustering.",
         ),
-        *_picture(
+        *picture(
             figures, "graph", "The strongest effects as a graph",
             "An arrow runs from the partner to the task it affects; solid blue helps, dashed vermilion hurts, thicker "
             "is stronger, pale is not distinguishable from zero. Numbers name the network that serves the task.",
@@ -296,7 +278,7 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
     if recommendation.halving:
         blocks.append(Paragraph(_halving_audit_text(recommendation.halving)))
     if audit and audit.losses:
-        blocks += _picture(
+        blocks += picture(
             figures, "audit", "Estimates against measurements",
             "Each mark is a task in a group. On the dashed line the estimate came true; above it the group is worse "
             "than estimated. Chosen groups tend to lie above it, because their estimates were the lowest.",
@@ -316,7 +298,7 @@ def _certainty(recommendation: Recommendation, figures: dict[str, Figure]) -> tu
         blocks.append(tables.groupings(recommendation, _MOST_GROUPINGS))
         if len(stability.groupings) > _MOST_GROUPINGS:
             blocks.append(Folded(tables.groupings(recommendation)))
-        blocks += _picture(
+        blocks += picture(
             figures, "pairs", "How stable each pair is",
             "Percentage of re-solves in which two tasks were trained in one chosen network.",
         )  # fmt: skip

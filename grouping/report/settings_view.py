@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from grouping.budget import BudgetUnit
 from grouping.recommendation import Recommendation, SettingsSearch, TriedSettings
-from grouping.report.blocks import Block, Column, Folded, Paragraph, Picture, Points, Table
+from grouping.report.blocks import Block, Column, Folded, Paragraph, Points, Table, picture
 from grouping.report.labels import Figure
 from grouping.report.wording import MISSING, change, cost, count, duration, share
 
@@ -36,9 +36,7 @@ def settings_blocks(recommendation: Recommendation, figures: dict[str, Figure]) 
         ("settings-frontier", "Loss against cost of the configurations", _FRONTIER),
         ("settings-importance", "Which settings mattered", _IMPORTANCE),
     ):
-        if key in figures:
-            drawn = figures[key]
-            blocks.append(Picture(key, title, caption, drawn["layout"]["height"], drawn["min_width"]))
+        blocks += picture(figures, key, title, caption)
     blocks.append(_kept(search, recommendation.unit))
     if search.importance:
         blocks.append(Folded(_importance(search)))
