@@ -152,7 +152,8 @@ class Measurement:
     def _record(self, phase: str, keys: Mapping[Trial, str], row: Sequence[_Trained]) -> None:
         """Keep what came of some packs: all that ended well in one transaction."""
         whole = [(trial, result, one.worker) for one in row for trial, result in one.results.items()]
-        self._tell(remark for _, result, _ in whole for remark in result.remarks)
+        for trial, result, _ in whole:
+            self._tell(result.remarks, phase, trial, keys[trial])
         good = {t: replace(r, state=None, remarks=()) for t, r, _ in whole if isinstance(r, TrialResult)}
         if good:
             self.store.record_results(self.run, phase, [(t, keys[t], result) for t, result in good.items()])
@@ -166,12 +167,13 @@ class Measurement:
             self.trained += 1
             self.progress.advance(failed=isinstance(result, TrialFailure))
 
-    def _tell(self, remarks: Iterable[Remark]) -> None:
+    def _tell(self, remarks: Iterable[Remark], phase: str, trial: Trial, key: str) -> None:
         """Put what happened on the way into the run's history, each thing once."""
         for remark in remarks:
             if remark not in self._told:
                 self._told.add(remark)
-                self.store.add_event(self.run, remark.kind, {"text": remark.text})
+                told = {"key": key, "network": trial.network, "seed": trial.seed, "phase": phase}
+                self.store.add_event(self.run, remark.kind, {**told, "text": remark.text})
 
     def _forget_files(self, experiment: Experiment, row: Sequence[_Trained], going_on: Collection[Trial]) -> None:
         """Remove what was written down of trainings that are recorded; of those that go on it is still of use."""

@@ -119,6 +119,12 @@ def check_search(spec: Spec) -> None:
             where="search",
             fix="Leave out the section, or the section trainer",
         )
+    if spec.cluster.address.startswith("ray://"):
+        raise SpecError(
+            "a search cannot work through a proxy (ray://): Ray Tune runs in this process",
+            where="cluster.address",
+            fix="Use HOST:PORT on a machine of the cluster, or launcher: ray-job",
+        )
     for trunk, depth, width in shapes(search.dimensions):
         settings = Settings(trunk=trunk, widths=stretched(spec.network, depth, width))
         try:

@@ -42,6 +42,7 @@ FAULTS: Final[dict[str, str]] = {
     "R28": "one worker against two",
     "R29": "kill -9 at every commit point",
     "S22": "requests that nobody thought of",
+    "S23": "documents that nobody thought of",
 }
 
 _EXECUTORS = "tests/contract/test_executors.py::"
@@ -199,6 +200,10 @@ ELSEWHERE: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             f"{_SERVICE}test_openapi.py::test_sequences_of_operations_find_nothing",
             "schemathesis, all checks, along the links between operations",
         ),
+    ),
+    "S23": (
+        (f"{_SERVICE}test_security_input.py::test_whatever_is_sent_as_a_spec_is_a_spec_or_refused", "values as a spec"),
+        (f"{_SERVICE}test_security_input.py::test_whatever_is_sent_as_a_document_is_one_or_refused", "texts"),
     ),
 }
 """Faults that tests of the parts themselves inject: test and what it does."""

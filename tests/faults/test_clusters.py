@@ -48,6 +48,7 @@ class Cluster:
 
     Attributes:
         address: Of the head.
+        proxy: Of the server for Ray's clients.
         jobs: Of the job server.
         home: Folder of runs, which every process here reaches.
         environment: What a user has to set.
@@ -57,6 +58,7 @@ class Cluster:
         self._folder, self._session, self._stack = folder, session, stack
         self._ports = _free_ports(4)
         self.address, self.jobs = f"127.0.0.1:{self._ports[0]}", f"http://127.0.0.1:{self._ports[2]}"
+        self.proxy = f"ray://127.0.0.1:{self._ports[1]}"
         self.home = folder / "runs"
         self.home.mkdir()
         self.environment = {
@@ -215,7 +217,18 @@ def test_a_wrong_token_is_one_line(happened: dict[str, Any], record_property: No
     assert refused["exit_code"] == 6
     assert "\n" not in refused["error"]
     assert "RAY_AUTH_TOKEN" in refused["error"]
+    assert refused["seconds"] < 30
     record_property("figure", f"exit 6 after {refused['seconds']:.0f} s")
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("way", ["auto", "ray://"])
+def test_a_cluster_is_joined_in_every_way_that_the_spec_offers(cluster: Cluster, way: str) -> None:
+    """By its address it is in all the others."""
+    address, variables = (cluster.proxy, {}) if way == "ray://" else ("auto", {"RAY_ADDRESS": cluster.address})
+    done = cluster.taskgroup("doctor", "--address", address, "--json", **variables)
+    (found,) = [one for one in json.loads(done.stdout)["findings"] if one["check"] == "workers"]
+    assert found["state"] == "ok", found
 
 
 @pytest.mark.ray

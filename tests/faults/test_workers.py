@@ -101,6 +101,8 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
         found = Measurement(store, run, ray_executor, train, Unseen()).measure(common, "search", "x", trials)
         told = [(event.kind, event.payload["text"]) for event in store.events(run) if "text" in event.payload]
         assert {record.key for record in store.trials(run)} == {trial.key(common.context) for trial in trials}
+        about = {event.payload["key"] for event in store.events(run) if "text" in event.payload}
+        assert about == {trial.key(common.context) for trial in trials}
     went_on = f"went on after {epochs // 2} of {epochs} readings"
     assert sorted(told) == [("note", f"t0+t1, search with seed {seed}: {went_on}") for seed in (1, 2)]
     for trial, whole in zip(trials, train_plain(alone, tuple(map(jobs.course, trials))), strict=True):

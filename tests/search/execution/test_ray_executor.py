@@ -69,6 +69,7 @@ def test_a_dead_address_is_refused_in_seconds() -> None:
 
 
 def test_something_that_is_no_ray_cluster_is_given_up(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cluster_environment._CONNECT_SECONDS + cluster_environment._PROBE_SECONDS <= 30
     monkeypatch.setattr(cluster_environment, "_PROBE_SECONDS", 3.0)
     with (
         pytest.raises(ClusterError, match="did not answer as a Ray cluster within 3 s"),

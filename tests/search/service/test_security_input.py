@@ -30,6 +30,7 @@ from search.service.metrics import Metrics
 from search.service.rates import Rates
 from search.service.responses import attachment
 from search.service.settings import Settings
+from tests.faults import FULL
 from tests.grouping.report.sample import nasty, weather
 from tests.search.service.serving import SPEC, TABLE, Served, serving
 
@@ -174,14 +175,14 @@ _VALUES = st.recursive(
 _KEYS = st.sampled_from(["name", "data", "tasks", "network", "training", "budget", "candidates", "cluster", "evidence"])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20_000 if FULL else 150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(_KEYS | st.text(max_size=5), _VALUES, max_size=6))
 def test_whatever_is_sent_as_a_spec_is_a_spec_or_refused(values: dict[str, Any]) -> None:
     with suppress(SpecError):
         assert spec_from(values).name
 
 
-@settings(max_examples=150)
+@settings(max_examples=20_000 if FULL else 150)
 @given(st.text(max_size=200) | st.text("{}[]:,-\"'\n &*!|>#%@`ab1.", max_size=60))
 def test_whatever_is_sent_as_a_document_is_one_or_refused(text: str) -> None:
     for parse in (parse_json, parse_yaml):

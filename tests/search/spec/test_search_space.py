@@ -204,3 +204,10 @@ def test_settings_of_a_way_to_share_are_checked_where_they_stand(text: str) -> N
     with pytest.raises(SpecError) as caught:
         spec_from({"name": "x", "data": {"source": "y"}, "budget": {"inference": 3}, "architectures": ["mtan", text]})
     assert caught.value.where == "architectures[1]"
+
+
+def test_a_search_does_not_go_through_a_proxy_of_rays() -> None:
+    assert _spec({"space": RATES}, cluster={"address": "head:6379"})
+    with pytest.raises(SpecError, match="HOST:PORT") as caught:
+        _spec({"space": RATES}, cluster={"address": "ray://head:10001"})
+    assert caught.value.where == "cluster.address"
