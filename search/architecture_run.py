@@ -29,7 +29,7 @@ from search.run import run_recommendation
 from search.spec.searching import SearchSpec
 from search.store.configurations import ENDED, ConfigurationRecord, Configurations
 from search.store.store import Store
-from search.training.packs import TrainPack
+from search.training.packs import TrainPack, train_plain
 from search.trials import Remark
 from search.tuning.account import grouped_reasons, kept_of, settings_record
 from search.tuning.driver import Evaluate, search_configurations
@@ -138,6 +138,7 @@ def _training(job: Job, measurement: Measurement, search: SearchSpec) -> JointTr
         plan.weights_T,
         reference_T,
         search.fractions,
+        few=measurement.train if job.spec.cluster.gpu_share else train_plain,
     )
 
 

@@ -17,12 +17,14 @@ from search.errors import TrialError
 from search.networks.sharing import Sharing
 from search.policy.searched_trial import as_found, train_policies
 from search.training.experiment import Experiment
-from search.training.packs import TrainPack, packed
+from search.training.packs import TrainPack, packed, train_plain
 from search.training.settled import Settled, room
 from search.trials import Course, Remark, TrainingState, Trial, TrialFailure, TrialResult
 from search.tuning.network import SearchedNetwork
 
 __all__ = ["JointTraining"]
+
+_MANY = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class JointTraining:
         weights_T: Weights of the tasks' relative losses: they sum to 1, auxiliary tasks weigh nothing.
         reference_T: Loss of each task's own standard network.
         shares: Of the training, ascending; the last is 1.
+        few: What trains a few networks whose trunk is no ``mlp``: packs of these pay from 8 seeds on where steps are
+            short (``results/benchmarks/tuning.md``).
     """
 
     experiment: Experiment
@@ -46,6 +50,7 @@ class JointTraining:
     weights_T: FloatArray
     reference_T: FloatArray
     shares: tuple[float, ...]
+    few: TrainPack = train_plain
 
     def __call__(self, network: SearchedNetwork) -> Iterator[Mapping[str, Any]]:
         """Loss, process seconds, the way that was found, and remarks, after each share.
@@ -68,7 +73,7 @@ class JointTraining:
         spent = dict.fromkeys(self.seeds, 0.0)
         for share in self.shares:
             courses = [Course(replace(t, fraction=share), states[t.seed], keep_state=share < 1) for t in trials]
-            results = self._results(experiment, courses)
+            results = self._results(experiment, courses, self._engine(network))
             for course, result in zip(courses, results, strict=True):
                 seed = course.trial.seed
                 spent[seed] = result.seconds + (0.0 if course.start is None else spent[seed])
@@ -93,8 +98,13 @@ class JointTraining:
         name = hashlib.sha256(f"{network.way} {network.capacity!r}".encode()).hexdigest()[:32]
         return replace(self.experiment, state_files=files.within(name))
 
-    def _results(self, experiment: Experiment, courses: list[Course]) -> list[TrialResult]:
-        train, found = Settled(self.train), dict[Trial, TrialResult]()
+    def _engine(self, network: SearchedNetwork) -> TrainPack:
+        """By the spec and the settings alone, so that a loss depends on nothing else."""
+        trunk = network.way.settings.trunk or self.experiment.network.trunk
+        return self.train if trunk == "mlp" or len(self.seeds) >= _MANY else self.few
+
+    def _results(self, experiment: Experiment, courses: list[Course], engine: TrainPack) -> list[TrialResult]:
+        train, found = Settled(engine), dict[Trial, TrialResult]()
         for pack in packed(courses, lambda trial: min(self.pack_size, room(experiment, trial)), 1):
             for course, result in zip(pack, train(experiment, pack), strict=True):
                 found[course.trial] = _good(result)

@@ -72,6 +72,7 @@ def _packs(way: str) -> dict[str, dict[str, float]]:
                 job.plan.weights_T,
                 np.ones(tasks),
                 (0.25, 0.5, 1.0),
+                few=engine.train,
             )
             best = min(list(training(network))[-1]["seconds"] for _ in range(_ROUNDS))
             found.setdefault(str(seeds), {})[name] = best / seeds

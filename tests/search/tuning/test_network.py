@@ -15,10 +15,11 @@ from search.decision.selection import curves_of
 from search.errors import TrialError
 from search.job import Job, prepare
 from search.networks.sharing import HARD, Sharing
+from search.training.experiment import Experiment
 from search.training.fused import train_fused
-from search.training.packs import train_plain
+from search.training.packs import Pack, TrainPack, train_plain
 from search.training.settled import Settled
-from search.trials import Course, Trial, TrialResult
+from search.trials import Course, Trial, TrialFailure, TrialResult
 from search.tuning.network import SearchedNetwork, network_of
 from search.tuning.trainings import JointTraining
 from tests.search.test_run import resolved
@@ -103,6 +104,23 @@ def test_seeds_in_one_pack_or_apart_give_the_same() -> None:
     one = network(made, learning_rate=1e-2)
     together, apart = (list(_training(made, (0.5, 1.0), (1, 2, 3), size)(one)) for size in (8, 1))
     assert [reading["loss"] for reading in together] == [reading["loss"] for reading in apart]
+
+
+@pytest.mark.parametrize(("trunk", "seeds", "packed"), [("mlp", 1, True), ("resmlp", 1, False), ("resmlp", 8, True)])
+def test_networks_are_packed_where_that_pays(trunk: str, seeds: int, packed: bool) -> None:
+    made = job(network={"trunk": "mlp", "widths": [8, 8]}, training={"epochs": 1, "seeds": 1})
+    used = set[str]()
+
+    def used_by(name: str) -> TrainPack:
+        def train(experiment: Experiment, pack: Pack) -> list[TrialResult | TrialFailure]:
+            used.add(name)
+            return train_plain(experiment, pack)
+
+        return train
+
+    training = replace(_training(made, (1.0,), tuple(range(seeds))), train=used_by("packed"), few=used_by("one by one"))
+    list(training(network(made, trunk=trunk)))
+    assert used == {"packed" if packed else "one by one"}
 
 
 def test_a_policy_is_searched_first_and_what_was_found_is_trained() -> None:
