@@ -108,7 +108,7 @@ def test_seeds_in_one_pack_or_apart_give_the_same() -> None:
 
 @pytest.mark.parametrize(("trunk", "seeds", "packed"), [("mlp", 1, True), ("resmlp", 1, False), ("resmlp", 8, True)])
 def test_networks_are_packed_where_that_pays(trunk: str, seeds: int, packed: bool) -> None:
-    made = job(network={"trunk": "mlp", "widths": [8, 8]}, training={"epochs": 1, "seeds": 1})
+    made = job(network={"trunk": "mlp", "widths": [8, 8]}, training={"epochs": 4, "seeds": 1})
     used = set[str]()
 
     def used_by(name: str) -> TrainPack:
