@@ -325,6 +325,10 @@ def markdown(data: Mapping[str, Any]) -> str:
         "Each row names the commit it was done at. The last command to write here:",
         f"`{data['command']}` at commit {data['commit']}, {data['date']}; {data['machine']}; {data['minutes']:.0f} min",
         "",
+        "What is scaled down: leases (R20) and patience with locks (R10) are shortened, so that nobody waits a minute; the",
+        "worker without memory (R15) takes 5 GB; of the passages at a commit point (R29) some are killed, the first and the",
+        "last among them.",
+        "",
         "| number | fault | done | times | held | figure | commit |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]

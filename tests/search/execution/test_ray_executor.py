@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -88,6 +89,15 @@ def test_what_is_no_address_is_refused_at_once(address: str) -> None:
 def test_a_second_executor_in_one_process_is_refused(ray_executor: RayExecutor) -> None:
     with pytest.raises(ClusterError, match="Ray already runs in this process"), RayExecutor(workers=1):
         pass
+
+
+@pytest.mark.ray
+def test_a_private_cluster_has_no_dashboard_and_a_bounded_object_store(ray_executor: RayExecutor) -> None:
+    import ray
+
+    node: Any = ray._private.worker._global_node
+    assert not node.webui_url
+    assert 0 < ray.cluster_resources()["object_store_memory"] <= 200_000_000  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.ray
