@@ -54,7 +54,7 @@ class Site:
     waiting: str
     dataset: str
     running: Lease
-    ended: dict[str, str]
+    ended: dict[RunState, str]
 
     def pages(self) -> dict[str, str]:
         """Every kind of page that an address leads to, in every state that looks different."""
