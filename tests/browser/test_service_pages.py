@@ -252,9 +252,12 @@ def test_every_page_is_quiet_accessible_and_fits_and_nothing_injected_runs(
     browser: Browser, site: Site, scheme: str, width: int
 ) -> None:
     axe, found = axe_of_tests(), []
+    states = {"running run with curves": "running", **{f"{state} run": state for state in site.ended}}
     with looking(browser, site, scheme, width) as look:
         for name, path in site.pages().items():
             look.page.goto(site.served.url + path)
+            if name in states:
+                assert look.page.get_attribute("#run", "data-state") == states[name]
             found += wrong(look, axe, name, width)
         for name, (path, send) in site.answers().items():
             look.page.goto(site.served.url + path)
