@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import JSONResponse, Response
 
 from search.launcher import Launcher
@@ -24,6 +24,7 @@ from search.service.events import Hub
 from search.service.gate import API, Gate
 from search.service.metrics import Metrics
 from search.service.offered import Offered
+from search.service.parameters import KnownParameters
 from search.service.problems import Problem, install_problems
 from search.service.rates import Rates
 from search.service.responses import PROBLEMS
@@ -110,8 +111,9 @@ def create_app(settings: Settings, store: Store, launcher: Launcher) -> FastAPI:
     app.state.service = service
     install_problems(app)
     app.include_router(health.router)
+    parameters = Depends(KnownParameters())
     for router in _ROUTERS:
-        app.include_router(router, prefix=API)
+        app.include_router(router, prefix=API, dependencies=[parameters])
     _describe(app)
     if find_spec(_PAGES) is not None:
         import_module(_PAGES).install_pages(app)

@@ -19,6 +19,7 @@ __all__ = [
     "ServiceOf",
     "Submitter",
     "find_principal",
+    "find_reader",
     "get_service",
 ]
 
@@ -100,6 +101,9 @@ async def _service(request: Request) -> Service:
     return get_service(request)
 
 
+find_reader = _needs("read")
+"""Who asks, with a token that may look."""
+
 ServiceOf = Annotated[Service, Depends(_service)]
-Reader = Annotated[Principal, Depends(_needs("read"))]
+Reader = Annotated[Principal, Depends(find_reader)]
 Submitter = Annotated[Principal, Depends(_needs("submit"))]

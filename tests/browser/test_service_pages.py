@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,14 @@ from urllib.parse import quote
 import pytest
 
 from grouping.report.palette import DARK
+from search.store.leases import Lease
+from search.store.records import RunState
+from search.store.tokens import Scope, Tokens
+from search.trials import Trial, TrialFailure
 from tests.browser.chromium import NEEDED, chromium
 from tests.grouping.report.sample import nasty, weather, write_run
 from tests.search.service.serving import TABLE, Served, serving
-from tests.search.service.visiting import choosable_run
+from tests.search.service.visiting import choosable_run, trained
 from tests.search.service.web.samples import NASTY
 
 if TYPE_CHECKING:
@@ -24,6 +28,12 @@ if TYPE_CHECKING:
 pytestmark = NEEDED
 
 SERIOUS = {"serious", "critical"}
+
+NASTY_CELL = "<img src=x onerror=window.__hit=2>"
+"""A name that a table holds without quotes."""
+
+REFUSED = ("404 (Not Found)", "422 (Unprocessable")
+"""What the browser notes of pages that say what is wrong."""
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +53,24 @@ class Site:
     choosable: str
     waiting: str
     dataset: str
+    running: Lease
+    ended: dict[RunState, str]
 
     def pages(self) -> dict[str, str]:
-        """Every kind of page, in every state that looks different."""
+        """Every kind of page that an address leads to, in every state that looks different."""
         run = f"/runs/{self.weather}"
+        self.running.renew()  # else the run counts as interrupted after a while
         return {
+            "running run with curves": f"/runs/{self.running.run}",
             "list of runs": "/runs",
             "list with nothing that fits": "/runs?name=nothing-has-this-name",
+            "list past its end": "/runs?page=900",
+            **{f"{state} run": f"/runs/{ended}" for state, ended in self.ended.items()},
+            "trainings with nasty names": f"/runs/{self.ended['failed']}/trials",
+            "trainings past their end": f"/runs/{self.ended['failed']}/trials?page=900",
+            "trainings of a run without any": f"/runs/{self.nasty}/trials",
+            "comparison of nothing": "/compare",
+            "comparison of one run": f"/compare?run={self.weather}",
             "finished run": run,
             "run with nasty names": f"/runs/{self.nasty}",
             "waiting run": f"/runs/{self.waiting}",
@@ -64,6 +85,65 @@ class Site:
             "table to solve": "/solve",
             "nothing there": f"/runs/{quote(NASTY, safe='')}",
         }
+
+    def answers(self) -> dict[str, tuple[str, Callable[[Page], None]]]:
+        """Every kind of page that a form is answered with: where the form is, and how it is filled in and sent."""
+        return {
+            "form with errors": ("/runs/new?data=synthetic", send_a_wrong_form),
+            "form with a wrong task": ("/runs/new?data=synthetic", send_a_wrong_task),
+            "form without a spec": ("/runs/new?data=synthetic", send_a_form_that_is_no_spec),
+            "refused upload": ("/datasets", upload_nonsense),
+            "solved table": ("/solve", lambda page: solve(page, NASTY_TABLE)),
+            "table that cannot be solved": ("/solve", lambda page: solve(page, NASTY)),
+        }
+
+
+NASTY_TABLE = "network,task,loss\n" + "".join(
+    f"{network},{task},{loss}\n"
+    for network, task, loss in [
+        ("a", "a", 1.0),
+        (NASTY_CELL, NASTY_CELL, 1.0),
+        (f"a+{NASTY_CELL}", "a", 0.9),
+        (f"a+{NASTY_CELL}", NASTY_CELL, 1.2),
+    ]
+)
+
+
+def send_a_wrong_form(page: Page) -> None:
+    page.fill("#name", NASTY)
+    page.fill("#budget-inference", NASTY)
+    page.fill("#training-seeds", "-1")
+    submit(page)
+
+
+def send_a_wrong_task(page: Page) -> None:
+    page.locator("input[name='task-name']").first.fill(NASTY)
+    page.locator("input[name='task-weight']").first.fill("-1")
+    submit(page)
+    assert page.locator("[aria-errormessage^='task-']").count() == 1
+
+
+def send_a_form_that_is_no_spec(page: Page) -> None:
+    page.click("summary >> text=Everything else")
+    page.fill("#rest", f"{NASTY}: [")
+    submit(page)
+
+
+def submit(page: Page) -> None:
+    page.click("text=Submit the run")
+    page.wait_for_selector("#errors")
+
+
+def upload_nonsense(page: Page) -> None:
+    page.set_input_files("#file", {"name": f"{NASTY}.csv", "mimeType": "text/csv", "buffer": NASTY.encode()})
+    page.click("text=Upload and look at it")
+    page.wait_for_selector("#file-error")
+
+
+def solve(page: Page, table: str) -> None:
+    page.fill("#text", table)
+    page.click("text=Solve it")
+    page.wait_for_selector("#answer, [role='alert']")
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +167,39 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         page.wait_for_url("**/datasets/data-*")
         state, dataset = context.storage_state(), page.url.rpartition("/")[2]
         context.close()
-        yield Site(served, state, finished, hostile, choosable, waiting, dataset)
+        running, ended = under_way(served), {state: ended_run(served, state) for state in ENDED}
+        yield Site(served, state, finished, hostile, choosable, waiting, dataset, running, ended)
 
 
-def log_in(page: Page, served: Served) -> None:
+ENDED: tuple[RunState, ...] = ("failed", "interrupted", "cancelled")
+
+
+def under_way(served: Served) -> Lease:
+    """A run that is being worked on: curves, a failed training, a log."""
+    run = served.run_of("ada", NASTY, tasks=[NASTY, "b"], planned=40)
+    lease = served.store.take(run)
+    served.store.add_event(run, "phase", {"label": NASTY, "total": 40, "done": 0})
+    for tasks, losses in (((NASTY,), [0.9, 0.5]), (("b",), [0.8, 0.4]), ((NASTY, "b"), [0.7, 0.3])):
+        trained(served, run, Trial(tasks, 1.0, 0), losses)
+    failing = Trial((NASTY, "b"), 1.0, 1)
+    served.store.record_failure(run, NASTY, failing, "failing", TrialFailure(NASTY, NASTY), worker=NASTY)
+    served.store.add_event(run, "warning", {"text": f"{NASTY} {'long' * 60}"})
+    served.store.set_progress(run, best=0.9)
+    return lease
+
+
+def ended_run(served: Served, state: RunState) -> str:
+    """A run that ended without a result."""
+    lease = under_way(served)
+    told = f"{NASTY} {'long' * 60}"
+    served.store.add_event(lease.run, "error", {"code": "unexpected", "what": told, "where": NASTY, "fix": NASTY})
+    lease.release(state)
+    return lease.run
+
+
+def log_in(page: Page, served: Served, token: str | None = None) -> None:
     page.goto(f"{served.url}/login")
-    page.fill("#token", served.tokens["ada"])
+    page.fill("#token", token or served.tokens["ada"])
     page.press("#token", "Enter")
     page.wait_for_url("**/runs")
 
@@ -112,12 +219,19 @@ class Look:
 
 
 @contextmanager
-def looking(browser: Browser, site: Site, scheme: Any = "light", width: int = 1280) -> Iterator[Look]:
-    """A browser that is logged in; afterwards nothing had been said on its console, nor asked of anybody else."""
+def looking(
+    browser: Browser, site: Site, scheme: Any = "light", width: int = 1280, who: str | None = None
+) -> Iterator[Look]:
+    """A browser that is logged in; afterwards nothing had been said on its console, nor asked of anybody else.
+
+    ``who`` is the token of somebody else than ada.
+    """
     context = browser.new_context(
-        storage_state=site.state, viewport={"width": width, "height": 900}, color_scheme=scheme
+        storage_state=None if who else site.state, viewport={"width": width, "height": 900}, color_scheme=scheme
     )
     page = context.new_page()
+    if who:
+        log_in(page, site.served, who)
     look = Look(page, [], [])
     page.on("pageerror", lambda error: look.said.append(f"{page.url}: {error}"))
     page.on("console", lambda message: look.said.append(f"{page.url}: {message.text}"))
@@ -125,7 +239,7 @@ def looking(browser: Browser, site: Site, scheme: Any = "light", width: int = 12
     try:
         yield look
         assert {url for url in look.asked if not url.startswith((site.served.url, "data:"))} == set()
-        assert [text for text in look.said if "404 (Not Found)" not in text] == []
+        assert [text for text in look.said if not any(one in text for one in REFUSED)] == []
     finally:
         context.close()
 
@@ -137,28 +251,57 @@ def looking(browser: Browser, site: Site, scheme: Any = "light", width: int = 12
 def test_every_page_is_quiet_accessible_and_fits_and_nothing_injected_runs(
     browser: Browser, site: Site, scheme: str, width: int
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
-    found = []
+    axe, found = axe_of_tests(), []
+    states = {"running run with curves": "running", **{f"{state} run": state for state in site.ended}}
     with looking(browser, site, scheme, width) as look:
         for name, path in site.pages().items():
             look.page.goto(site.served.url + path)
-            look.drawn()
-            wide = look.page.evaluate("document.documentElement.scrollWidth")
-            hit = look.page.evaluate("window.__hit")
-            links = look.page.locator("svg a, main img, a[href^='javascript'], [onclick], [onerror]").count()
-            found += [(name, "wider than the window", wide)] * (wide > width)
-            found += [(name, "an injected script ran", hit)] * (hit is not None)
-            found += [(name, "markup in a name", links)] * bool(links)
-            found += [
-                (name, violation["id"], violation["nodes"][0]["html"])
-                for violation in axe.run(look.page).response["violations"]
-                if violation["impact"] in SERIOUS
-            ]
+            if name in states:
+                assert look.page.get_attribute("#run", "data-state") == states[name]
+            found += wrong(look, axe, name, width)
+        for name, (path, send) in site.answers().items():
+            look.page.goto(site.served.url + path)
+            send(look.page)
+            found += wrong(look, axe, name, width)
     assert found == []
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize("scope", ["submit", "read"])
+def test_a_list_without_runs_is_accessible_and_fits(
+    browser: Browser, site: Site, scope: Scope, scheme: str, width: int
+) -> None:
+    token = Tokens(site.served.store.sessions).create(f"newcomer-{scope}-{scheme}", scope)[1]
+    with looking(browser, site, scheme, width, who=token) as look:
+        look.page.goto(f"{site.served.url}/runs")
+        assert look.page.locator("h2").all_inner_texts() == ["No runs yet"]
+        assert wrong(look, axe_of_tests(), "no runs", width) == []
+
+
+def axe_of_tests() -> Any:
+    return pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+
+
+def wrong(look: Look, axe: Any, name: str, width: int) -> list[tuple[str, str, object]]:
+    """What is wrong with the page that is open."""
+    look.drawn()
+    wide = look.page.evaluate("document.documentElement.scrollWidth")
+    hit = look.page.evaluate("window.__hit")
+    links = look.page.locator("svg a, main img, a[href^='javascript'], [onclick], [onerror]").count()
+    found: list[tuple[str, str, object]] = []
+    found += [(name, "wider than the window", wide)] * (wide > width)
+    found += [(name, "an injected script ran", hit)] * (hit is not None)
+    found += [(name, "markup in a name", links)] * bool(links)
+    found += [
+        (name, violation["id"], violation["nodes"][0]["html"])
+        for violation in axe.run(look.page).response["violations"]
+        if violation["impact"] in SERIOUS
+    ]
+    return found
+
+
 def test_the_login_page_is_accessible_and_needs_nothing_from_elsewhere(browser: Browser, site: Site) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    axe = axe_of_tests()
     page = browser.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -56,7 +56,9 @@
       }
     }
   });
-  document.querySelectorAll(".scroll").forEach((box) => reachable.observe(box));
+  const reach = () => document.querySelectorAll(".scroll").forEach((box) => reachable.observe(box));
+  reach();
+  document.addEventListener("run-refreshed", reach); // the page of a run under way has new tables then
 
   const folded = [...document.querySelectorAll("details")];
   let wereOpen = [];

@@ -25,6 +25,13 @@ _LARGEST = 2**63 - 1
 _BETWEEN_CHECKS = 5.0
 """Seconds that a stream which always has something to tell goes on without asking whether its token is still valid."""
 
+_EVENT = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+"""Of a stream: what an event of the run is told with; only those that are kept have an id."""
+
 
 @router.get(
     "/{run}/events",
@@ -32,7 +39,7 @@ _BETWEEN_CHECKS = 5.0
     responses={
         200: {
             "description": "Events of the run; `progress` with its counts; `end` when nothing more will happen",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"itemSchema": _EVENT}},
         },
         **PROBLEMS(401, 404, 422, 429, 503),
     },

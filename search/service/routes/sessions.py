@@ -14,7 +14,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/session", tags=["session"])
 
 
-@router.post("", status_code=201, response_model=SessionAnswer, responses=PROBLEMS(401, 403, 429, 503))
+@router.post("", status_code=201, response_model=SessionAnswer, responses=PROBLEMS(401, 403, 422, 429, 503))
 async def sign_in(request: Request, service: ServiceOf, who: Reader) -> Response:
     """Exchange a token for a cookie (HttpOnly, SameSite=Strict) and the CSRF token that goes with it."""
     response = Response(media_type="application/json", status_code=201)
@@ -25,13 +25,13 @@ async def sign_in(request: Request, service: ServiceOf, who: Reader) -> Response
     return signed
 
 
-@router.get("", response_model=SessionAnswer, responses=PROBLEMS(401, 429, 503))
+@router.get("", response_model=SessionAnswer, responses=PROBLEMS(401, 422, 429, 503))
 async def whoami(who: Reader) -> Response:
     """Who asks, and what they may."""
     return answer(SessionAnswer(name=who.name, scope=who.scope, csrf=who.csrf))
 
 
-@router.delete("", status_code=204, responses=PROBLEMS(401, 403, 429, 503))
+@router.delete("", status_code=204, responses=PROBLEMS(401, 403, 422, 429, 503))
 async def sign_out(service: ServiceOf, _who: Reader) -> Response:
     """End the browser's session."""
     response = Response(status_code=204)

@@ -19,19 +19,24 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import httpx
 import psutil
 
+from search.documents import dump_spec
+from search.service.auth import COOKIE
 from search.store.store import Store
 from search.store.tokens import Tokens
 from tests.benchmarks.halving.run import facts
 from tests.benchmarks.service.load import Load, load, watch
 from tests.benchmarks.startup import RESULTS
 from tests.grouping.report.sample import weather, write_run
+from tests.search.service.web.samples import run_folder, spec
 
 __all__ = ["main"]
 
@@ -58,6 +63,16 @@ class Served:
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         lines += [f"Content-Length: {len(body)}"] if body else []
         return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def log_in(self) -> str:
+        """The cookie that a browser gets for the token."""
+        address = f"http://127.0.0.1:{self.port}/login"
+        return str(httpx.post(address, data={"token": self.token, "next": "/runs"}).cookies[COOKIE])
+
+    def page(self, path: str, cookie: str) -> bytes:
+        """One request for a page as a browser makes it, with the cookie of its session."""
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/html", f"Cookie: {COOKIE}={cookie}"]
+        return "\r\n".join([*lines, "", ""]).encode()
 
     @property
     def processor(self) -> float:
@@ -198,7 +213,21 @@ def _many_runs(served: Served) -> dict[str, Any]:
         page = served.request("GET", f"/api/v1/runs?{query}")
         one = asyncio.run(load(served.port, partial(_always, page), lambda s, _: s == 200, connections=1, seconds=3))
         found[name] = asdict(one)
-    return {"runs": served.store.list_runs(limit=1).total, "pages": found}
+    cookie, html = served.log_in(), {}
+    for name, query in (
+        ("newest 25", ""),
+        ("best 25", "?sort=best"),
+        ("page 200 of 25", "?page=200"),
+        ("by name", "?name=seeded+99"),
+    ):
+        page = served.page(f"/runs{query}", cookie)
+        one = asyncio.run(load(served.port, partial(_always, page), _is_list, connections=1, seconds=3))
+        html[name] = asdict(one)
+    return {"runs": served.store.list_runs(limit=1).total, "pages": found, "html": html}
+
+
+def _is_list(status: int, body: bytes) -> bool:
+    return status == 200 and b'class="runs"' in body
 
 
 def _always(request: bytes, _number: int) -> bytes:
@@ -217,6 +246,26 @@ def _budget(served: Served) -> dict[str, Any]:
         return served.request("POST", f"/api/v1/runs/{run}/groupings", body, Content_Type="application/json")
 
     return asdict(asyncio.run(load(served.port, question, lambda s, _: s == 200, connections=1, seconds=5)))
+
+
+def _slider(served: Served) -> dict[str, Any]:
+    """What the slider on the page of a run with as many tasks asks for."""
+    run = served.store.create_run("slid", "recommend", "", {}, principal="load")
+    lease, folder = served.store.take(run), served.home / run
+    folder.mkdir()
+    recommendation = replace(run_folder(folder, 8, 3.0), run=run)
+    (folder / "recommendation.json").write_text(json.dumps(recommendation.to_json()), encoding="utf-8")
+    served.store.set_spec(run, dump_spec(spec(tuple("abcdefgh"), 3.0)))
+    lease.release("finished")
+    cookie = served.log_in()
+
+    def question(number: int) -> bytes:
+        return served.page(f"/runs/{run}/choice?{urlencode({'budget': 1 + number % 24 / 4})}", cookie)
+
+    def right(status: int, body: bytes) -> bool:
+        return status == 200 and b"data-budget=" in body
+
+    return asdict(asyncio.run(load(served.port, question, right, connections=1, seconds=5)))
 
 
 def _eight_tasks() -> str:
@@ -300,6 +349,7 @@ def main() -> None:
         found = {
             "load": _floors(served, options.seconds),
             "budget": _budget(served),
+            "slider": _slider(served),
             "watched": _watched(served),
             "memory": _memory(served, options.minute),
             "many": _many_runs(served),
@@ -329,10 +379,15 @@ def _goals(found: dict[str, Any]) -> list[dict[str, Any]]:
         (f"{_WATCHERS} watchers: told the end", found["watched"]["ends"], ">=", _WATCHERS),
         (f"{_WATCHERS} watchers: MiB", found["watched"]["grown_mib"], "<", 50),
         ("another budget, 8 tasks: p99, ms", found["budget"]["p99"], "<", 100),
+        ("the page's slider, 8 tasks: p99, ms", found["slider"]["p99"], "<", 100),
+        ("the page's slider, 8 tasks: wrong", found["slider"]["wrong"], "<=", 0),
     ]
     runs = found["many"]["runs"]
     for name, page in found["many"]["pages"].items():
         goals.append((f"list of {runs:,} runs, {name}: p99, ms", page["p99"], "<", 200))
+    for name, page in found["many"]["html"].items():
+        goals.append((f"page of {runs:,} runs, {name}: p99, ms", page["p99"], "<", 200))
+        goals.append((f"page of {runs:,} runs, {name}: wrong", page["wrong"], "<=", 0))
     holds = {">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b, "<": lambda a, b: a < b}
     return [
         {"goal": name, "value": value, "floor": f"{sign} {limit:g}", "held": bool(holds[sign](value, limit))}

@@ -25,11 +25,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), datasets_per_token=10**6) as served:
         served.service.strangers = Rates(1e6, 1e6)
         served.store.take(served.run_of("occupant"))
-        served.finished_run("ada", weather())
+        ended = served.finished_run("ada", weather())
         with served.client() as client:
             document = client.get(f"{API}/openapi.json").json()
         for number in range(options.seeds):
-            found += hunt(document, served.url, served.tokens["ada"], examples=options.examples, number=number)
+            token = served.tokens["ada"]
+            found += hunt(document, served.url, token, ended=ended, examples=options.examples, number=number)
         try:
             hunt_in_sequences(document, served.url, served.tokens["ada"], examples=options.sequences, steps=12)
         except BaseExceptionGroup as group:

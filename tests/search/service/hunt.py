@@ -14,29 +14,30 @@ __all__ = ["hunt", "hunt_in_sequences"]
 _MAY_BE = ["2xx", "401", "403", "404", "409", "413", "422", "429"]
 _CONFIG = {"checks": {"positive_data_acceptance": {"expected-statuses": _MAY_BE}}}
 _ENDLESS = "/events"
+"""A stream has no end while its run has none."""
 
 
-def _schema(document: dict[str, Any], url: str) -> Any:
+def _schema(document: dict[str, Any], url: str, *, endless: bool) -> Any:
     config = schemathesis.Config.from_dict(_CONFIG)
-    # A stream has no end while its run has none.
-    paths = {path: found for path, found in document["paths"].items() if not path.endswith(_ENDLESS)}
+    paths = {path: found for path, found in document["paths"].items() if endless or not path.endswith(_ENDLESS)}
     schema = schemathesis.openapi.from_dict({**document, "paths": paths}, config=config)
     schema.config.base_url = url
     return schema
 
 
-def hunt(document: dict[str, Any], url: str, token: str, *, examples: int, number: int) -> list[str]:
+def hunt(document: dict[str, Any], url: str, token: str, *, ended: str, examples: int, number: int) -> list[str]:
     """Try every operation; returns what was found, one text each.
 
     Args:
         document: OpenAPI.
         url: Of the service.
         token: To be shown.
+        ended: A run of the token's that has ended: the one whose events are asked for.
         examples: Requests for each operation.
         number: Seed.
     """
     found = []
-    for result in _schema(document, url).get_all_operations():
+    for result in _schema(document, url, endless=True).get_all_operations():
         assert isinstance(result, Ok)
         operation: Any = result.ok()
 
@@ -50,6 +51,8 @@ def hunt(document: dict[str, Any], url: str, token: str, *, examples: int, numbe
         )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
+            if case.operation.path.endswith(_ENDLESS):
+                case.path_parameters["run"] = ended
             case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
 
         try:
@@ -66,7 +69,7 @@ def hunt_in_sequences(document: dict[str, Any], url: str, token: str, *, example
         BaseExceptionGroup: what was found.
     """
 
-    class Sequences(_schema(document, url).as_state_machine()):  # type: ignore[misc]
+    class Sequences(_schema(document, url, endless=False).as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:
             return {"headers": {"Authorization": f"Bearer {token}"}}
 

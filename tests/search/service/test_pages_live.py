@@ -6,26 +6,19 @@ import re
 from collections.abc import Iterator
 
 import httpx
-import numpy as np
 import pytest
 
 from search.service.gate import API
 from search.service.web.courses_view import MOST_COURSES
-from search.trials import Trial, TrialResult
+from search.trials import Trial
 from tests.search.service.serving import Served
-from tests.search.service.visiting import browser
+from tests.search.service.visiting import browser, trained
 
 
 @pytest.fixture(scope="module")
 def ada(served: Served) -> Iterator[httpx.Client]:
     with browser(served) as client:
         yield client
-
-
-def trained(served: Served, run: str, trial: Trial, losses: list[float]) -> None:
-    curve_TS = np.tile(losses, (len(trial.tasks), 1))
-    result = TrialResult(np.arange(1, len(losses) + 1) * 10, curve_TS, 0.5, "host:1")
-    served.store.record_result(run, "search", trial, f"{trial.network}-{trial.seed}", result)
 
 
 def test_the_curves_of_a_run_under_way_grow_and_say_what_they_leave_out(served: Served, ada: httpx.Client) -> None:

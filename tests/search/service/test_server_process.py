@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from search.store.home import STORE_FILE
@@ -107,6 +108,15 @@ def _server(home: Path, **settings: object) -> Iterator[tuple[Server, str]]:
             server.kill()
 
 
+def _commands() -> list[str]:
+    """What ``ps`` shows of every process that this user may see."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
 @pytest.mark.timeout(300 + 30 * KILLS)
 def test_no_run_that_was_accepted_is_lost_by_kills(
     tmp_path: Path, record_property: Callable[[str, object], None]
@@ -172,6 +182,9 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_and_itself(tmp_path: Pat
         ):
             lines = response.iter_lines()
             assert next(lines).startswith("retry")
+            commands = _commands()
+            assert [command for command in commands if str(server.port) in command]
+            assert not [command for command in commands if token in command]
             started = time.monotonic()
             code = server.terminate()
             assert code in {0, -signal.SIGTERM}
@@ -198,6 +211,9 @@ def test_a_run_goes_on_while_its_server_is_killed(tmp_path: Path) -> None:
                 until(lambda: store.run(run).state == "running", 60)
                 owner = Owner.parse(store.run(run).owner)
                 assert owner.pid != server.pid
+                commands = _commands()
+                assert [command for command in commands if run in command]
+                assert not [command for command in commands if token in command]
                 server.kill()
                 assert store.run(run).state == "running"
                 server.start()
@@ -210,6 +226,7 @@ def test_a_run_goes_on_while_its_server_is_killed(tmp_path: Path) -> None:
                 assert store.run(run).starts == 1
             report = client.get(f"/api/v1/runs/{run}/report")
             assert report.status_code == 200
+            assert token not in report.text
             names = [file["name"] for file in client.get(f"/api/v1/runs/{run}/files").json()["files"]]
             assert any(name.startswith("networks/") for name in names)
             assert str(tmp_path) not in client.get(f"/api/v1/runs/{run}").text

@@ -1,4 +1,4 @@
-"""What tests of pages share: a client that logs in as a browser does, and a run whose losses can be chosen from."""
+"""What tests of pages share: a client that logs in as a browser does, and runs with something to show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
+import numpy as np
 
 from search.documents import dump_spec
+from search.trials import Trial, TrialResult
 from tests.search.service.serving import Served
 from tests.search.service.web.samples import run_folder, spec
 
-__all__ = ["HTML", "browser", "choosable_run", "csrf", "visible"]
+__all__ = ["HTML", "browser", "choosable_run", "csrf", "trained", "visible"]
 
 HTML = {"accept": "text/html"}
 
@@ -51,3 +53,10 @@ def choosable_run(served: Served, who: str = "ada") -> str:
     served.store.set_spec(run, dump_spec(spec(tuple("abcde"), 3.0)))
     lease.release("finished")
     return run
+
+
+def trained(served: Served, run: str, trial: Trial, losses: list[float]) -> None:
+    """A training with that curve for each of its tasks; the run is one that this process has taken."""
+    curve_TS = np.tile(losses, (len(trial.tasks), 1))
+    result = TrialResult(np.arange(1, len(losses) + 1) * 10, curve_TS, 0.5, "host:1")
+    served.store.record_result(run, "search", trial, f"{trial.network}-{trial.seed}", result)
