@@ -213,7 +213,13 @@ def judge(soak: Soak, minutes: float) -> list[dict[str, Any]]:
     asked = sum(client.requests for client in soak.clients)
     goals: list[tuple[str, float, str, float]] = [
         ("server: resident memory, MiB a minute", float(np.polyfit(at, memory, 1)[0]), "<", 1),
-        ("server: file descriptors, last third over first", float(thirds[2].max() - thirds[0].max()), "<=", 2),
+        # Medians: a run that starts has files open for a moment, a leak stays and lifts every sample after it.
+        (
+            "server: file descriptors, last third over first",
+            float(np.median(thirds[2]) - np.median(thirds[0])),
+            "<=",
+            2,
+        ),
     ]
     for kind in ("recommend", "search"):
         mine = [one.descriptors for one in whole if one.kind == kind]
