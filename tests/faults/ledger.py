@@ -326,7 +326,7 @@ def markdown(data: Mapping[str, Any]) -> str:
         f"`{data['command']}` at commit {data['commit']}, {data['date']}; {data['machine']}; {data['minutes']:.0f} min",
         "",
         "What is scaled down: leases (R20) and patience with locks (R10) are shortened, so that nobody waits a minute;",
-        "the worker without memory (R15) takes 5 GB; a process is killed at some of its passages at a commit point (R29),",
+        "the worker without memory (R15) takes 5 GB; some passages of a commit point are killed (R29),",
         "the first and the last among them.",
         "",
         "| number | fault | done | times | held | figure | commit |",
