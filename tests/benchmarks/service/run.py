@@ -208,7 +208,7 @@ def _many_runs(served: Served) -> dict[str, Any]:
         ("newest 50", "limit=50"),
         ("best 50", "limit=50&sort=best"),
         ("page 100 of 50", "limit=50&offset=5000"),
-        ("by name", "limit=50&name=seeded+99"),
+        ("by name", "limit=50&name=load+9"),
     ):
         page = served.request("GET", f"/api/v1/runs?{query}")
         one = asyncio.run(load(served.port, partial(_always, page), lambda s, _: s == 200, connections=1, seconds=3))
@@ -218,7 +218,7 @@ def _many_runs(served: Served) -> dict[str, Any]:
         ("newest 25", ""),
         ("best 25", "?sort=best"),
         ("page 200 of 25", "?page=200"),
-        ("by name", "?name=seeded+99"),
+        ("by name", "?name=load+9"),
     ):
         page = served.page(f"/runs{query}", cookie)
         one = asyncio.run(load(served.port, partial(_always, page), _is_list, connections=1, seconds=3))
