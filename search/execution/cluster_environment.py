@@ -22,8 +22,8 @@ from search.execution.executor import GPU_VARIABLE, one_line
 
 __all__ = ["check_address", "driver_environment", "environment", "temporary_folder", "worker_environment"]
 
-_CONNECT_SECONDS = 5.0
-_PROBE_SECONDS = 25.0  # with the connection it is told within 30 s
+_CONNECT_SECONDS = 3.0
+_PROBE_SECONDS = 27.0  # Ray takes 20 to tell a wrong token; with the connection it is 30
 _PROBE = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR'); ray.shutdown()"
 _TOKEN = secrets.token_hex(32)  # one for all clusters this process starts: Ray reads a token once per process
 _TEMPORARY = "/tmp"  # noqa: S108 - short: socket paths end at 107 bytes
