@@ -210,7 +210,7 @@ def _searched(
             progress=progress.advance,
             tell=tell,
             forget=evaluate.forget if isinstance(evaluate, JointTraining) else lambda network: None,
-            check=executor.check_head,
+            check=executor.check_cluster,
         )
     finally:
         progress.finish()

@@ -119,7 +119,7 @@ class RayCluster:
         self.workers = max(1, min(asked or (_cores() if self.private else cpus), room, self._most))
         return self.workers
 
-    def check_head(self, *, now: bool = False) -> None:
+    def check_cluster(self, *, now: bool = False) -> None:
         """Find out whether the cluster is gone, if it is time to look or ``now``.
 
         Raises:

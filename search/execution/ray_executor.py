@@ -122,13 +122,13 @@ class RayExecutor:
         while self._idle:
             self._stop(self._idle.pop())
 
-    def check_head(self) -> None:
+    def check_cluster(self) -> None:
         """Find out whether the cluster is gone; for whoever has its cores meanwhile, as ``run`` does so itself.
 
         Raises:
             ClusterError: it is.
         """
-        self._cluster.check_head()
+        self._cluster.check_cluster()
 
     def share_gpus(self, share: float, workers: int | None) -> int:
         """So many workers with such a share each from the next job on, or as many as there is room for; how many."""
@@ -143,7 +143,7 @@ class RayExecutor:
         waiting = deque((index, 1) for index in range(len(jobs)))
         finished: list[Outcome[R]] = []
         self._failed_starts = 0
-        self._cluster.check_head(now=True)  # what comes next would end the process if the cluster is gone
+        self._cluster.check_cluster(now=True)  # what comes next would end the process if the cluster is gone
         try:
             function_at, shared_at = ray.put(function), self._put(shared)
             self._let_go_of_the_dead()
@@ -158,7 +158,7 @@ class RayExecutor:
                 if not waiting and not self._jobs_under_way():
                     return
                 finished = in_a_row([*self._answers(waiting), *self._overdue(limit)])
-                self.check_head()
+                self.check_cluster()
         except _BREAKDOWNS as error:
             raise ClusterError(
                 f"the Ray cluster broke down ({one_line(error)[:300]})",

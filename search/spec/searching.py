@@ -123,7 +123,7 @@ def check_search(spec: Spec) -> None:
         raise SpecError(
             "a search cannot work through a proxy (ray://): Ray Tune runs in this process",
             where="cluster.address",
-            fix="Use HOST:PORT on a machine of the cluster, or launcher: ray-job",
+            fix="Use HOST:PORT on a machine of the cluster, or launcher: ray-job with address: auto",
         )
     for trunk, depth, width in shapes(search.dimensions):
         settings = Settings(trunk=trunk, widths=stretched(spec.network, depth, width))

@@ -39,8 +39,8 @@ class JointTraining:
         weights_T: Weights of the tasks' relative losses: they sum to 1, auxiliary tasks weigh nothing.
         reference_T: Loss of each task's own standard network.
         shares: Of the training, ascending; the last is 1.
-        few: What trains a few networks whose trunk is no ``mlp``: packs of these pay from 8 seeds on where steps are
-            short (``results/benchmarks/tuning.md``).
+        few: What trains a few networks whose trunk is no ``mlp``: on a CPU packs of residual networks pay from 8 seeds
+            on (``results/benchmarks/tuning.md``); of others that was not measured.
     """
 
     experiment: Experiment

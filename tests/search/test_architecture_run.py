@@ -53,7 +53,7 @@ class Lent(InlineExecutor):
     def release(self) -> None:
         """There is nothing to let go."""
 
-    def check_head(self) -> None:
+    def check_cluster(self) -> None:
         """There is no head to lose."""
 
 

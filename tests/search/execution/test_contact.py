@@ -62,4 +62,6 @@ def test_who_asks_again_and_again_does_not_ask_the_cluster_every_time(
 
 
 def test_a_proxy_is_not_asked() -> None:
-    Contact("ray://head:10001", None, None).check(now=True)
+    proxied = Contact("ray://head:10001", None, None)
+    proxied.check(now=True)
+    assert not proxied.lost
