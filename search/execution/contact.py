@@ -67,7 +67,8 @@ class Contact:
             self._lose(text)
 
     def _lose(self, text: str) -> NoReturn:
-        fix = "Start the cluster again and resume the run; what was finished is kept"
+        again = "Resume the run" if self._address == "local" else "Start the cluster again and resume the run"
+        fix = f"{again}; what was finished is kept"
         self._error = ClusterError(text, where=self._address, fix=fix)
         raise self._error
 

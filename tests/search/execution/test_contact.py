@@ -61,6 +61,19 @@ def test_who_asks_again_and_again_does_not_ask_the_cluster_every_time(
     assert not cluster.lost
 
 
+@pytest.mark.parametrize(
+    ("address", "way_out"), [("local", "Resume"), ("head:6379", "Start the cluster again")]
+)
+def test_nobody_is_asked_to_start_a_private_cluster(
+    address: str, way_out: str, servers: tuple[socket.socket, socket.socket]
+) -> None:
+    lost = Contact(address, servers[0].getsockname(), servers[1].getsockname())
+    servers[1].close()
+    with pytest.raises(ClusterError) as caught:
+        lost.check(now=True)
+    assert caught.value.fix.startswith(way_out)
+
+
 def test_a_proxy_is_not_asked() -> None:
     proxied = Contact("ray://head:10001", None, None)
     proxied.check(now=True)
