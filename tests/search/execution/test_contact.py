@@ -61,9 +61,7 @@ def test_who_asks_again_and_again_does_not_ask_the_cluster_every_time(
     assert not cluster.lost
 
 
-@pytest.mark.parametrize(
-    ("address", "way_out"), [("local", "Resume"), ("head:6379", "Start the cluster again")]
-)
+@pytest.mark.parametrize(("address", "way_out"), [("local", "Resume"), ("head:6379", "Start the cluster again")])
 def test_nobody_is_asked_to_start_a_private_cluster(
     address: str, way_out: str, servers: tuple[socket.socket, socket.socket]
 ) -> None:
